@@ -1,0 +1,192 @@
+import type { WireError } from '../errors.ts'
+import type { Definition, ExposedPort, ServiceOptions } from './operations.ts'
+
+/**
+ * What travels between client and daemon besides the definition: requests, stream events and status rows.
+ * Times are milliseconds since the epoch, durations milliseconds.
+ */
+
+export const apiVersion = 'v1'
+
+export type Output = 'stdout' | 'stderr' | 'exitCode' | 'sync'
+
+/** `POST evaluate`; answered by a stream of `StreamEvent`, the last of them `result` or `error`. */
+export interface EvaluateRequest {
+  definition: Definition
+  output: Output
+  network?: string
+  /** Send the run's output as `log` events too. */
+  logs?: boolean
+}
+
+/** `POST services`: start one. Without `detach` its lease hangs on the session in the header `moorage-session`. */
+export interface StartRequest {
+  definition: Definition
+  service: ServiceOptions
+  network?: string
+  /** Keep it until somebody stops it. */
+  detach?: boolean
+}
+
+/** `POST resolve`: what a definition is called; starts nothing. */
+export interface ResolveRequest {
+  definition: Definition
+  service?: ServiceOptions
+  network?: string
+  want: 'digest' | 'hostname' | 'endpoint' | 'ports'
+  port?: number
+  scheme?: string
+  from?: 'container' | 'host'
+}
+
+export interface ResolveAnswer {
+  /** The digest (`sha256:…`), the hostname or the endpoint. */
+  value: string
+  ports?: ExposedPort[]
+}
+
+export type StreamEvent = ProgressEvent | LogEvent | ResultEvent | ErrorEvent | HeartbeatEvent | SessionEvent
+
+export type ProgressState = 'waiting' | 'running' | 'healthy' | 'done' | 'cached' | 'failed'
+
+/** One step of the work: an image, a command or a service, by the state that it has now. */
+export interface ProgressEvent {
+  type: 'progress'
+  time: number
+  /** The step's label, or the image reference. */
+  id: string
+  kind: 'image' | 'exec' | 'service'
+  /** For people: the command, the image, the alias. */
+  name: string
+  state: ProgressState
+  detail?: string
+}
+
+/** A piece of a run's output, as its bytes in base64. */
+export interface LogEvent {
+  type: 'log'
+  stream: 'stdout' | 'stderr'
+  time: number
+  data: string
+}
+
+export interface ResultEvent {
+  type: 'result'
+  value: string | number
+  exitCode: number
+  /** Set when the answer is of an earlier run: how long ago, in milliseconds. */
+  cachedAge?: number
+  /** Set by `POST services`. */
+  service?: ServiceRow
+}
+
+export interface ErrorEvent {
+  type: 'error'
+  error: WireError
+}
+
+/** Sent when nothing else was for a while, so that a dead peer is noticed. */
+export interface HeartbeatEvent {
+  type: 'heartbeat'
+}
+
+export interface SessionEvent {
+  type: 'session'
+  id: string
+}
+
+export type ServiceState = 'pending' | 'starting' | 'ready' | 'grace' | 'stopping' | 'stopped' | 'failed'
+
+export interface ServiceRow {
+  /** The first 12 characters of the label. */
+  id: string
+  label: string
+  /** Custom hostname, else the first alias, else the image's base name. */
+  name: string
+  hostname: string
+  network: string
+  state: ServiceState
+  /** `healthy`, `checking 6379/tcp`, `none`, or why not. */
+  health: string
+  /** Who holds it: labels of clients, `session …`, `pin`. */
+  clients: string[]
+  aliases: string[]
+  address: string | null
+  ports: string[]
+  image: string
+  args: string[]
+  /** When this state began. */
+  since: number
+  startedAt: number | null
+  /** In grace: when it will stop. */
+  stopsAt: number | null
+  exitCode: number | null
+  error: string | null
+}
+
+/** A client container: a run that is going on or has ended. */
+export interface RunRow {
+  id: string
+  label: string
+  network: string
+  state: 'waiting' | 'running' | 'done' | 'failed'
+  image: string
+  args: string[]
+  address: string | null
+  /** alias -> hostname */
+  bindings: Record<string, string>
+  callers: number
+  startedAt: number
+  endedAt: number | null
+  exitCode: number | null
+}
+
+export interface NetworkRow {
+  name: string
+  subnet: string
+  gateway: string
+  namespace: string
+  /** Why the host has no route to it, if it has none. */
+  hostRoute: 'yes' | string
+  sandboxes: number
+  pooled: number
+}
+
+export interface Problem {
+  code: string
+  message: string
+  hint: string
+}
+
+export interface Status {
+  apiVersion: typeof apiVersion
+  version: string
+  pid: number
+  startedAt: number
+  instance: string
+  socket: string
+  stateDirectory: string
+  runtime: string
+  networks: NetworkRow[]
+  services: ServiceRow[]
+  runs: number
+  sessions: number
+  problems: Problem[]
+}
+
+export interface ZoneRow {
+  name: string
+  type: 'A' | 'AAAA' | 'CNAME' | 'PTR'
+  value: string
+  network: string
+  /** `zone`, or the client's address for an alias of its view. */
+  view: string
+}
+
+export interface DnsAnswer {
+  name: string
+  type: string
+  as: string | null
+  status: string
+  answers: { name: string; type: string; ttl: number; data: string }[]
+}

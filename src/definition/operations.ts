@@ -1,0 +1,130 @@
+/**
+ * The operations that a definition is made of, as plain types: the client loads these and no validator,
+ * and the compiler holds the daemon's schemas to them. A number that names an input is an index of an
+ * earlier operation in `Definition.ops`.
+ */
+
+/** Part of every digest: a change of what operations mean raises it. */
+export const schemaVersion = 1
+
+/** A definition as it travels: a graph of operations and the one that is meant. */
+export interface Definition {
+  ops: Operation[]
+  root: number
+}
+
+export type Operation =
+  | ImageOperation
+  | HostOperation
+  | RootfsOperation
+  | ScratchOperation
+  | CacheVolumeOperation
+  | ExecOperation
+
+/** A root filesystem, with its configuration, from an image reference. */
+export interface ImageOperation {
+  op: 'image'
+  ref: string
+  /** `always` moves the pin of a tag. */
+  pull?: 'always'
+}
+
+/** A directory that the client read and sent, by the digest of its content. */
+export interface HostOperation {
+  op: 'host'
+  digest: string
+}
+
+/** A container's root filesystem made of a directory. */
+export interface RootfsOperation {
+  op: 'rootfs'
+  directory: number
+}
+
+/** An empty root filesystem. */
+export interface ScratchOperation {
+  op: 'scratch'
+}
+
+/** A named directory that outlives runs. */
+export interface CacheVolumeOperation {
+  op: 'cacheVolume'
+  name: string
+}
+
+/** One command on a root filesystem, with everything that its process can see. */
+export interface ExecOperation {
+  op: 'exec'
+  /** The filesystem it starts from: image, rootfs, scratch or another exec. */
+  input: number
+  /** Absent: the image's own entrypoint and command. */
+  args?: string[]
+  /** Put the entrypoint before `args`, as `docker run IMAGE ARGS` does. */
+  useEntrypoint?: boolean
+  /** Replaces the image's entrypoint. */
+  entrypoint?: string[]
+  /** Replaces the image's command. */
+  defaultArgs?: string[]
+  /** Set after the image's own; a null removes the variable. Later ones win. */
+  env?: [name: string, value: string | null][]
+  user?: string
+  workdir?: string
+  stdin?: string
+  /** Exit codes that are a success; only 0 unless said. */
+  expect?: 'success' | 'any' | number[]
+  mounts?: Mount[]
+  bindings?: Binding[]
+  /** A custom name in the network, one label. */
+  hostname?: string
+  /** Anything that makes this another service than one of equal definition. */
+  instance?: string
+  /** Skip the lookup and the storing of the result, here and in what descends from it. Not in the digest. */
+  noCache?: boolean
+}
+
+export type Sharing = 'shared' | 'private' | 'locked'
+
+/** What is mounted over the root filesystem of an exec. */
+export interface Mount {
+  type: 'cache'
+  path: string
+  volume: number
+  sharing: Sharing
+}
+
+/** This client reaches that service under this name. */
+export interface Binding {
+  alias: string
+  service: ServiceReference
+}
+
+export type Protocol = 'tcp' | 'udp'
+
+/** A port that a service declares. */
+export interface ExposedPort {
+  port: number
+  protocol: Protocol
+  description?: string
+  /** Declared, but not waited for. */
+  check?: 'none'
+}
+
+/** An exec run as a service, with what does not belong to its identity. Durations are milliseconds. */
+export interface ServiceReference extends ServiceOptions {
+  exec: number
+}
+
+/** How a binder wants a service to be run: none of it is in a digest. */
+export interface ServiceOptions {
+  ports?: ExposedPort[]
+  /** `none`: neither ports nor the image's HEALTHCHECK are waited for. */
+  healthcheck?: 'none'
+  /** How long it runs on after its last lease. */
+  grace?: number
+  /** One deadline from asking for it to healthy. */
+  startTimeout?: number
+  /** From the stop signal to SIGKILL. */
+  stopTimeout?: number
+  /** Sent to stop it, SIGTERM unless said. */
+  stopSignal?: string
+}

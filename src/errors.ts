@@ -1,0 +1,418 @@
+/**
+ * The catalogue of errors: every failure that Moorage reports has one of these codes.
+ * `{name}` in a sentence is filled from the details given when the error is made.
+ * docs/errors.md lists each with its cause and cure; a test holds the two together.
+ */
+export interface CatalogueEntry {
+  /** One sentence with the names and numbers involved. */
+  readonly sentence: string
+  /** What to do next. */
+  readonly hint: string
+  /** HTTP status of the daemon's answer. */
+  readonly status: number
+  /** Exit code of the CLI. */
+  readonly exit: number
+}
+
+export const catalogue = {
+  INVALID_REQUEST: {
+    sentence: '{reason}',
+    hint: 'see docs/http.md for what the daemon accepts',
+    status: 400,
+    exit: 2,
+  },
+  INVALID_DEFINITION: {
+    sentence: 'the definition is not valid: {reason}',
+    hint: 'each operation names earlier ones only and has no unknown field',
+    status: 400,
+    exit: 2,
+  },
+  INVALID_OPTION: {
+    sentence: '{option}: {reason}',
+    hint: 'correct the value and try again',
+    status: 400,
+    exit: 2,
+  },
+  INVALID_IMAGE: {
+    sentence: 'the image reference "{ref}" is not valid: {reason}',
+    hint: 'for example docker.io/library/redis:7 or mmdebstrap:bookworm?packages=redis-server',
+    status: 400,
+    exit: 2,
+  },
+  INVALID_ALIAS: {
+    sentence: 'the alias "{alias}" is not usable: {reason}',
+    hint: 'an alias is a host name of letters, digits, "-", "_" and dots, not localhost and not under moorage.internal',
+    status: 400,
+    exit: 2,
+  },
+  ALIAS_TWICE: {
+    sentence: 'the alias "{alias}" is given to two different services in one client',
+    hint: 'give one of them another alias',
+    status: 400,
+    exit: 2,
+  },
+  NO_COMMAND: {
+    sentence: 'the image {image} has no entrypoint and no command, and the definition has no withExec',
+    hint: 'say what to run: withExec([...]) or arguments after the image',
+    status: 400,
+    exit: 2,
+  },
+  NO_PORT: {
+    sentence: 'the service {service} has no port: nothing was asked for and nothing is exposed',
+    hint: 'add withExposedPort(port), or ask for endpoint({ port })',
+    status: 400,
+    exit: 2,
+  },
+  NOT_YET: {
+    sentence: '{what} is not in this version of Moorage',
+    hint: 'see CHANGELOG.md for what is',
+    status: 501,
+    exit: 2,
+  },
+  IMAGE_NOT_FOUND: {
+    sentence: 'the image {ref} does not exist: {reason}',
+    hint: 'check the name and the tag; a private registry also says so to those not signed in',
+    status: 404,
+    exit: 3,
+  },
+  PACKAGE_NOT_FOUND: {
+    sentence: 'the packages of {ref} cannot be had: {reason}',
+    hint: 'check the names with apt-cache policy, and that the suite exists',
+    status: 404,
+    exit: 3,
+  },
+  IMAGE_UNAUTHORIZED: {
+    sentence: 'the registry refuses {ref}: {reason}',
+    hint: 'sign in to the registry (credentials of the caller are not in this version)',
+    status: 401,
+    exit: 1,
+  },
+  REGISTRY_UNREACHABLE: {
+    sentence: 'the registry of {ref} cannot be reached: {reason}',
+    hint: 'check the network and the proxy settings of the daemon; images already pinned go on working',
+    status: 502,
+    exit: 1,
+  },
+  IMAGE_FAILED: {
+    sentence: 'the image {ref} could not be made: {reason}',
+    hint: 'the tool’s own words are above; moorage doctor checks the host',
+    status: 502,
+    exit: 1,
+  },
+  COMMAND_NOT_FOUND: {
+    sentence: 'the command "{command}" does not exist in {image}',
+    hint: 'check the spelling and PATH; images made of packages hold only what was asked for',
+    status: 422,
+    exit: 127,
+  },
+  COMMAND_NOT_EXECUTABLE: {
+    sentence: 'the command "{command}" in {image} cannot be executed: {reason}',
+    hint: 'it must be a file with its execute permission set',
+    status: 422,
+    exit: 126,
+  },
+  USER_NOT_FOUND: {
+    sentence: 'the user "{user}" does not exist in {image}',
+    hint: 'use a number, or a name of the image’s /etc/passwd',
+    status: 422,
+    exit: 1,
+  },
+  EXEC_FAILED: {
+    sentence: '{command} exited with code {exitCode}',
+    hint: 'its output is above; expect: "any" accepts every code',
+    status: 422,
+    exit: 1,
+  },
+  SERVICE_EXITED: {
+    sentence: '{breadcrumbs}: exited with code {exitCode} {when}',
+    hint: 'its last lines are above; moorage logs shows all of them',
+    status: 422,
+    exit: 4,
+  },
+  HEALTH_TIMEOUT: {
+    sentence: '{breadcrumbs}: not healthy after {timeout}: {checks}',
+    hint: 'check that it listens on 0.0.0.0 and on that port; startTimeout gives it longer',
+    status: 422,
+    exit: 4,
+  },
+  STOPPED_BY_REQUEST: {
+    sentence: '{breadcrumbs}: was stopped by request before it was healthy',
+    hint: 'start it again',
+    status: 409,
+    exit: 1,
+  },
+  SERVICE_NOT_FOUND: {
+    sentence: 'no service is called "{id}"',
+    hint: 'moorage ps -a lists them',
+    status: 404,
+    exit: 3,
+  },
+  SERVICE_AMBIGUOUS: {
+    sentence: '"{id}" may mean {candidates}',
+    hint: 'use more characters of the ID',
+    status: 409,
+    exit: 2,
+  },
+  SERVICE_NOT_RUNNING: {
+    sentence: 'the service {service} is not running, so it has no address on the host',
+    hint: 'start() it, or bind it to a running client, first',
+    status: 409,
+    exit: 1,
+  },
+  START_CYCLE: {
+    sentence: 'these services wait for each other to start: {path}',
+    hint: 'break the circle: one of them must find the other by hostname, without a binding',
+    status: 400,
+    exit: 2,
+  },
+  HOSTNAME_TAKEN: {
+    sentence: 'the hostname {hostname} is in use by another service, {holder}',
+    hint: 'stop that one, or choose another withHostname()',
+    status: 409,
+    exit: 1,
+  },
+  OUTPUT_TOO_LARGE: {
+    sentence: 'the {stream} of {command} is {size} bytes, more than {limit}',
+    hint: 'follow it with moorage logs, or write it to a file',
+    status: 413,
+    exit: 1,
+  },
+  BLOB_MISSING: {
+    sentence: 'the directory {digest} was not sent to the daemon',
+    hint: 'send it with PUT blobs/{digest}; the SDK does so by itself',
+    status: 409,
+    exit: 1,
+  },
+  BLOB_MISMATCH: {
+    sentence: 'what was sent as {digest} is {actual}',
+    hint: 'it changed while it was read: try again',
+    status: 422,
+    exit: 1,
+  },
+  CANCELLED: {
+    sentence: 'cancelled: {reason}',
+    hint: 'nothing more is done for this call',
+    status: 499,
+    exit: 130,
+  },
+  NOT_ROOT: {
+    sentence: '{what} needs root, and this is user {uid}',
+    hint: 'run it with sudo, or talk to a daemon that root runs (MOORAGE_HOST)',
+    status: 500,
+    exit: 1,
+  },
+  STATE_LOCKED: {
+    sentence: 'another daemon (pid {pid}) uses the state directory {directory}',
+    hint: 'talk to that one, or give this one its own --state-dir and --runtime-dir',
+    status: 409,
+    exit: 1,
+  },
+  SUBNET_IN_USE: {
+    sentence: 'the subnet {subnet} cannot be used: {reason}',
+    hint: 'choose another with --subnet, or leave it out and a free one is chosen',
+    status: 409,
+    exit: 1,
+  },
+  NETWORK_FAILED: {
+    sentence: 'the network could not be set up: {reason}',
+    hint: 'moorage doctor checks what it needs',
+    status: 500,
+    exit: 1,
+  },
+  DISK_FULL: {
+    sentence: 'no space is left for {what} ({path})',
+    hint: 'free some space there, or move the state with --state-dir',
+    status: 507,
+    exit: 1,
+  },
+  DISK_LOW: {
+    sentence: 'only {free} are free on the filesystem of {path}, less than {needed}',
+    hint: 'free some space there, or move the state with --state-dir',
+    status: 507,
+    exit: 1,
+  },
+  RUNTIME_MISSING: {
+    sentence: 'the embedded runtime needs {what}, which this host lacks',
+    hint: 'moorage setup installs it; moorage doctor checks everything',
+    status: 500,
+    exit: 1,
+  },
+  RUNTIME_FAILED: {
+    sentence: 'the container {id} could not be started: {reason}',
+    hint: 'moorage doctor checks what the runtime needs',
+    status: 500,
+    exit: 125,
+  },
+  SERVICES_DNS_OFF: {
+    sentence: 'this daemon runs with MOORAGE_SERVICES_DNS=0: it has no service network',
+    hint: 'start it without that setting to use bindings',
+    status: 409,
+    exit: 1,
+  },
+  DAEMON_UNREACHABLE: {
+    sentence: 'no daemon answers at {host}: {reason}',
+    hint: 'start one with moorage daemon, or set MOORAGE_HOST',
+    status: 502,
+    exit: 5,
+  },
+  DAEMON_START_FAILED: {
+    sentence: 'a daemon was started but did not come up: {reason}',
+    hint: 'moorage doctor checks the host; moorage daemon in the foreground shows more',
+    status: 502,
+    exit: 5,
+  },
+  DAEMON_STOPPING: {
+    sentence: 'the daemon is stopping',
+    hint: 'call again: connect() starts a new one',
+    status: 503,
+    exit: 5,
+  },
+  INTERNAL: {
+    sentence: 'something went wrong inside Moorage: {reason}',
+    hint: 'please report it, with the daemon’s log',
+    status: 500,
+    exit: 1,
+  },
+} as const satisfies Record<string, CatalogueEntry>
+
+export type ErrorCode = keyof typeof catalogue
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly string[] | null>>
+
+/** An error as it travels between daemon and client. */
+export interface WireError {
+  code: ErrorCode
+  message: string
+  hint: string
+  details: ErrorDetails
+  cause?: string
+}
+
+/**
+ * Any failure that Moorage reports.
+ *
+ * @example
+ * try { await container.stdout() } catch (error) {
+ *   if (error instanceof MoorageError && error.code === 'IMAGE_NOT_FOUND') …
+ * }
+ */
+export class MoorageError extends Error {
+  override readonly name: string = 'MoorageError'
+  readonly code: ErrorCode
+  /** The names and numbers of the sentence. */
+  readonly details: ErrorDetails
+
+  constructor(
+    code: ErrorCode,
+    details: ErrorDetails = {},
+    options: { cause?: unknown; message?: string } = {},
+  ) {
+    super(
+      options.message ?? sentenceOf(code, details),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
+    this.code = code
+    this.details = details
+  }
+
+  /** What to do next. */
+  get hint(): string {
+    return fill(catalogue[this.code].hint, this.details)
+  }
+
+  /** HTTP status of the daemon's answer. */
+  get status(): number {
+    return catalogue[this.code].status
+  }
+
+  /** Exit code of the CLI. */
+  get exitStatus(): number {
+    return catalogue[this.code].exit
+  }
+
+  toJSON(): WireError {
+    const cause = this.cause === undefined ? undefined : causeText(this.cause)
+    return {
+      code: this.code,
+      message: this.message,
+      hint: this.hint,
+      details: this.details,
+      ...(cause === undefined ? {} : { cause }),
+    }
+  }
+}
+
+/** A command that ended with a code its `expect` did not allow; the streams are their last 64 KiB. */
+export class ExecError extends MoorageError {
+  override readonly name: string = 'ExecError'
+  get args(): readonly string[] {
+    return (this.details['args'] ?? []) as readonly string[]
+  }
+  get exitCode(): number {
+    return Number(this.details['exitCode'])
+  }
+  get stdout(): string {
+    return String(this.details['stdout'] ?? '')
+  }
+  get stderr(): string {
+    return String(this.details['stderr'] ?? '')
+  }
+}
+
+/** A service that did not become healthy: it exited, or its checks did not pass in time. */
+export class HealthError extends MoorageError {
+  override readonly name: string = 'HealthError'
+  /** The service's last log lines. */
+  get log(): string {
+    return String(this.details['log'] ?? '')
+  }
+}
+
+/** Makes the kind of error that belongs to the code. */
+export function moorageError(
+  code: ErrorCode,
+  details: ErrorDetails = {},
+  options: { cause?: unknown; message?: string } = {},
+): MoorageError {
+  if (code === 'EXEC_FAILED') return new ExecError(code, details, options)
+  if (code === 'HEALTH_TIMEOUT' || code === 'SERVICE_EXITED') return new HealthError(code, details, options)
+  return new MoorageError(code, details, options)
+}
+
+/** The error that a daemon sent, as an object again. */
+export function errorFromWire(wire: WireError): MoorageError {
+  const known = Object.hasOwn(catalogue, wire.code) ? wire.code : 'INTERNAL'
+  return moorageError(known, wire.details ?? {}, {
+    message: wire.message,
+    ...(wire.cause === undefined ? {} : { cause: new Error(wire.cause) }),
+  })
+}
+
+/** Anything thrown, as an error of the catalogue; what has no code of ours is INTERNAL, with its cause. */
+export function asMoorageError(thrown: unknown): MoorageError {
+  if (thrown instanceof MoorageError) return thrown
+  const code = (thrown as NodeJS.ErrnoException | null)?.code
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const { path = '', syscall = 'writing' } = thrown as NodeJS.ErrnoException
+    return new MoorageError('DISK_FULL', { what: syscall, path }, { cause: thrown })
+  }
+  if ((thrown as Error | null)?.name === 'AbortError') {
+    return new MoorageError('CANCELLED', { reason: 'by the caller' }, { cause: thrown })
+  }
+  return new MoorageError('INTERNAL', { reason: causeText(thrown) }, { cause: thrown })
+}
+
+function sentenceOf(code: ErrorCode, details: ErrorDetails): string {
+  return fill(catalogue[code].sentence, details)
+}
+
+function fill(template: string, details: ErrorDetails): string {
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = details[name]
+    if (value === undefined || value === null) return whole
+    return Array.isArray(value) ? value.join(', ') : String(value)
+  })
+}
+
+function causeText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,65 @@
+/** One narrow interface for whatever runs containers: the embedded `oci` runtime, later Docker Engine and Swarm. */
+
+/** A container to run. Paths are of the host. */
+export interface ContainerSpec {
+  /** Unique among live containers of the daemon: letters, digits, `-`. */
+  id: string
+  /** For messages: the image or what else people know it by. */
+  image: string
+  args: readonly string[]
+  /** `NAME=value`, sorted. */
+  env: readonly string[]
+  /** A name or number of the image's /etc/passwd, with `:group` if wanted; empty means root. */
+  user: string
+  /** Absolute; made when it does not exist. */
+  workdir: string
+  /** Given to the process as its standard input, which then ends. */
+  stdin?: string
+  /** Host name inside. */
+  hostname: string
+  /** Read-only directories of its root filesystem, topmost first. */
+  lowers: readonly string[]
+  /** Where what it writes goes: an empty directory of the state directory's filesystem. */
+  upper: string
+  /** Path of the network namespace, as another process of this host sees it. */
+  namespace: string
+  /** Bind mounts besides the usual /proc, /dev, /sys. */
+  mounts: readonly ContainerMount[]
+  /** A directory of the run's own, to which the log segments are written. */
+  logs: string
+}
+
+export interface ContainerMount {
+  source: string
+  destination: string
+  readonly: boolean
+}
+
+/** How a container ended. */
+export interface Exit {
+  /** 128+n after signal n. */
+  code: number
+  signal: string | null
+}
+
+/** A container that runs. */
+export interface RunningContainer {
+  readonly id: string
+  /** The pid of its first process, seen from the host. */
+  readonly pid: number
+  /** Settles when its process has ended and all of its output is in the log; never rejects. */
+  readonly exited: Promise<Exit>
+  /** Sends a signal to its first process; a no-op once it has ended. */
+  signal(name: string): Promise<void>
+}
+
+export interface Runtime {
+  readonly name: string
+  /**
+   * Starts a container and returns when its process exists.
+   * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, USER_NOT_FOUND, RUNTIME_FAILED
+   */
+  start(spec: ContainerSpec, options?: { signal?: AbortSignal }): Promise<RunningContainer>
+  /** Kills what still runs and frees everything. */
+  close(): Promise<void>
+}
