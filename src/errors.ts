@@ -345,16 +345,16 @@ export class MoorageError extends Error {
 export class ExecError extends MoorageError {
   override readonly name: string = 'ExecError'
   get args(): readonly string[] {
-    return (this.details['args'] ?? []) as readonly string[]
+    return (this.details.args ?? []) as readonly string[]
   }
   get exitCode(): number {
-    return Number(this.details['exitCode'])
+    return Number(this.details.exitCode)
   }
   get stdout(): string {
-    return String(this.details['stdout'] ?? '')
+    return String(this.details.stdout ?? '')
   }
   get stderr(): string {
-    return String(this.details['stderr'] ?? '')
+    return String(this.details.stderr ?? '')
   }
 }
 
@@ -363,7 +363,7 @@ export class HealthError extends MoorageError {
   override readonly name: string = 'HealthError'
   /** The service's last log lines. */
   get log(): string {
-    return String(this.details['log'] ?? '')
+    return String(this.details.log ?? '')
   }
 }
 
