@@ -1,0 +1,190 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { apiVersion, type Status } from '../definition/index.ts'
+import type { Engine } from '../engine/index.ts'
+import { MoorageError } from '../errors.ts'
+import { type EventStream, streamEvents } from './event-stream.ts'
+import type { Pins } from './pins.ts'
+import { blobDigest, blobsRequest, evaluateRequest, parse, resolveRequest, startRequest } from './schemas.ts'
+import type { Sessions } from './sessions.ts'
+
+/** What the routes need of the daemon that they are a door to. */
+export interface RoutesContext {
+  readonly engine: Engine
+  readonly sessions: Sessions
+  readonly pins: Pins
+  readonly version: string
+  readonly socket: string
+  readonly startedAt: number
+  /** Counts a request that keeps the daemon from leaving; call what it returns at its end. */
+  readonly busy: () => () => void
+}
+
+type Query = Record<string, string | undefined>
+
+/** The HTTP API (docs/http.md): a thin door on the engine. */
+export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
+  const { engine, sessions, pins, version } = context
+
+  const stream = (reply: FastifyReply, work: Parameters<typeof streamEvents>[2]) => {
+    const done = context.busy()
+    reply.hijack()
+    return streamEvents(reply.raw, version, work).finally(done)
+  }
+
+  app.get('/healthz', async () => ({ ok: true }))
+  app.get('/readyz', async () => ({ ok: true }))
+
+  app.post('/v1/session', (_request, reply) =>
+    stream(reply, async ({ signal, send }) => {
+      const id = sessions.open()
+      send({ type: 'session', id })
+      await aborted(signal)
+      sessions.close(id)
+      return undefined
+    }),
+  )
+
+  app.post('/v1/evaluate', (request, reply) => {
+    const wanted = parse(evaluateRequest, request.body)
+    return stream(reply, (events) => engine.evaluate(wanted, callerOf(events)))
+  })
+
+  app.post('/v1/services', (request, reply) => {
+    const wanted = parse(startRequest, request.body)
+    const session = wanted.detach ? undefined : sessions.check(header(request, 'moorage-session'))
+    return stream(reply, async (events) => {
+      const holder = session === undefined ? 'pin' : `session ${session.slice(0, 8)}`
+      const { lease, row } = await engine.start(wanted, holder, callerOf(events))
+      if (session === undefined) pins.hold(`${row.network}/${row.label}`, lease)
+      else sessions.hold(session, lease)
+      return { type: 'result', value: row.id, exitCode: 0, service: row }
+    })
+  })
+
+  app.get('/v1/services', async () => ({ apiVersion, services: engine.services() }))
+  app.get('/v1/services/:id', async (request) => {
+    const { network } = request.query as Query
+    return { apiVersion, service: engine.service(idOf(request), network) }
+  })
+  app.delete('/v1/services/:id', async (request) => {
+    const { kill, network } = request.query as Query
+    const { label, network: name } = engine.service(idOf(request), network)
+    pins.release(`${name}/${label}`)
+    return { apiVersion, service: await engine.stop(label, { kill: kill === '1', network: name }) }
+  })
+  app.post('/v1/services/:id/restart', async (request) => {
+    const { network } = request.query as Query
+    return { apiVersion, service: await engine.restart(idOf(request), network === undefined ? {} : { network }) }
+  })
+  app.get('/v1/services/:id/logs', (request, reply) => {
+    const { follow, since, network } = request.query as Query
+    return stream(reply, async ({ signal, send, drained }) => {
+      const events = engine.logs(idOf(request), {
+        follow: follow === '1',
+        signal,
+        ...(since === undefined ? {} : { since: numberOf('since', since) }),
+        ...(network === undefined ? {} : { network }),
+      })
+      for await (const event of events) {
+        send(event)
+        await drained()
+      }
+      return undefined
+    })
+  })
+
+  app.get('/v1/runs', async () => ({ apiVersion, runs: engine.runs() }))
+  app.get('/v1/networks', async () => ({ apiVersion, networks: engine.networks() }))
+  app.get('/v1/status', async () => status(context))
+
+  app.post('/v1/resolve', (request, reply) => {
+    const wanted = parse(resolveRequest, request.body)
+    return answer(reply, version, (signal) => engine.resolve(wanted, { signal, onEvent: () => undefined }))
+  })
+
+  app.get('/v1/dns/zone', async (request) => {
+    const { network } = request.query as Query
+    return { apiVersion, records: engine.records(network) }
+  })
+  app.get('/v1/dns/query', (request, reply) => {
+    const { name, type = 'A', as, network } = request.query as Query
+    if (!name) throw new MoorageError('INVALID_REQUEST', { reason: 'dns/query needs a name' })
+    return answer(reply, version, async (signal) => ({
+      apiVersion,
+      answer: await engine.query(name, type.toUpperCase(), {
+        signal,
+        ...(as === undefined ? {} : { as }),
+        ...(network === undefined ? {} : { network }),
+      }),
+    }))
+  })
+
+  app.post('/v1/blobs/missing', async (request) => ({
+    missing: engine.missingDirectories(parse(blobsRequest, request.body).digests),
+  }))
+  app.addContentTypeParser('application/x-tar', (_request, payload, done) => done(null, payload))
+  app.put('/v1/blobs/:digest', { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
+    const { digest } = request.params as { digest: string }
+    const done = context.busy()
+    try {
+      const gone = new AbortController()
+      request.raw.on('error', () => gone.abort())
+      await engine.receiveDirectory(parse(blobDigest, digest), request.raw, gone.signal)
+      return { digest }
+    } finally {
+      done()
+    }
+  })
+}
+
+function status({ engine, sessions, version, socket, startedAt }: RoutesContext): Status {
+  return {
+    apiVersion,
+    version,
+    pid: process.pid,
+    startedAt,
+    instance: engine.instance,
+    socket,
+    stateDirectory: engine.stateDirectory,
+    runtime: engine.runtime,
+    networks: engine.networks(),
+    services: engine.services(),
+    runs: engine.runs().filter(({ state }) => state === 'running').length,
+    sessions: sessions.size,
+    problems: engine.problems(),
+  }
+}
+
+function callerOf({ signal, send, drained }: EventStream) {
+  return { signal, onEvent: send, drained }
+}
+
+/** A plain answer whose work ends when its caller goes. */
+async function answer(reply: FastifyReply, version: string, work: (signal: AbortSignal) => Promise<unknown>) {
+  const gone = new AbortController()
+  reply.raw.on('close', () => {
+    if (!reply.raw.writableFinished) gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
+  })
+  reply.header('moorage-version', version)
+  return work(gone.signal)
+}
+
+function idOf(request: FastifyRequest): string {
+  return (request.params as { id: string }).id
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+function numberOf(option: string, text: string): number {
+  const number = Number(text)
+  if (Number.isFinite(number)) return number
+  throw new MoorageError('INVALID_OPTION', { option, reason: `"${text}" is not a number` })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,0 +1,72 @@
+import type { Caller, EngineContext } from './context.ts'
+import type { PlannedBinding, PlannedExec, PlannedService } from './plan.ts'
+import type { Releases } from './release.ts'
+import { serviceDriver } from './service-driver.ts'
+import type { Check, Lease } from '../lifecycle/index.ts'
+
+/** A service's place in the registry: the same definition in another network is another instance. */
+export function serviceKey(network: string, exec: PlannedExec): string {
+  return `${network}/${exec.label}`
+}
+
+/** What is waited for before a binder runs: each TCP port it declares, unless told not to. */
+export function checksOf({ options }: PlannedService): Check[] {
+  if (options.healthcheck === 'none') return []
+  return (options.ports ?? [])
+    .filter(({ protocol, check }) => protocol === 'tcp' && check !== 'none')
+    .map(({ port }) => ({ kind: 'tcp', port }))
+}
+
+export interface AcquireService {
+  service: PlannedService
+  network: string
+  /** Who wants it, for `status`. */
+  holder: string
+  alias?: string
+  caller: Caller
+}
+
+/** A lease on a service, which is started if it does not run. */
+export async function acquireService(context: EngineContext, wanted: AcquireService): Promise<Lease> {
+  const { service, network, holder, alias, caller } = wanted
+  const { exec, options } = service
+  return context.services.acquire(serviceKey(network, exec), serviceDriver(context, service, network), {
+    holder,
+    checks: checksOf(service),
+    signal: caller.signal,
+    ...(alias === undefined ? {} : { alias }),
+    ...(options.grace === undefined ? {} : { grace: options.grace }),
+    ...(options.startTimeout === undefined ? {} : { startTimeout: options.startTimeout }),
+    ...(options.stopTimeout === undefined ? {} : { stopTimeout: options.stopTimeout }),
+    ...(options.stopSignal === undefined ? {} : { stopSignal: options.stopSignal }),
+    onProgress: ({ state, detail }) =>
+      caller.onEvent({
+        type: 'progress',
+        time: Date.now(),
+        id: exec.label,
+        kind: 'service',
+        name: alias ?? exec.customName ?? exec.root.name,
+        state,
+        ...(detail === undefined ? {} : { detail }),
+      }),
+  })
+}
+
+/**
+ * Leases on all services that an exec is bound to, started side by side. An error is thrown only when every start
+ * has settled, so that none is left behind; the leases that were had go into `releases` either way.
+ */
+export async function acquireBindings(
+  context: EngineContext,
+  wanted: { bindings: readonly PlannedBinding[]; network: string; holder: string; caller: Caller; releases: Releases },
+): Promise<Lease[]> {
+  const { bindings, network, holder, caller, releases } = wanted
+  const settled = await Promise.allSettled(
+    bindings.map(({ alias, service }) => acquireService(context, { service, network, holder, alias, caller })),
+  )
+  const leases = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  for (const lease of leases) releases.add('release a lease', () => lease.release())
+  const failed = settled.find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
+  return leases
+}

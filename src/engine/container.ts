@@ -1,0 +1,112 @@
+import { rm } from 'node:fs/promises'
+import type { RunRow } from '../definition/index.ts'
+import type { Member, ServiceNetwork } from '../network/index.ts'
+import type { RunningContainer } from '../runtime/runtime.ts'
+import type { EngineContext } from './context.ts'
+import type { PlannedExec } from './plan.ts'
+import type { Releases } from './release.ts'
+import type { RunRecord } from './run-records.ts'
+
+/** A container of an exec vertex that has been started. */
+export interface StartedContainer {
+  readonly container: RunningContainer
+  readonly member: Member
+  readonly record: RunRecord
+  /** The directory that holds what it wrote. */
+  readonly upper: string
+}
+
+export interface StartOptions {
+  exec: PlannedExec
+  kind: RunRecord['kind']
+  network: ServiceNetwork
+  /** Directories of its filesystem, topmost first. */
+  lowers: readonly string[]
+  signal: AbortSignal
+  /** What is to be released when it has ended, or could not be started. */
+  releases: Releases
+}
+
+/**
+ * A berth and a container in it. The name is in DNS and the aliases are in place before the process exists.
+ */
+export async function startContainer(context: EngineContext, options: StartOptions): Promise<StartedContainer> {
+  const { store, runtime, records } = context
+  const { exec, kind, network, lowers, signal, releases } = options
+  const id = records.nextId(exec.label)
+  const upper = await store.temporary()
+  releases.add('remove what it wrote', () => rm(upper, { recursive: true, force: true }))
+  // Kept after the end for those who ask for it then; the records remove it, or the sweep of the next start.
+  const logs = await store.temporary()
+
+  const member = await network.join({
+    name: exec.label,
+    names: exec.customName === undefined ? [] : [exec.customName],
+    aliases: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.label])),
+    service: kind === 'service',
+    signal,
+  })
+  releases.add('leave the network', () => member.release())
+
+  const ended = new AbortController()
+  const row = describeRun(exec, network.name, member.address)
+  const record: RunRecord = { id, label: exec.label, kind, row, logs, ended: ended.signal, stored: false }
+  records.add(record)
+  try {
+    const container = await runtime.start(
+      {
+        id,
+        image: exec.root.ref,
+        args: exec.args,
+        env: exec.env.map(([name, value]) => `${name}=${value}`),
+        user: exec.user,
+        workdir: exec.workdir,
+        ...(exec.stdin === undefined ? {} : { stdin: exec.stdin }),
+        hostname: exec.label,
+        lowers,
+        upper,
+        namespace: member.namespace,
+        mounts: [
+          { source: member.hostsFile, destination: '/etc/hosts', readonly: true },
+          { source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
+          ...exec.volumes.map(({ name, path }) => ({
+            source: store.volumes.path(name),
+            destination: path,
+            readonly: false,
+          })),
+        ],
+        logs,
+      },
+      { signal },
+    )
+    void container.exited.then(({ code }) => end(row, ended, code))
+    return { container, member, record, upper }
+  } catch (error) {
+    end(row, ended, null)
+    throw error
+  }
+}
+
+function end(row: RunRow, ended: AbortController, exitCode: number | null): void {
+  row.endedAt = Date.now()
+  row.exitCode = exitCode
+  row.state = exitCode === 0 ? 'done' : 'failed'
+  ended.abort()
+}
+
+function describeRun(exec: PlannedExec, network: string, address: string): RunRow {
+  return {
+    id: exec.label.slice(0, 12),
+    label: exec.label,
+    network,
+    state: 'running',
+    image: exec.root.ref,
+    args: [...exec.args],
+    address,
+    bindings: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.hostname])),
+    callers: 0,
+    startedAt: Date.now(),
+    endedAt: null,
+    exitCode: null,
+  }
+}

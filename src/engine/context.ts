@@ -1,0 +1,36 @@
+import type { StreamEvent } from '../definition/index.ts'
+import type { Images } from '../images/index.ts'
+import type { Flights, Services } from '../lifecycle/index.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Store } from '../store/index.ts'
+import type { Networks } from './networks.ts'
+import type { RunRecords } from './run-records.ts'
+
+/** What the engine's parts share: each is made once, in engine.ts. */
+export interface EngineContext {
+  readonly store: Store
+  readonly images: Images
+  readonly runtime: Runtime
+  readonly flights: Flights
+  readonly services: Services
+  readonly networks: Networks
+  readonly records: RunRecords
+  /** Work that nobody waits for, but the engine before it closes; its failure is logged. */
+  background(what: string, work: Promise<unknown>): void
+  /** `log(level, message, fields)`; pino in the daemon. */
+  readonly log: EngineLog
+}
+
+export type EngineLog = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Record<string, unknown>,
+) => void
+
+/** Who asks: its interest ends with the signal, its events go to it alone. */
+export interface Caller {
+  readonly signal: AbortSignal
+  readonly onEvent: (event: StreamEvent) => void
+  /** Resolves when it can take more; output waits for it, so that a slow reader does not fill the memory. */
+  readonly drained?: () => Promise<void>
+}

@@ -1,0 +1,391 @@
+import { mkdir } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import {
+  type Definition,
+  type DnsAnswer,
+  type EvaluateRequest,
+  hostnameOf,
+  type LogEvent,
+  type NetworkRow,
+  type Problem,
+  type ResolveAnswer,
+  type ResolveRequest,
+  type ResultEvent,
+  type RunRow,
+  type ServiceRow,
+  type StartRequest,
+  type ZoneRow,
+} from '../definition/index.ts'
+import { MoorageError } from '../errors.ts'
+import { createImages } from '../images/index.ts'
+import { createFlights, createServices, type Lease, systemClock } from '../lifecycle/index.ts'
+import { recover as recoverNetworks, type ServiceNetwork } from '../network/index.ts'
+import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
+import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
+import { acquireService, serviceKey } from './bindings.ts'
+import type { Caller, EngineContext, EngineLog } from './context.ts'
+import { receiveDirectory } from './directories.ts'
+import { evaluateExec } from './evaluate.ts'
+import { createHostEndpoints } from './host-endpoints.ts'
+import { createNetworks, defaultNetwork } from './networks.ts'
+import { followRun, logEvents, outputOf } from './output.ts'
+import { type PlannedExec, type PlannedService, planExec, type Sources } from './plan.ts'
+import { Releases } from './release.ts'
+import { findRow, serviceRow } from './rows.ts'
+import { RunRecords } from './run-records.ts'
+
+export interface EngineOptions {
+  /** What is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */
+  stateDirectory?: string
+  /** Run-time files. @defaultValue `/run/moorage` */
+  runDirectory?: string
+  /** Of the network `default`; a free one is chosen otherwise. */
+  subnet?: string
+  /** Grace of services that do not say, in milliseconds. @defaultValue 10000 */
+  grace?: number
+  /** Stretches every default time limit, for slow machines. @defaultValue 1 */
+  timeoutScale?: number
+  log?: EngineLog
+}
+
+/** What the daemon serves and what a program can embed: it evaluates definitions and runs their services. */
+export interface Engine extends AsyncDisposable {
+  readonly instance: string
+  readonly stateDirectory: string
+  readonly runtime: string
+  /** What an earlier daemon had left, removed at the start. */
+  readonly recovered: readonly string[]
+  evaluate(request: EvaluateRequest, caller: Caller): Promise<ResultEvent>
+  /** Starts a service and holds it for `holder` until the lease is released. */
+  start(request: StartRequest, holder: string, caller: Caller): Promise<{ lease: Lease; row: ServiceRow }>
+  stop(id: string, options?: { kill?: boolean; network?: string }): Promise<ServiceRow>
+  restart(id: string, options?: { network?: string }): Promise<ServiceRow>
+  resolve(request: ResolveRequest, caller: Caller): Promise<ResolveAnswer>
+  services(): ServiceRow[]
+  service(id: string, network?: string): ServiceRow
+  runs(): RunRow[]
+  networks(): NetworkRow[]
+  problems(): Problem[]
+  /** How much is going on: services that live, and runs. */
+  busy(): number
+  logs(
+    id: string,
+    options: { follow?: boolean; since?: number; network?: string; signal: AbortSignal },
+  ): AsyncIterable<LogEvent>
+  records(network?: string): ZoneRow[]
+  query(
+    name: string,
+    type: string,
+    options?: { as?: string; network?: string; signal?: AbortSignal },
+  ): Promise<DnsAnswer>
+  missingDirectories(digests: readonly string[]): string[]
+  receiveDirectory(digest: string, tar: Readable, signal: AbortSignal): Promise<void>
+  /** Stops everything in order, within `timeout` milliseconds, and frees all that was acquired. */
+  close(options?: { timeout?: number }): Promise<void>
+}
+
+/** From the start of a drain to SIGKILL for what is left. */
+const drainTimeout = 30_000
+
+/**
+ * Makes an engine on a state directory, after removing what an earlier one left in the kernel.
+ *
+ * @throws MoorageError NOT_ROOT, STATE_LOCKED, SUBNET_IN_USE, DISK_LOW, DISK_FULL, RUNTIME_MISSING, NETWORK_FAILED
+ */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { stateDirectory = '/var/lib/moorage', runDirectory = '/run/moorage', subnet, grace, timeoutScale } = options
+  const uid = process.getuid?.() ?? -1
+  if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'running containers', uid })
+  const log: EngineLog = options.log ?? (() => undefined)
+  const releases = new Releases()
+  try {
+    await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+    await mkdir(runDirectory, { recursive: true, mode: 0o755 })
+    // Before anything is touched: what is found below may be another daemon's, alive.
+    const lock = await lockDirectory(stateDirectory)
+    releases.add('unlock the state directory', () => lock.release())
+    const instance = instanceOf(stateDirectory)
+    const containers = await recoverContainers({ instance, runDirectory })
+    const { removed } = await recoverNetworks({ instance, runDirectory })
+    const recovered = [...containers.killed.map((pid) => `process ${pid}`), ...containers.removed, ...removed]
+
+    const store = await openStore(stateDirectory)
+    releases.add('close the store', () => store.close())
+    const networks = createNetworks({ instance, runDirectory, ...(subnet === undefined ? {} : { subnet }) })
+    releases.add('close the networks', () => networks.close())
+    // Side by side: the launcher's start is the longest of it.
+    const [runtime, network] = await Promise.allSettled([
+      createOciRuntime({ instance, runDirectory }),
+      networks.use(defaultNetwork),
+    ])
+    if (runtime.status === 'fulfilled') releases.add('close the runtime', () => runtime.value.close())
+    if (runtime.status === 'rejected') throw runtime.reason
+    if (network.status === 'rejected') throw network.reason
+
+    const pending = new Set<Promise<void>>()
+    releases.add('finish the clean-ups', () => Promise.all(pending))
+    const background = (what: string, work: Promise<unknown>) => {
+      const tracked = work.then(
+        () => undefined,
+        (error) => log('error', what, { error: String(error) }),
+      )
+      pending.add(tracked)
+      void tracked.then(() => pending.delete(tracked))
+    }
+    const services = createServices({
+      clock: systemClock,
+      ...(grace === undefined ? {} : { defaultGrace: grace }),
+      ...(timeoutScale === undefined ? {} : { timeoutScale }),
+    })
+    const context: EngineContext = {
+      store,
+      images: createImages({ store }),
+      runtime: runtime.value,
+      flights: createFlights(),
+      services,
+      networks,
+      records: new RunRecords(),
+      background,
+      log,
+    }
+    return engine(context, { instance, stateDirectory, recovered, releases })
+  } catch (error) {
+    await releases.run()
+    throw error
+  }
+}
+
+interface EngineParts {
+  instance: string
+  stateDirectory: string
+  recovered: readonly string[]
+  releases: Releases
+}
+
+function engine(context: EngineContext, { instance, stateDirectory, recovered, releases }: EngineParts): Engine {
+  const { store, services, networks, records, flights } = context
+  const endpoints = createHostEndpoints()
+  const closing = new AbortController()
+  releases.add('close the tunnels', () => endpoints.close())
+
+  const plan = (definition: Definition, caller: Caller): Promise<PlannedExec> =>
+    planExec(definition, sourcesFor(context, caller))
+
+  const rows = (): ServiceRow[] => services.list().map(serviceRow)
+  const serviceOf = (id: string, network = defaultNetwork): ServiceRow => {
+    const named = rows().filter((row) => row.network === network)
+    return findRow(named, id, isLive, (row) => [row.name, row.hostname, ...row.aliases])
+  }
+  const keyOf = (row: ServiceRow) => `${row.network}/${row.label}`
+
+  /** An evaluation ends when the engine closes, too. */
+  const bounded = (caller: Caller): Caller => ({
+    ...caller,
+    signal: AbortSignal.any([caller.signal, closing.signal]),
+  })
+
+  const self: Engine = {
+    instance,
+    stateDirectory,
+    runtime: context.runtime.name,
+    recovered,
+    async evaluate(request, given) {
+      const caller = bounded(given)
+      const exec = await plan(request.definition, caller)
+      let following: Promise<void> | undefined
+      const outcome = await evaluateExec(context, {
+        exec,
+        network: request.network ?? defaultNetwork,
+        caller,
+        ...(request.logs
+          ? {
+              onRun: ({ logs, ended }) => {
+                following = followRun(logs, ended, caller)
+                following.catch(() => undefined)
+              },
+            }
+          : {}),
+      })
+      try {
+        if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
+        const value = await outputOf(exec, outcome, request.output)
+        return {
+          type: 'result',
+          value,
+          exitCode: outcome.exitCode,
+          ...(outcome.cachedAt === undefined ? {} : { cachedAge: Math.max(0, Date.now() - outcome.cachedAt) }),
+        }
+      } finally {
+        context.background('let go of a layer', outcome.release())
+      }
+    },
+
+    async start(request, holder, given) {
+      const caller = bounded(given)
+      const network = request.network ?? defaultNetwork
+      const service = { exec: await plan(request.definition, caller), options: request.service }
+      const lease = await acquireService(context, { service, network, holder, caller })
+      return { lease, row: serviceOf(service.exec.label, network) }
+    },
+
+    async stop(id, options = {}) {
+      const row = serviceOf(id, options.network)
+      await services.stop(keyOf(row), { kill: options.kill ?? false })
+      return serviceOf(row.label, row.network)
+    },
+
+    async restart(id, options = {}) {
+      const row = serviceOf(id, options.network)
+      await services.restart(keyOf(row))
+      return serviceOf(row.label, row.network)
+    },
+
+    async resolve(request, caller) {
+      const service = { exec: await plan(request.definition, bounded(caller)), options: request.service ?? {} }
+      return resolve(service, request)
+    },
+
+    services: rows,
+    service: serviceOf,
+    runs: () => records.list().flatMap(({ kind, row }) => (kind === 'exec' ? [row] : [])),
+    networks: () => networks.list().map(networkRow),
+    problems: () => [],
+    busy: () => rows().filter(isLive).length + flights.size,
+
+    async *logs(id, { follow = false, since, network, signal }) {
+      const all = records.list().filter((record) => record.row.network === (network ?? defaultNetwork))
+      const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
+      const found = findRow(
+        all,
+        id,
+        (record) => !record.ended.aborted,
+        (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
+      )
+      yield* logEvents(found.logs, {
+        signal: AbortSignal.any([signal, closing.signal]),
+        ...(follow ? { ended: found.ended } : {}),
+        ...(since === undefined ? {} : { since }),
+      })
+    },
+
+    records: (network) =>
+      networks
+        .list()
+        .filter(({ name }) => network === undefined || name === network)
+        .flatMap((one) => one.records().map((record) => ({ ...record, type: 'A' as const, network: one.name }))),
+
+    async query(name, type, options = {}) {
+      const { as, network: wanted = defaultNetwork, signal } = options
+      const network = networks.get(wanted)
+      if (network === undefined) {
+        throw new MoorageError('INVALID_OPTION', { option: `network "${wanted}"`, reason: 'there is none of that name' })
+      }
+      const from = as === undefined ? undefined : addressOf(as, network)
+      const answer = await network.query(name, type, {
+        ...(from === undefined ? {} : { as: from }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      return { ...answer, as: from ?? null }
+    },
+
+    missingDirectories: (digests) => digests.filter((digest) => !store.trees.has(digest)),
+    receiveDirectory: (digest, tar, signal) => receiveDirectory(store, digest, tar, signal),
+
+    async close({ timeout = drainTimeout } = {}) {
+      closing.abort(new MoorageError('DAEMON_STOPPING'))
+      await services.drain({ timeout })
+      await releases.run()
+    },
+    [Symbol.asyncDispose]: () => self.close(),
+  }
+
+  /** A client's address by the ID of its run or service, or as it is. */
+  const addressOf = (client: string, network: ServiceNetwork): string => {
+    if (/^[\d.]+$/.test(client)) return client
+    const live = records.list().filter(({ row, ended }) => row.network === network.name && !ended.aborted)
+    const { row } = findRow(
+      live.map((record) => ({ ...record, network: network.name })),
+      client,
+      () => true,
+      (record) => [record.row.id],
+    )
+    return row.address ?? client
+  }
+
+  const resolve = async (service: PlannedService, request: ResolveRequest) => {
+    const { exec, options } = service
+    const ports = options.ports ?? []
+    if (request.want === 'digest') return { value: exec.digest }
+    const hostname = exec.customName === undefined ? exec.hostname : hostnameOf(exec.customName)
+    if (request.want === 'hostname') return { value: hostname }
+    if (request.want === 'ports') return { value: exec.hostname, ports }
+    const port = request.port ?? ports[0]?.port ?? exec.root.config.exposedPorts[0]?.port
+    if (port === undefined) throw new MoorageError('NO_PORT', { service: hostname })
+    const host = request.from === 'host' ? await hostEndpoint(service, port, request) : `${hostname}:${port}`
+    return { value: request.scheme === undefined ? host : `${request.scheme}://${host}` }
+  }
+
+  const hostEndpoint = async ({ exec }: PlannedService, port: number, request: ResolveRequest): Promise<string> => {
+    const name = request.network ?? defaultNetwork
+    const running = services.get(serviceKey(name, exec))
+    const network = networks.get(name)
+    if (!running?.address || !network) throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
+    return endpoints.reach(network, running.address, port)
+  }
+
+  return self
+}
+
+function sourcesFor(context: EngineContext, caller: Caller): Sources {
+  return {
+    async image(ref, pull) {
+      const tell = (state: 'running' | 'done' | 'failed', detail?: string) =>
+        caller.onEvent({
+          type: 'progress',
+          time: Date.now(),
+          id: ref,
+          kind: 'image',
+          name: ref,
+          state,
+          ...(detail === undefined ? {} : { detail }),
+        })
+      try {
+        const image = await context.images.resolve(ref, {
+          signal: caller.signal,
+          onProgress: (detail) => tell('running', detail),
+          ...(pull === undefined ? {} : { pull }),
+        })
+        tell('done', image.digest)
+        return image
+      } catch (error) {
+        tell('failed')
+        throw error
+      }
+    },
+    tree(digest) {
+      if (!context.store.trees.has(digest)) throw new MoorageError('BLOB_MISSING', { digest })
+      return context.store.trees.path(digest)
+    },
+  }
+}
+
+function isLive({ state }: ServiceRow): boolean {
+  return state !== 'stopped' && state !== 'failed'
+}
+
+function names(row: ServiceRow): string[] {
+  return [row.name, row.hostname, ...row.aliases]
+}
+
+function networkRow({ name, network }: ServiceNetwork): NetworkRow {
+  const { subnet, gateway, namespace, hostRoute, sandboxes, pooled } = network
+  return {
+    name,
+    subnet,
+    gateway,
+    namespace,
+    hostRoute: hostRoute.present ? 'yes' : hostRoute.reason,
+    sandboxes,
+    pooled,
+  }
+}

@@ -1,0 +1,275 @@
+import { rename, rm } from 'node:fs/promises'
+import type { StreamEvent } from '../definition/index.ts'
+import { MoorageError, moorageError } from '../errors.ts'
+import type { Lease } from '../lifecycle/index.ts'
+import { tailLog } from '../logs/index.ts'
+import type { RunningContainer } from '../runtime/runtime.ts'
+import { acquireBindings } from './bindings.ts'
+import { startContainer } from './container.ts'
+import type { Caller, EngineContext } from './context.ts'
+import { filesystemOf } from './filesystem.ts'
+import type { PlannedExec } from './plan.ts'
+import { Releases } from './release.ts'
+import type { RunRecord } from './run-records.ts'
+
+/** How much of each stream an ExecError carries. */
+const errorTail = 64 * 1024
+
+/** From SIGTERM to SIGKILL for a run that nobody wants any more. */
+const interruptTimeout = 2_000
+
+/** The result of an exec vertex: its own layer above those it stands on, and its output. */
+export interface ExecOutcome {
+  readonly exitCode: number
+  /** Directories of its filesystem, topmost first. */
+  readonly layers: readonly string[]
+  /** The directory of its log. */
+  readonly logs: string
+  /** When the answer is an earlier run's: when that was stored. */
+  readonly cachedAt: number | undefined
+  /** Lets go of layers that are kept for their users only. */
+  release(): Promise<void>
+}
+
+export interface EvaluateExec {
+  exec: PlannedExec
+  network: string
+  caller: Caller
+  /** Told once the run exists, also when it was somebody else's. */
+  onRun?: (record: RunRecord) => void
+}
+
+/** What a flight tells each of its callers, late ones from the start. */
+type FlightProgress = { run: RunRecord } | { event: StreamEvent }
+
+/** What a flight hands to each of its callers. */
+interface Flown {
+  readonly exitCode: number
+  readonly layers: readonly string[]
+  readonly logs: string
+  readonly layer: LayerHolders
+}
+
+/**
+ * Runs an exec exactly once for everyone who asks, or answers from the result store.
+ * A run without bindings is shared by all networks; one with bindings within its own.
+ */
+export async function evaluateExec(context: EngineContext, wanted: EvaluateExec): Promise<ExecOutcome> {
+  const { exec, network, caller, onRun } = wanted
+  // Before any service is thought of: a client whose result is there starts none.
+  const stored = exec.noCache ? undefined : await storedOutcome(context, exec)
+  if (stored) {
+    progress(caller, exec, 'cached')
+    return stored
+  }
+  const scope = exec.bindings.length > 0 ? network : '*'
+  let known: RunRecord | undefined
+  try {
+    const flown = await context.flights.join<Flown, FlightProgress>(
+      `${scope}/${exec.digest}/result`,
+      (flight) => runOnce(context, exec, network, flight),
+      {
+        signal: caller.signal,
+        onProgress: (news) => {
+          if ('event' in news) return caller.onEvent(news.event)
+          known = news.run
+          known.row.callers += 1
+          progress(caller, exec, 'running')
+          onRun?.(known)
+        },
+      },
+    )
+    const release = flown.layer.hold()
+    progress(caller, exec, 'done')
+    return { ...flown, cachedAt: undefined, release }
+  } catch (error) {
+    progress(caller, exec, 'failed')
+    throw error
+  } finally {
+    if (known) known.row.callers -= 1
+  }
+}
+
+/** A finished success of an earlier time, with the layers below it, which are there since it was made on them. */
+async function storedOutcome(context: EngineContext, exec: PlannedExec): Promise<ExecOutcome | undefined> {
+  const result = context.store.results.get(exec.digest)
+  if (result === undefined) return undefined
+  const below = await storedLayers(context, exec)
+  if (below === undefined) return undefined
+  return {
+    exitCode: result.exitCode,
+    layers: [result.layer, ...below],
+    logs: result.logs,
+    cachedAt: result.createdAt,
+    release: async () => undefined,
+  }
+}
+
+/** The stored directories that an exec stands on, or nothing if one of them is gone. */
+async function storedLayers(context: EngineContext, exec: PlannedExec): Promise<string[] | undefined> {
+  const layers: string[] = []
+  for (let at = exec.input; ; at = at.input) {
+    if (at.kind === 'root') return at.directory === null ? layers : [...layers, at.directory]
+    const result = context.store.results.get(at.digest)
+    if (result === undefined) return undefined
+    layers.push(result.layer)
+  }
+}
+
+interface Flying {
+  signal: AbortSignal
+  report(news: FlightProgress): void
+}
+
+async function runOnce(
+  context: EngineContext,
+  exec: PlannedExec,
+  networkName: string,
+  { signal, report }: Flying,
+): Promise<Flown> {
+  const releases = new Releases()
+  try {
+    const { network, release } = await context.networks.use(networkName)
+    releases.add('leave the network', release)
+    // The run belongs to all who ask for it: it goes on when the first of them has gone, and each sees its events.
+    const shared: Caller = { signal, onEvent: (event) => report({ event }) }
+    const bind = () =>
+      acquireBindings(context, {
+        bindings: exec.bindings,
+        network: networkName,
+        holder: `run ${exec.label}`,
+        caller: shared,
+        releases,
+      })
+    // A chain of execs on one service holds it from its first step to its last, whatever the grace is. Otherwise
+    // services wait until the client is about to run.
+    const early = sharesService(exec) ? await bind() : undefined
+    const below = await filesystemOf(context, exec.input, { network: networkName, caller: shared, releases })
+    const leases = early ?? (await bind())
+    const held = new Releases()
+    releases.add('end the container', () => held.run())
+    const started = await startContainer(context, {
+      exec,
+      kind: 'exec',
+      network,
+      lowers: below,
+      signal,
+      releases: held,
+    })
+    report({ run: started.record })
+    const exitCode = await ended(started.container, leases, signal)
+    if (!meets(exec.expect, exitCode)) throw await execError(exec, exitCode, started.record)
+    return await keep(context, exec, { exitCode, below, upper: started.upper, record: started.record, signal })
+  } finally {
+    // The answer does not wait for the clean-up; the engine does, before it closes.
+    context.background('clean up after a run', releases.run())
+  }
+}
+
+/** Whether a step before this one in its chain is bound to a service that this one is bound to. */
+function sharesService(exec: PlannedExec): boolean {
+  const bound = new Set(exec.bindings.map(({ service }) => service.exec.digest))
+  for (let at = exec.input; at.kind === 'exec'; at = at.input) {
+    if (at.bindings.some(({ service }) => bound.has(service.exec.digest))) return true
+  }
+  return false
+}
+
+/** Waits for the end; ends it when nobody wants it any more or a service that it is bound to is gone. */
+async function ended(container: RunningContainer, leases: readonly Lease[], signal: AbortSignal): Promise<number> {
+  let reason: unknown
+  const lost = Promise.race(leases.map((lease) => lease.lost)).then(async (error) => {
+    reason ??= error
+    await container.signal('SIGKILL')
+  })
+  lost.catch(() => undefined)
+  const interrupt = async () => {
+    reason ??= signal.reason ?? new MoorageError('CANCELLED', { reason: 'nobody waits for it' })
+    await container.signal('SIGTERM')
+    const patience = setTimeout(() => void container.signal('SIGKILL').catch(() => undefined), interruptTimeout)
+    void container.exited.then(() => clearTimeout(patience))
+  }
+  const onAbort = () => void interrupt().catch(() => undefined)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    const exit = await container.exited
+    if (reason !== undefined) throw reason
+    return exit.code
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function meets(expect: PlannedExec['expect'], exitCode: number): boolean {
+  if (expect === 'any') return true
+  return expect === 'success' ? exitCode === 0 : expect.includes(exitCode)
+}
+
+async function execError(exec: PlannedExec, exitCode: number, record: RunRecord): Promise<MoorageError> {
+  const { stdout, stderr } = await tailLog(record.logs, errorTail)
+  return moorageError('EXEC_FAILED', {
+    command: exec.args.join(' '),
+    args: exec.args,
+    exitCode,
+    stdout: stdout.toString(),
+    stderr: stderr.toString(),
+  })
+}
+
+/** Stores a success under its digest; with noCache its layer lives as long as somebody stands on it. */
+async function keep(
+  context: EngineContext,
+  exec: PlannedExec,
+  run: { exitCode: number; below: readonly string[]; upper: string; record: RunRecord; signal: AbortSignal },
+): Promise<Flown> {
+  const { exitCode, below, upper, record, signal } = run
+  if (exec.noCache) {
+    const kept = await context.store.temporary()
+    await rename(upper, kept)
+    const layer = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
+    if (signal.aborted) layer.dropIfUnused()
+    else signal.addEventListener('abort', () => layer.dropIfUnused(), { once: true })
+    return { exitCode, layers: [kept, ...below], logs: record.logs, layer }
+  }
+  const stored = await context.store.results.adopt({ digest: exec.digest, upper, logs: record.logs, exitCode })
+  record.logs = stored.logs
+  record.stored = true
+  return { exitCode, layers: [stored.layer, ...below], logs: stored.logs, layer: new LayerHolders(async () => undefined) }
+}
+
+/** Counts who stands on a layer that is not stored, and removes it after the last. */
+class LayerHolders {
+  readonly #remove: () => Promise<void>
+  #holders = 0
+
+  constructor(remove: () => Promise<void>) {
+    this.#remove = remove
+  }
+
+  hold(): () => Promise<void> {
+    this.#holders += 1
+    let held = true
+    return async () => {
+      if (!held) return
+      held = false
+      this.#holders -= 1
+      if (this.#holders === 0) await this.#remove()
+    }
+  }
+
+  dropIfUnused(): void {
+    if (this.#holders === 0) void this.#remove().catch(() => undefined)
+  }
+}
+
+function progress(caller: Caller, exec: PlannedExec, state: 'running' | 'done' | 'cached' | 'failed'): void {
+  caller.onEvent({
+    type: 'progress',
+    time: Date.now(),
+    id: exec.label,
+    kind: 'exec',
+    name: exec.args.join(' '),
+    state,
+  })
+}

@@ -1,0 +1,245 @@
+import {
+  type Definition,
+  type ExecOperation,
+  execVertex,
+  hostnameOf,
+  imageVertex,
+  labelOf,
+  type Operation,
+  rootfsVertex,
+  type ServiceOptions,
+  type Sharing,
+  schemaVersion,
+  scratchVertex,
+} from '../definition/index.ts'
+import { MoorageError } from '../errors.ts'
+import type { ImageConfig, ResolvedImage } from '../images/index.ts'
+
+/** A root filesystem that stands ready on disk. */
+export interface PlannedRoot {
+  readonly kind: 'root'
+  readonly digest: string
+  /** For people: the image's reference. */
+  readonly ref: string
+  /** For people: the image's base name. */
+  readonly name: string
+  readonly directory: string | null
+  readonly config: ImageConfig
+}
+
+/** An exec vertex: everything that its process can see, with the image's defaults worked in. */
+export interface PlannedExec {
+  readonly kind: 'exec'
+  readonly digest: string
+  readonly label: string
+  readonly hostname: string
+  readonly customName: string | undefined
+  readonly input: PlannedFilesystem
+  /** The root at the beginning of its chain. */
+  readonly root: PlannedRoot
+  readonly args: readonly string[]
+  readonly env: readonly (readonly [name: string, value: string])[]
+  readonly user: string
+  readonly workdir: string
+  readonly stdin: string | undefined
+  readonly expect: 'success' | 'any' | readonly number[]
+  readonly volumes: readonly PlannedVolume[]
+  readonly bindings: readonly PlannedBinding[]
+  /** Its own, or that of one it descends from. */
+  readonly noCache: boolean
+}
+
+export type PlannedFilesystem = PlannedRoot | PlannedExec
+
+export interface PlannedVolume {
+  readonly path: string
+  readonly name: string
+  readonly sharing: Sharing
+}
+
+export interface PlannedBinding {
+  readonly alias: string
+  readonly service: PlannedService
+}
+
+/** An exec to be run as a service, as one binder wants it. */
+export interface PlannedService {
+  readonly exec: PlannedExec
+  readonly options: ServiceOptions
+}
+
+/** Where the plan gets its roots from. */
+export interface Sources {
+  image(ref: string, pull: 'always' | undefined): Promise<ResolvedImage>
+  /** The directory of a tree that a client sent. */
+  tree(digest: string): string
+}
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const emptyConfig: ImageConfig = { entrypoint: [], cmd: [], env: [], user: '', workdir: '', exposedPorts: [] }
+
+/**
+ * Pins the images of a definition and computes its vertices' digests. Runs nothing.
+ *
+ * @throws MoorageError INVALID_DEFINITION, NO_COMMAND, and whatever resolving an image throws
+ */
+export async function planExec(definition: Definition, sources: Sources): Promise<PlannedExec> {
+  const planned = new Map<number, Promise<PlannedFilesystem>>()
+
+  const operation = (index: number): Operation => {
+    const found = definition.ops[index]
+    if (found === undefined) throw invalid(`there is no operation ${index}`)
+    return found
+  }
+
+  const filesystem = (index: number): Promise<PlannedFilesystem> => {
+    let plan = planned.get(index)
+    if (plan === undefined) {
+      plan = planOperation(operation(index), index)
+      planned.set(index, plan)
+    }
+    return plan
+  }
+
+  const earlier = (index: number, by: number): number => {
+    if (index >= by) throw invalid(`operation ${by} names operation ${index}, which is not an earlier one`)
+    return index
+  }
+
+  const planOperation = async (op: Operation, index: number): Promise<PlannedFilesystem> => {
+    switch (op.op) {
+      case 'image':
+        return rootOfImage(await sources.image(op.ref, op.pull))
+      case 'rootfs': {
+        const directory = operation(earlier(op.directory, index))
+        if (directory.op !== 'host') throw invalid(`operation ${index}: a rootfs is made of a host directory`)
+        return rootOfTree(directory.digest, sources.tree(directory.digest))
+      }
+      case 'scratch':
+        return {
+          kind: 'root',
+          digest: scratchVertex(),
+          ref: 'scratch',
+          name: 'scratch',
+          directory: null,
+          config: emptyConfig,
+        }
+      case 'exec':
+        return exec(op, index)
+      default:
+        throw invalid(`operation ${index}, a ${op.op}, is no filesystem`)
+    }
+  }
+
+  const execAt = async (index: number): Promise<PlannedExec> => {
+    const found = await filesystem(index)
+    if (found.kind !== 'exec') throw invalid(`operation ${index} is not an exec`)
+    return found
+  }
+
+  const exec = async (op: ExecOperation, index: number): Promise<PlannedExec> => {
+    // Side by side: two images that are not here yet are fetched at once.
+    const [input, ...bindings] = await Promise.all([
+      filesystem(earlier(op.input, index)),
+      ...(op.bindings ?? []).map(async ({ alias, service: { exec: bound, ...options } }) => ({
+        alias,
+        service: { exec: await execAt(earlier(bound, index)), options },
+      })),
+    ])
+    const volumes = (op.mounts ?? []).map(({ path, volume, sharing }) => {
+      const source = operation(earlier(volume, index))
+      if (source.op !== 'cacheVolume') throw invalid(`operation ${index}: ${path} is mounted from no volume`)
+      if (sharing !== 'shared') {
+        throw new MoorageError('NOT_YET', { what: `a cache volume that is ${sharing} (F22)` })
+      }
+      return { path, name: source.name, sharing }
+    })
+    return describeExec(op, input, volumes, bindings)
+  }
+
+  return execAt(definition.root)
+}
+
+function describeExec(
+  op: ExecOperation,
+  input: PlannedFilesystem,
+  volumes: PlannedVolume[],
+  bindings: PlannedBinding[],
+): PlannedExec {
+  const root = input.kind === 'exec' ? input.root : input
+  const { config } = root
+  const process = {
+    args: commandOf(op, root),
+    env: environmentOf(config, op.env ?? []),
+    user: op.user ?? config.user,
+    workdir: op.workdir ?? (config.workdir || '/'),
+    stdin: op.stdin,
+    expect: op.expect ?? 'success',
+  }
+  const sortedVolumes = volumes.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  const digest = execVertex({
+    schemaVersion,
+    input: input.digest,
+    ...process,
+    mounts: sortedVolumes.map(({ path, name, sharing }) => ({ type: 'cache' as const, path, volume: name, sharing })),
+    bindings: bindings.map(({ alias, service }) => ({ alias, service: service.exec.digest })),
+    hostname: op.hostname,
+    instance: op.instance,
+  })
+  const label = labelOf(digest)
+  return {
+    kind: 'exec',
+    digest,
+    label,
+    hostname: hostnameOf(label),
+    customName: op.hostname,
+    input,
+    root,
+    ...process,
+    volumes: sortedVolumes,
+    bindings,
+    noCache: (op.noCache ?? false) || (input.kind === 'exec' && input.noCache),
+  }
+}
+
+/** What `docker run` would do: arguments replace the command, and the entrypoint too unless it is asked for. */
+function commandOf(op: ExecOperation, { config, ref }: PlannedRoot): string[] {
+  const entrypoint = op.entrypoint ?? config.entrypoint
+  const args =
+    op.args === undefined
+      ? [...entrypoint, ...(op.defaultArgs ?? (op.entrypoint ? [] : config.cmd))]
+      : op.useEntrypoint
+        ? [...entrypoint, ...op.args]
+        : op.args
+  if (args.length === 0) throw new MoorageError('NO_COMMAND', { image: ref })
+  return [...args]
+}
+
+function environmentOf(
+  config: ImageConfig,
+  changes: readonly (readonly [string, string | null])[],
+): [string, string][] {
+  const variables = new Map<string, string>([['PATH', defaultPath]])
+  for (const assignment of config.env) {
+    const equals = assignment.indexOf('=')
+    if (equals > 0) variables.set(assignment.slice(0, equals), assignment.slice(equals + 1))
+  }
+  for (const [name, value] of changes) {
+    if (value === null) variables.delete(name)
+    else variables.set(name, value)
+  }
+  return [...variables].sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function rootOfImage({ ref, digest, rootfs, config, name }: ResolvedImage): PlannedRoot {
+  return { kind: 'root', digest: imageVertex(digest), ref, name, directory: rootfs, config }
+}
+
+function rootOfTree(digest: string, directory: string): PlannedRoot {
+  const name = `directory ${digest.slice(7, 19)}`
+  return { kind: 'root', digest: rootfsVertex(digest), ref: name, name: 'rootfs', directory, config: emptyConfig }
+}
+
+function invalid(reason: string): MoorageError {
+  return new MoorageError('INVALID_DEFINITION', { reason })
+}

@@ -1,0 +1,90 @@
+import { tailLog } from '../logs/index.ts'
+import type { Check, RunningService, ServiceDriver } from '../lifecycle/index.ts'
+import type { ServiceNetwork } from '../network/index.ts'
+import { acquireBindings } from './bindings.ts'
+import { startContainer } from './container.ts'
+import type { EngineContext } from './context.ts'
+import { filesystemOf } from './filesystem.ts'
+import type { PlannedService } from './plan.ts'
+import { Releases } from './release.ts'
+
+/** One connection attempt of a health check. */
+const dialTimeout = 1_000
+
+/** How many bytes of each stream an error shows. */
+const shownTail = 4_096
+
+/** How the lifecycle runs this service: start it with its own bindings, probe it, stop it, let go of everything. */
+export function serviceDriver(context: EngineContext, service: PlannedService, networkName: string): ServiceDriver {
+  const { exec } = service
+  return {
+    label: exec.label,
+    hostname: exec.hostname,
+    describe: { service, network: networkName },
+    async start({ signal, report }) {
+      const releases = new Releases()
+      try {
+        const { network, release } = await context.networks.use(networkName)
+        releases.add('leave the network', release)
+        const caller = { signal, onEvent: () => undefined }
+        const lowers = await filesystemOf(context, exec.input, { network: networkName, caller, releases })
+        const leases = await acquireBindings(context, {
+          bindings: exec.bindings,
+          network: networkName,
+          holder: `service ${exec.label}`,
+          caller,
+          releases,
+        })
+        report(`starting ${exec.args.join(' ')}`)
+        const started = await startContainer(context, { exec, kind: 'service', network, lowers, signal, releases })
+        // A service whose own service is gone cannot do its work: it ends too, and its clients learn of it.
+        for (const lease of leases) void lease.lost.then(() => started.container.signal('SIGKILL'))
+        return running(started, network, releases)
+      } catch (error) {
+        await releases.run()
+        throw error
+      }
+    },
+  }
+}
+
+function running(
+  { container, member, record }: Awaited<ReturnType<typeof startContainer>>,
+  network: ServiceNetwork,
+  releases: Releases,
+): RunningService {
+  return {
+    address: member.address,
+    exited: container.exited,
+    probe: (check, signal) => probe(network, member.address, check, signal),
+    signal: (name) => container.signal(name),
+    async tail() {
+      const { stdout, stderr } = await tailLog(record.logs, shownTail)
+      return [stdout, stderr]
+        .map((stream) => stream.toString().trimEnd())
+        .filter(Boolean)
+        .join('\n')
+    },
+    release: () => releases.run(),
+  }
+}
+
+/** Dials the service's own address, from inside its network: a server that listens on 127.0.0.1 only is not healthy. */
+async function probe(network: ServiceNetwork, address: string, check: Check, signal: AbortSignal) {
+  try {
+    const socket = await network.network.connectTcp(address, check.port, { signal, timeout: dialTimeout })
+    socket.destroy()
+    return { ok: true } as const
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
+    return { ok: false, answer: answerOf(cause?.code ?? code) ?? message } as const
+  }
+}
+
+function answerOf(code: string | undefined): string | undefined {
+  if (code === 'ECONNREFUSED') return 'refused'
+  if (code === 'ETIMEDOUT') return 'no answer'
+  if (code === 'EHOSTUNREACH') return 'unreachable'
+  return undefined
+}
