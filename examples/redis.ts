@@ -38,7 +38,9 @@ async function child(task: string): Promise<void> {
 }
 
 async function inAnotherProcess(task: string): Promise<string> {
-  const other = spawn(process.execPath, [import.meta.filename, task], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const other = spawn(process.execPath, [import.meta.filename, task], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const exited = once(other, 'exit')
   const answer = await text(other.stdout)
   const [code] = await exited
@@ -64,11 +66,15 @@ function tellOfImages({ kind, name, state, detail }: ProgressEvent): void {
 }
 
 async function tutorial(): Promise<void> {
-  await using moorage = await connect({ onEvent: (event) => event.type === 'progress' && tellOfImages(event) })
+  await using moorage = await connect({
+    onEvent: (event) => event.type === 'progress' && tellOfImages(event),
+  })
   const now = new Date().toISOString()
   const redis = redisService(moorage)
 
-  await step('0. the image is here', () => moorage.container().from(image).withExec(['redis-cli', '--version']).stdout())
+  await step('0. the image is here', () =>
+    moorage.container().from(image).withExec(['redis-cli', '--version']).stdout(),
+  )
 
   const pong = await step('1. ping a Redis that is bound as redis-srv', () =>
     client(moorage).withExec(['redis-cli', '-h', 'redis-srv', 'ping']).stdout(),
@@ -76,7 +82,9 @@ async function tutorial(): Promise<void> {
   expect('ping', pong.trim(), 'PONG')
 
   await step('2. set, in one call', () =>
-    client(moorage).withExec(['redis-cli', '-h', 'redis-srv', 'set', 'time', now], { noCache: true }).stdout(),
+    client(moorage)
+      .withExec(['redis-cli', '-h', 'redis-srv', 'set', 'time', now], { noCache: true })
+      .stdout(),
   )
   const kept = await step('   get, in another: Redis lives on for its grace period', () =>
     client(moorage).withExec(['redis-cli', '-h', 'redis-srv', 'get', 'time'], { noCache: true }).stdout(),
@@ -123,7 +131,9 @@ async function tutorial(): Promise<void> {
   await step('   its endpoint, for containers', () => redis.endpoint())
   {
     await using running = await redis.asService().start()
-    const endpoint = await step('   its endpoint, for this process on the host', () => running.endpoint({ from: 'host' }))
+    const endpoint = await step('   its endpoint, for this process on the host', () =>
+      running.endpoint({ from: 'host' }),
+    )
     const answer = await step('   PING from this process', () => pingFromHere(endpoint))
     expect('ping from the host', answer.trim(), '+PONG')
   }

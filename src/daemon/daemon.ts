@@ -1,7 +1,7 @@
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import fastify from 'fastify'
-import { type DestinationStream, type Logger, pino, destination } from 'pino'
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { createEngine } from '../engine/index.ts'
 import { asMoorageError, MoorageError } from '../errors.ts'
 import { watchIdleness } from './idle.ts'
@@ -50,7 +50,8 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const { env } = process
   const stateDirectory = options.stateDirectory ?? env.MOORAGE_STATE_DIR ?? '/var/lib/moorage'
   const runtimeDirectory = options.runtimeDirectory ?? env.MOORAGE_RUNTIME_DIR ?? '/run/moorage'
-  if (env.MOORAGE_SERVICES_DNS === '0') throw new MoorageError('NOT_YET', { what: 'MOORAGE_SERVICES_DNS=0 (F24)' })
+  if (env.MOORAGE_SERVICES_DNS === '0')
+    throw new MoorageError('NOT_YET', { what: 'MOORAGE_SERVICES_DNS=0 (F24)' })
   const logger = makeLogger(options.logLevel ?? env.MOORAGE_LOG_LEVEL ?? 'info')
   const startedAt = Date.now()
   const engine = await createEngine({
@@ -61,7 +62,8 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
     ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
     ...(options.grace === undefined ? {} : { grace: options.grace }),
   })
-  if (engine.recovered.length > 0) logger.warn({ removed: engine.recovered }, 'removed what an earlier daemon left')
+  if (engine.recovered.length > 0)
+    logger.warn({ removed: engine.recovered }, 'removed what an earlier daemon left')
 
   const sessions = new Sessions()
   const pins = new Pins()
@@ -142,7 +144,10 @@ function makeLogger(level: string): Logger {
 function timeoutScale(text: string | undefined): number {
   const scale = Number(text ?? 1)
   if (scale > 0 && Number.isFinite(scale)) return scale
-  throw new MoorageError('INVALID_OPTION', { option: `MOORAGE_TIMEOUT_SCALE=${text}`, reason: 'not a number above 0' })
+  throw new MoorageError('INVALID_OPTION', {
+    option: `MOORAGE_TIMEOUT_SCALE=${text}`,
+    reason: 'not a number above 0',
+  })
 }
 
 /** Fastify's own refusals (malformed JSON, too large a body) in our words. */

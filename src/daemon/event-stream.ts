@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import type { StreamEvent } from '../definition/index.ts'
 import { asMoorageError, MoorageError } from '../errors.ts'
 
@@ -33,7 +33,8 @@ export async function streamEvents(
   // Before the first await: `close` comes once. It is the response's that tells of the client; the request's comes
   // as soon as its body is read.
   response.on('close', () => {
-    if (!response.writableFinished) gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
+    if (!response.writableFinished)
+      gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
   })
   response.on('error', () => undefined)
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'moorage-version': version })

@@ -74,7 +74,10 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
   })
   app.post('/v1/services/:id/restart', async (request) => {
     const { network } = request.query as Query
-    return { apiVersion, service: await engine.restart(idOf(request), network === undefined ? {} : { network }) }
+    return {
+      apiVersion,
+      service: await engine.restart(idOf(request), network === undefined ? {} : { network }),
+    }
   })
   app.get('/v1/services/:id/logs', (request, reply) => {
     const { follow, since, network } = request.query as Query
@@ -163,7 +166,8 @@ function callerOf({ signal, send, drained }: EventStream) {
 async function answer(reply: FastifyReply, version: string, work: (signal: AbortSignal) => Promise<unknown>) {
   const gone = new AbortController()
   reply.raw.on('close', () => {
-    if (!reply.raw.writableFinished) gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
+    if (!reply.raw.writableFinished)
+      gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
   })
   reply.header('moorage-version', version)
   return work(gone.signal)

@@ -72,7 +72,10 @@ const mount = z.strictObject({
   sharing: z.enum(['shared', 'private', 'locked']),
 }) satisfies Exact<Mount>
 
-const binding = z.strictObject({ alias: checked(aliasProblem), service: serviceReference }) satisfies Exact<Binding>
+const binding = z.strictObject({
+  alias: checked(aliasProblem),
+  service: serviceReference,
+}) satisfies Exact<Binding>
 
 const bindings = z.array(binding).superRefine((all, context) => {
   const services = new Map<string, number>()
@@ -151,7 +154,9 @@ export const resolveRequest = z.strictObject({
   from: z.enum(['container', 'host']).exactOptional(),
 }) satisfies Exact<ResolveRequest>
 
-export const blobsRequest: Exact<{ digests: string[] }> = z.strictObject({ digests: z.array(digest).max(10_000) })
+export const blobsRequest: Exact<{ digests: string[] }> = z.strictObject({
+  digests: z.array(digest).max(10_000),
+})
 export const blobDigest: Exact<string> = digest
 
 /** @throws MoorageError INVALID_DEFINITION or INVALID_REQUEST, naming the field */

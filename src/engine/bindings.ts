@@ -1,8 +1,8 @@
+import type { Check, Lease } from '../lifecycle/index.ts'
 import type { Caller, EngineContext } from './context.ts'
 import type { PlannedBinding, PlannedExec, PlannedService } from './plan.ts'
 import type { Releases } from './release.ts'
 import { serviceDriver } from './service-driver.ts'
-import type { Check, Lease } from '../lifecycle/index.ts'
 
 /** A service's place in the registry: the same definition in another network is another instance. */
 export function serviceKey(network: string, exec: PlannedExec): string {
@@ -58,11 +58,19 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
  */
 export async function acquireBindings(
   context: EngineContext,
-  wanted: { bindings: readonly PlannedBinding[]; network: string; holder: string; caller: Caller; releases: Releases },
+  wanted: {
+    bindings: readonly PlannedBinding[]
+    network: string
+    holder: string
+    caller: Caller
+    releases: Releases
+  },
 ): Promise<Lease[]> {
   const { bindings, network, holder, caller, releases } = wanted
   const settled = await Promise.allSettled(
-    bindings.map(({ alias, service }) => acquireService(context, { service, network, holder, alias, caller })),
+    bindings.map(({ alias, service }) =>
+      acquireService(context, { service, network, holder, alias, caller }),
+    ),
   )
   const leases = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   for (const lease of leases) releases.add('release a lease', () => lease.release())

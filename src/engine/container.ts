@@ -30,7 +30,10 @@ export interface StartOptions {
 /**
  * A berth and a container in it. The name is in DNS and the aliases are in place before the process exists.
  */
-export async function startContainer(context: EngineContext, options: StartOptions): Promise<StartedContainer> {
+export async function startContainer(
+  context: EngineContext,
+  options: StartOptions,
+): Promise<StartedContainer> {
   const { store, runtime, records } = context
   const { exec, kind, network, lowers, signal, releases } = options
   const id = records.nextId(exec.label)

@@ -14,7 +14,12 @@ import type { Store } from '../store/index.ts'
  *
  * @throws MoorageError BLOB_MISMATCH when what arrived is something else
  */
-export async function receiveDirectory(store: Store, digest: string, tar: Readable, signal: AbortSignal): Promise<void> {
+export async function receiveDirectory(
+  store: Store,
+  digest: string,
+  tar: Readable,
+  signal: AbortSignal,
+): Promise<void> {
   if (store.trees.has(digest)) {
     tar.resume()
     return
@@ -31,10 +36,14 @@ export async function receiveDirectory(store: Store, digest: string, tar: Readab
 }
 
 async function extract(tar: Readable, directory: string, signal: AbortSignal): Promise<void> {
-  const child = spawn('tar', ['--extract', '--numeric-owner', '--preserve-permissions', '--directory', directory], {
-    stdio: ['pipe', 'ignore', 'pipe'],
-    signal,
-  })
+  const child = spawn(
+    'tar',
+    ['--extract', '--numeric-owner', '--preserve-permissions', '--directory', directory],
+    {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      signal,
+    },
+  )
   let words = ''
   child.stderr.on('data', (chunk) => {
     if (words.length < 4_096) words += chunk
@@ -43,5 +52,6 @@ async function extract(tar: Readable, directory: string, signal: AbortSignal): P
   const fed = pipeline(tar, child.stdin).catch(() => undefined)
   const [code] = await once(child, 'close')
   await fed
-  if (code !== 0) throw new MoorageError('INVALID_REQUEST', { reason: `not a tar of a directory: ${words.trim()}` })
+  if (code !== 0)
+    throw new MoorageError('INVALID_REQUEST', { reason: `not a tar of a directory: ${words.trim()}` })
 }

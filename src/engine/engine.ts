@@ -93,7 +93,13 @@ const drainTimeout = 30_000
  * @throws MoorageError NOT_ROOT, STATE_LOCKED, SUBNET_IN_USE, DISK_LOW, DISK_FULL, RUNTIME_MISSING, NETWORK_FAILED
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { stateDirectory = '/var/lib/moorage', runDirectory = '/run/moorage', subnet, grace, timeoutScale } = options
+  const {
+    stateDirectory = '/var/lib/moorage',
+    runDirectory = '/run/moorage',
+    subnet,
+    grace,
+    timeoutScale,
+  } = options
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'running containers', uid })
   const log: EngineLog = options.log ?? (() => undefined)
@@ -162,7 +168,10 @@ interface EngineParts {
   releases: Releases
 }
 
-function engine(context: EngineContext, { instance, stateDirectory, recovered, releases }: EngineParts): Engine {
+function engine(
+  context: EngineContext,
+  { instance, stateDirectory, recovered, releases }: EngineParts,
+): Engine {
   const { store, services, networks, records, flights } = context
   const endpoints = createHostEndpoints()
   const closing = new AbortController()
@@ -213,7 +222,9 @@ function engine(context: EngineContext, { instance, stateDirectory, recovered, r
           type: 'result',
           value,
           exitCode: outcome.exitCode,
-          ...(outcome.cachedAt === undefined ? {} : { cachedAge: Math.max(0, Date.now() - outcome.cachedAt) }),
+          ...(outcome.cachedAt === undefined
+            ? {}
+            : { cachedAge: Math.max(0, Date.now() - outcome.cachedAt) }),
         }
       } finally {
         context.background('let go of a layer', outcome.release())
@@ -241,7 +252,10 @@ function engine(context: EngineContext, { instance, stateDirectory, recovered, r
     },
 
     async resolve(request, caller) {
-      const service = { exec: await plan(request.definition, bounded(caller)), options: request.service ?? {} }
+      const service = {
+        exec: await plan(request.definition, bounded(caller)),
+        options: request.service ?? {},
+      }
       return resolve(service, request)
     },
 
@@ -272,13 +286,18 @@ function engine(context: EngineContext, { instance, stateDirectory, recovered, r
       networks
         .list()
         .filter(({ name }) => network === undefined || name === network)
-        .flatMap((one) => one.records().map((record) => ({ ...record, type: 'A' as const, network: one.name }))),
+        .flatMap((one) =>
+          one.records().map((record) => ({ ...record, type: 'A' as const, network: one.name })),
+        ),
 
     async query(name, type, options = {}) {
       const { as, network: wanted = defaultNetwork, signal } = options
       const network = networks.get(wanted)
       if (network === undefined) {
-        throw new MoorageError('INVALID_OPTION', { option: `network "${wanted}"`, reason: 'there is none of that name' })
+        throw new MoorageError('INVALID_OPTION', {
+          option: `network "${wanted}"`,
+          reason: 'there is none of that name',
+        })
       }
       const from = as === undefined ? undefined : addressOf(as, network)
       const answer = await network.query(name, type, {
@@ -325,11 +344,16 @@ function engine(context: EngineContext, { instance, stateDirectory, recovered, r
     return { value: request.scheme === undefined ? host : `${request.scheme}://${host}` }
   }
 
-  const hostEndpoint = async ({ exec }: PlannedService, port: number, request: ResolveRequest): Promise<string> => {
+  const hostEndpoint = async (
+    { exec }: PlannedService,
+    port: number,
+    request: ResolveRequest,
+  ): Promise<string> => {
     const name = request.network ?? defaultNetwork
     const running = services.get(serviceKey(name, exec))
     const network = networks.get(name)
-    if (!running?.address || !network) throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
+    if (!running?.address || !network)
+      throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
     return endpoints.reach(network, running.address, port)
   }
 

@@ -159,7 +159,13 @@ async function runOnce(
     report({ run: started.record })
     const exitCode = await ended(started.container, leases, signal)
     if (!meets(exec.expect, exitCode)) throw await execError(exec, exitCode, started.record)
-    return await keep(context, exec, { exitCode, below, upper: started.upper, record: started.record, signal })
+    return await keep(context, exec, {
+      exitCode,
+      below,
+      upper: started.upper,
+      record: started.record,
+      signal,
+    })
   } finally {
     // The answer does not wait for the clean-up; the engine does, before it closes.
     context.background('clean up after a run', releases.run())
@@ -176,7 +182,11 @@ function sharesService(exec: PlannedExec): boolean {
 }
 
 /** Waits for the end; ends it when nobody wants it any more or a service that it is bound to is gone. */
-async function ended(container: RunningContainer, leases: readonly Lease[], signal: AbortSignal): Promise<number> {
+async function ended(
+  container: RunningContainer,
+  leases: readonly Lease[],
+  signal: AbortSignal,
+): Promise<number> {
   let reason: unknown
   const lost = Promise.race(leases.map((lease) => lease.lost)).then(async (error) => {
     reason ??= error
@@ -186,7 +196,10 @@ async function ended(container: RunningContainer, leases: readonly Lease[], sign
   const interrupt = async () => {
     reason ??= signal.reason ?? new MoorageError('CANCELLED', { reason: 'nobody waits for it' })
     await container.signal('SIGTERM')
-    const patience = setTimeout(() => void container.signal('SIGKILL').catch(() => undefined), interruptTimeout)
+    const patience = setTimeout(
+      () => void container.signal('SIGKILL').catch(() => undefined),
+      interruptTimeout,
+    )
     void container.exited.then(() => clearTimeout(patience))
   }
   const onAbort = () => void interrupt().catch(() => undefined)
@@ -232,10 +245,20 @@ async function keep(
     else signal.addEventListener('abort', () => layer.dropIfUnused(), { once: true })
     return { exitCode, layers: [kept, ...below], logs: record.logs, layer }
   }
-  const stored = await context.store.results.adopt({ digest: exec.digest, upper, logs: record.logs, exitCode })
+  const stored = await context.store.results.adopt({
+    digest: exec.digest,
+    upper,
+    logs: record.logs,
+    exitCode,
+  })
   record.logs = stored.logs
   record.stored = true
-  return { exitCode, layers: [stored.layer, ...below], logs: stored.logs, layer: new LayerHolders(async () => undefined) }
+  return {
+    exitCode,
+    layers: [stored.layer, ...below],
+    logs: stored.logs,
+    layer: new LayerHolders(async () => undefined),
+  }
 }
 
 /** Counts who stands on a layer that is not stored, and removes it after the last. */

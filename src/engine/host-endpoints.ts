@@ -1,6 +1,6 @@
-import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import type { ServiceNetwork } from '../network/index.ts'
 
 /** How long the tunnel tries to reach the service for one connection. */

@@ -1,4 +1,4 @@
 /** `moorage/engine`: the engine that the daemon runs, in your process. */
 export type { Caller, EngineLog } from './context.ts'
-export { createEngine, type Engine, type EngineOptions } from './engine.ts'
 export { checkEverything, type Probe } from './doctor.ts'
+export { createEngine, type Engine, type EngineOptions } from './engine.ts'

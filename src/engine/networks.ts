@@ -89,7 +89,10 @@ export function createNetworks({ instance, runDirectory, subnet }: NetworksOptio
     list: () => [...entries.values()].flatMap(({ ready }) => (ready ? [ready] : [])),
     async close() {
       const open = [...entries]
-      const settled = await Promise.allSettled([...open.map(([name, entry]) => drop(name, entry)), ...closing.values()])
+      const settled = await Promise.allSettled([
+        ...open.map(([name, entry]) => drop(name, entry)),
+        ...closing.values(),
+      ])
       const failed = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
       if (failed.length > 0) throw new AggregateError(failed, failed.map(String).join('; '))
     },
@@ -103,7 +106,11 @@ function networkError(error: unknown, subnet: string | undefined): MoorageError 
     return new MoorageError('SUBNET_IN_USE', { subnet: subnet ?? '', reason }, { cause: error })
   }
   if (error.code === 'NOT_ROOT') {
-    return new MoorageError('NOT_ROOT', { what: 'making a network', uid: process.getuid?.() ?? -1 }, { cause: error })
+    return new MoorageError(
+      'NOT_ROOT',
+      { what: 'making a network', uid: process.getuid?.() ?? -1 },
+      { cause: error },
+    )
   }
   return new MoorageError('NETWORK_FAILED', { reason }, { cause: error })
 }

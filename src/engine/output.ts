@@ -10,7 +10,11 @@ import type { PlannedExec } from './plan.ts'
 const outputLimit = 16 * 1024 * 1024
 
 /** What the caller asked an exec for. */
-export async function outputOf(exec: PlannedExec, outcome: ExecOutcome, output: Output): Promise<string | number> {
+export async function outputOf(
+  exec: PlannedExec,
+  outcome: ExecOutcome,
+  output: Output,
+): Promise<string | number> {
   if (output === 'exitCode') return outcome.exitCode
   if (output === 'sync') return exec.digest
   const bytes = await readStream(outcome.logs, output, { limit: outputLimit })
@@ -34,7 +38,11 @@ export function openLog(directory: string): { path: string; close(): void } {
 }
 
 /** Sends a run's whole output to a caller, from the start and then live, until it has ended. */
-export async function followRun(directory: string, ended: AbortSignal | undefined, caller: Caller): Promise<void> {
+export async function followRun(
+  directory: string,
+  ended: AbortSignal | undefined,
+  caller: Caller,
+): Promise<void> {
   for await (const event of logEvents(directory, { signal: caller.signal, ...(ended ? { ended } : {}) })) {
     caller.onEvent(event)
     await caller.drained?.()

@@ -181,7 +181,12 @@ function describeExec(
     schemaVersion,
     input: input.digest,
     ...process,
-    mounts: sortedVolumes.map(({ path, name, sharing }) => ({ type: 'cache' as const, path, volume: name, sharing })),
+    mounts: sortedVolumes.map(({ path, name, sharing }) => ({
+      type: 'cache' as const,
+      path,
+      volume: name,
+      sharing,
+    })),
     bindings: bindings.map(({ alias, service }) => ({ alias, service: service.exec.digest })),
     hostname: op.hostname,
     instance: op.instance,
@@ -237,7 +242,14 @@ function rootOfImage({ ref, digest, rootfs, config, name }: ResolvedImage): Plan
 
 function rootOfTree(digest: string, directory: string): PlannedRoot {
   const name = `directory ${digest.slice(7, 19)}`
-  return { kind: 'root', digest: rootfsVertex(digest), ref: name, name: 'rootfs', directory, config: emptyConfig }
+  return {
+    kind: 'root',
+    digest: rootfsVertex(digest),
+    ref: name,
+    name: 'rootfs',
+    directory,
+    config: emptyConfig,
+  }
 }
 
 function invalid(reason: string): MoorageError {

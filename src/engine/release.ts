@@ -15,7 +15,9 @@ export class Releases {
       try {
         await step.run()
       } catch (error) {
-        failures.push(new Error(`${step.what}: ${error instanceof Error ? error.message : error}`, { cause: error }))
+        failures.push(
+          new Error(`${step.what}: ${error instanceof Error ? error.message : error}`, { cause: error }),
+        )
       }
     }
     if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '))

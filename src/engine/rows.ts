@@ -48,7 +48,8 @@ export function findRow<Row extends { id: string; label: string; network: string
   namesOf: (row: Row) => readonly string[] = () => [],
 ): Row {
   const exact = rows.filter((row) => [row.id, row.label, ...namesOf(row)].includes(wanted))
-  const matching = exact.length > 0 || wanted === '' ? exact : rows.filter((row) => row.label.startsWith(wanted))
+  const matching =
+    exact.length > 0 || wanted === '' ? exact : rows.filter((row) => row.label.startsWith(wanted))
   const live = matching.filter(isLive)
   const candidates = live.length > 0 ? live : matching.slice(0, 1)
   const [found, ...others] = candidates

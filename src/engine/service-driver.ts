@@ -1,5 +1,5 @@
-import { tailLog } from '../logs/index.ts'
 import type { Check, RunningService, ServiceDriver } from '../lifecycle/index.ts'
+import { tailLog } from '../logs/index.ts'
 import type { ServiceNetwork } from '../network/index.ts'
 import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
@@ -15,7 +15,11 @@ const dialTimeout = 1_000
 const shownTail = 4_096
 
 /** How the lifecycle runs this service: start it with its own bindings, probe it, stop it, let go of everything. */
-export function serviceDriver(context: EngineContext, service: PlannedService, networkName: string): ServiceDriver {
+export function serviceDriver(
+  context: EngineContext,
+  service: PlannedService,
+  networkName: string,
+): ServiceDriver {
   const { exec } = service
   return {
     label: exec.label,
@@ -36,7 +40,14 @@ export function serviceDriver(context: EngineContext, service: PlannedService, n
           releases,
         })
         report(`starting ${exec.args.join(' ')}`)
-        const started = await startContainer(context, { exec, kind: 'service', network, lowers, signal, releases })
+        const started = await startContainer(context, {
+          exec,
+          kind: 'service',
+          network,
+          lowers,
+          signal,
+          releases,
+        })
         // A service whose own service is gone cannot do its work: it ends too, and its clients learn of it.
         for (const lease of leases) void lease.lost.then(() => started.container.signal('SIGKILL'))
         return running(started, network, releases)

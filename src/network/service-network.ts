@@ -111,12 +111,21 @@ function networkOptions({ name, instance, subnet, poolSize, signal }: ServiceNet
   }
 }
 
-async function listen(network: Network, zone: string, upstreams: 'system' | 'none' | string[]): Promise<DnsServer> {
+async function listen(
+  network: Network,
+  zone: string,
+  upstreams: 'system' | 'none' | string[],
+): Promise<DnsServer> {
   const udp = network.bindUdp(network.gateway, 53)
   try {
     const tcp = await network.listenTcp(network.gateway, 53)
     // The server takes the sockets over, and closes them on failure too.
-    return await createDnsServer({ zones: [zone], reverse: [network.subnet], listen: [{ udp, tcp }], upstreams })
+    return await createDnsServer({
+      zones: [zone],
+      reverse: [network.subnet],
+      listen: [{ udp, tcp }],
+      upstreams,
+    })
   } catch (error) {
     udp.close()
     throw error
@@ -218,7 +227,11 @@ function recordsOf(dns: DnsServer, zone: string): NetworkRecord[] {
     addresses.map((value) => ({ name: `${name}.${zone}`, value, view: 'zone' })),
   )
   const aliases = [...dns.views.entries()].flatMap(([client, view]) =>
-    Object.entries(view).map(([alias, target]) => ({ name: alias, value: `${target}.${zone}`, view: client })),
+    Object.entries(view).map(([alias, target]) => ({
+      name: alias,
+      value: `${target}.${zone}`,
+      view: client,
+    })),
   )
   return [...names, ...aliases]
 }

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { errorDocs, errorDocsPath } from '../scripts/error-docs.ts'
+import {
+  asMoorageError,
+  catalogue,
+  ExecError,
+  errorFromWire,
+  HealthError,
+  moorageError,
+} from '../src/errors.ts'
+
+t.test('docs/errors.md is what the catalogue says', async (t) => {
+  t.equal(readFileSync(errorDocsPath, 'utf8'), errorDocs(), 'if not: node scripts/error-docs.ts')
+})
+
+t.test('every entry has a sentence, a remedy, a status and an exit code', async (t) => {
+  for (const [code, { sentence, hint, status, exit }] of Object.entries(catalogue)) {
+    t.ok(sentence.length > 5 && hint.length > 5, code)
+    t.ok(status >= 400 && status < 600, `${code}: HTTP status`)
+    t.ok(exit > 0 && exit < 256, `${code}: exit code`)
+  }
+})
+
+t.test('the sentence is filled from the details', async (t) => {
+  const error = moorageError('STATE_LOCKED', { pid: 7, directory: '/var/lib/moorage' })
+  t.equal(error.message, 'another daemon (pid 7) uses the state directory /var/lib/moorage')
+})
+
+t.test('an error is the same after the wire', async (t) => {
+  const cause = new Error('spawn crun ENOENT')
+  for (const sent of [
+    moorageError(
+      'EXEC_FAILED',
+      { command: 'x', args: ['x'], exitCode: 3, stdout: 'o', stderr: 'e' },
+      { cause },
+    ),
+    moorageError('HEALTH_TIMEOUT', {
+      breadcrumbs: 'start a',
+      timeout: '2 s',
+      checks: '80/tcp',
+      log: 'last words',
+    }),
+  ]) {
+    const received = errorFromWire(JSON.parse(JSON.stringify(sent)))
+    t.equal(received.constructor, sent.constructor)
+    t.same(
+      { code: received.code, message: received.message, hint: received.hint, details: received.details },
+      { code: sent.code, message: sent.message, hint: sent.hint, details: sent.details },
+    )
+    t.equal((received.cause as Error | undefined)?.message, (sent.cause as Error | undefined)?.message)
+  }
+  t.match(moorageError('EXEC_FAILED', { exitCode: 3 }), ExecError)
+  t.match(moorageError('SERVICE_EXITED', { log: 'x' }), HealthError)
+})
+
+t.test('an unknown code of a newer daemon is kept as INTERNAL with its words', async (t) => {
+  const error = errorFromWire({
+    code: 'FROM_THE_FUTURE' as 'INTERNAL',
+    message: 'words',
+    hint: '',
+    details: {},
+  })
+  t.equal(error.code, 'INTERNAL')
+  t.equal(error.message, 'words')
+})
+
+t.test('a full disk and a cancellation are recognised', async (t) => {
+  t.equal(asMoorageError(Object.assign(new Error('x'), { code: 'ENOSPC', path: '/p' })).code, 'DISK_FULL')
+  t.equal(asMoorageError(AbortSignal.abort().reason).code, 'CANCELLED')
+  t.equal(asMoorageError('a string').code, 'INTERNAL')
+})
