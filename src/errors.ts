@@ -15,6 +15,12 @@ export interface CatalogueEntry {
 }
 
 export const catalogue = {
+  USAGE: {
+    sentence: '{reason}',
+    hint: 'moorage --help lists the commands, moorage COMMAND --help the options of one',
+    status: 400,
+    exit: 2,
+  },
   INVALID_REQUEST: {
     sentence: '{reason}',
     hint: 'see docs/http.md for what the daemon accepts',

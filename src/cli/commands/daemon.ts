@@ -1,0 +1,104 @@
+import { constants } from 'node:os'
+import { type Command, Option } from 'commander'
+import type { Daemon, DaemonOptions } from '../../daemon/index.ts'
+import { asMoorageError, MoorageError } from '../../errors.ts'
+import { action, type CommandContext, type GlobalOptions } from '../action.ts'
+import { duration } from '../duration.ts'
+
+interface DaemonFlags {
+  listen?: string
+  stateDir?: string
+  runtimeDir?: string
+  runtime?: string
+  subnet?: string
+  ipv6?: boolean
+  isolation?: string
+  grace?: string
+  idleExit?: string
+  metrics?: string
+}
+
+/** `moorage daemon`: runs until it is told to stop, or with `--idle-exit` until nothing goes on. */
+export function configure(command: Command): void {
+  command
+    .option('--listen <URL>', 'unix:///path of its socket (default: moorage.sock in the run-time directory)')
+    .option('--state-dir <PATH>', 'what is kept (MOORAGE_STATE_DIR, /var/lib/moorage)')
+    .option('--runtime-dir <PATH>', 'run-time files (MOORAGE_RUNTIME_DIR, /run/moorage)')
+    .option('--runtime <NAME>', 'oci')
+    .option('--subnet <CIDR>', 'of the network "default"; a free one is chosen otherwise')
+    .option('--isolation <WHAT>', 'network')
+    .option('--grace <DURATION>', 'how long services run on after their last use, unless they say (10s)')
+    .option('--idle-exit <DURATION>', 'leave when nothing went on for so long')
+    .addOption(new Option('--ipv6', 'not in this version').hideHelp())
+    .addOption(new Option('--metrics <ADDRESS>', 'not in this version').hideHelp())
+    .action(action(daemon, { ownSignals: true }))
+}
+
+async function daemon(
+  { global, terminal }: CommandContext,
+  _operands: readonly never[],
+  flags: DaemonFlags,
+): Promise<void> {
+  const interrupted = Promise.withResolvers<NodeJS.Signals>()
+  let signals = 0
+  const onSignal = (signal: NodeJS.Signals) => {
+    signals += 1
+    // In order is what the first one asks for; whoever sends a second does not want to wait for that.
+    if (signals > 1) process.exit(128 + constants.signals[signal])
+    interrupted.resolve(signal)
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+
+  const running = await startDaemon(global, flags)
+  if (terminal.json) terminal.document({ pid: process.pid, socket: running.socket }, { line: true })
+  else if (process.stderr.isTTY)
+    terminal.talk(`moorage: the daemon listens on ${running.socket}; Ctrl-C stops it`)
+  void interrupted.promise.then((signal) => running.stop(signal)).catch(() => undefined)
+  await running.stopped
+}
+
+/** A failed start ends stderr with a line of JSON where no person reads it: `connect()` does. */
+async function startDaemon(global: GlobalOptions, flags: DaemonFlags): Promise<Daemon> {
+  try {
+    const options = optionsOf(global, flags)
+    const { runDaemon } = await import('../../daemon/index.ts')
+    return await runDaemon(options)
+  } catch (error) {
+    // The report for people is written once this has thrown; this is to come after it.
+    if (!process.stderr.isTTY) process.once('exit', () => lastWords(error))
+    throw error
+  }
+}
+
+function lastWords(error: unknown): void {
+  const { code, message, hint, details } = asMoorageError(error).toJSON()
+  process.stderr.write(`${JSON.stringify({ error: { code, message, hint, details } })}\n`)
+}
+
+function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
+  const { runtime = 'oci', isolation = 'network' } = flags
+  if (runtime !== 'oci') throw unsupported('--runtime', runtime, ['docker'], 'oci')
+  if (isolation !== 'network') throw unsupported('--isolation', isolation, ['bindings'], 'network')
+  if (flags.ipv6) throw new MoorageError('NOT_YET', { what: 'IPv6 (--ipv6)' })
+  if (flags.metrics !== undefined)
+    throw new MoorageError('NOT_YET', { what: 'the metrics endpoint (--metrics)' })
+  const listen = flags.listen ?? global.host
+  const logLevel = global.verbose ? 'debug' : global.quiet ? 'warn' : undefined
+  return {
+    runtime,
+    isolation,
+    ...(listen === undefined ? {} : { listen }),
+    ...(flags.stateDir === undefined ? {} : { stateDirectory: flags.stateDir }),
+    ...(flags.runtimeDir === undefined ? {} : { runtimeDirectory: flags.runtimeDir }),
+    ...(flags.subnet === undefined ? {} : { subnet: flags.subnet }),
+    ...(flags.grace === undefined ? {} : { grace: duration('--grace', flags.grace) }),
+    ...(flags.idleExit === undefined ? {} : { idleExit: duration('--idle-exit', flags.idleExit) }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+  }
+}
+
+function unsupported(option: string, value: string, later: readonly string[], now: string): MoorageError {
+  if (later.includes(value)) return new MoorageError('NOT_YET', { what: `${option} ${value}` })
+  return new MoorageError('INVALID_OPTION', { option, reason: `"${value}" is not ${now}` })
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import type { DnsAnswer } from '../../definition/index.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { table } from '../table.ts'
+
+/** `moorage dns query`: asks as a client would, without a socket. */
+export function configure(command: Command): void {
+  command
+    .argument('NAME', 'an alias, a hostname, or any name')
+    .argument('[TYPE]', 'A, AAAA, PTR, …', 'A')
+    .option('--as <CLIENT>', 'the client whose view is used: its ID or its address')
+    .action(action(query))
+}
+
+async function query(
+  { global, terminal }: CommandContext,
+  [name, type]: readonly [string, string],
+  { as }: { as?: string },
+): Promise<number> {
+  const { answer } = await daemonDoor(global).ask<{ answer: DnsAnswer }>('dns/query', {
+    query: { name, type: type.toUpperCase(), as, network: global.network },
+  })
+  if (terminal.json) terminal.document({ answer })
+  else {
+    const asker = answer.as === null ? '' : ` as ${answer.as}`
+    terminal.talk(`${answer.name} ${answer.type}${asker}: ${answer.status}`)
+    if (answer.answers.length > 0) {
+      const rows = answer.answers.map((record) => [record.name, record.type, String(record.ttl), record.data])
+      for (const line of table(['NAME', 'TYPE', 'TTL', 'DATA'], rows, terminal)) terminal.print(line)
+    }
+  }
+  if (answer.status === 'NOERROR') return 0
+  return answer.status === 'NXDOMAIN' ? 3 : 1
+}

@@ -1,0 +1,18 @@
+import { Command } from 'commander'
+import { addGlobalOptions } from '../action.ts'
+import { configure as configureQuery } from './dns-query.ts'
+import { configure as configureZone } from './dns-zone.ts'
+
+/** `moorage dns`: the names, as clients see them. */
+export function configure(command: Command): void {
+  command.helpCommand(false)
+  const parts = [
+    { name: 'query', summary: 'what a client would get for a name', configurePart: configureQuery },
+    { name: 'zone', summary: 'every name there is', configurePart: configureZone },
+  ]
+  for (const { name, summary, configurePart } of parts) {
+    const part = new Command(name).summary(summary).description(summary).copyInheritedSettings(command)
+    configurePart(part)
+    command.addCommand(addGlobalOptions(part))
+  }
+}

@@ -1,0 +1,34 @@
+import type { Command } from 'commander'
+import { checkEverything } from '../../daemon/index.ts'
+import { action, type CommandContext } from '../action.ts'
+import { type Cell, table } from '../table.ts'
+import { printable } from '../terminal.ts'
+
+/** `moorage doctor`: looks at everything that is needed of this host; no daemon is asked. */
+export function configure(command: Command): void {
+  command
+    .option('--state-dir <PATH>', 'where the daemon’s state is or will be (MOORAGE_STATE_DIR)')
+    .action(action(doctor))
+}
+
+async function doctor(
+  { terminal }: CommandContext,
+  _operands: readonly never[],
+  { stateDir }: { stateDir?: string },
+): Promise<number> {
+  const probes = await checkEverything(stateDir ?? process.env.MOORAGE_STATE_DIR)
+  const failed = probes.filter(({ ok }) => !ok)
+  if (terminal.json) terminal.document({ probes })
+  else {
+    const rows = probes.map(({ group, name, ok, detail }): Cell[] => [
+      { text: ok ? 'ok' : 'FAILED', style: ok ? 'green' : 'red' },
+      group,
+      name,
+      detail,
+    ])
+    for (const line of table(['', 'GROUP', 'CHECK', 'FOUND'], rows, terminal)) terminal.print(line)
+    if (failed.length > 0) terminal.print('')
+    for (const { name, remedy } of failed) terminal.print(`${printable(name)}: ${printable(remedy)}`)
+  }
+  return failed.length > 0 ? 1 : 0
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+import type { ServiceRow } from '../../definition/index.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+
+/** `moorage restart`: stops services and starts them again, for those who use them now. */
+export function configure(command: Command): void {
+  command.argument('<ID...>', 'ID, name, hostname or a unique prefix of the ID').action(action(restart))
+}
+
+async function restart({ global, terminal }: CommandContext, [ids]: readonly [string[]]): Promise<void> {
+  const daemon = daemonDoor(global)
+  const query = { network: global.network }
+  const services: ServiceRow[] = []
+  for (const id of ids) {
+    const path = `services/${encodeURIComponent(id)}/restart`
+    const { service } = await daemon.ask<{ service: ServiceRow }>(path, { method: 'POST', query })
+    services.push(service)
+    if (!terminal.json) terminal.print(service.id)
+  }
+  if (terminal.json) terminal.document({ services })
+}

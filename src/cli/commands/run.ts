@@ -1,0 +1,89 @@
+import { buffer } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import { apiVersion, type EvaluateRequest } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { age } from '../age.ts'
+import { definitionOf } from '../container-definition.ts'
+import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../container-options.ts'
+import { withDaemon } from '../daemon-door.ts'
+import { documentPrinter, rawPrinter } from '../log-printer.ts'
+import { progressPrinter } from '../progress.ts'
+
+interface RunFlags extends ContainerFlags {
+  interactive?: boolean
+  tty?: boolean
+  cached?: boolean
+}
+
+/** `moorage run`: one container, with the services that it is bound to. */
+export function configure(command: Command): void {
+  addContainerOptions(command)
+    .argument('IMAGE', 'such as docker.io/library/redis:7')
+    .argument('[ARGS...]', 'what to run, after the image’s entrypoint; the image’s own command if none')
+    .usage('[options] IMAGE [ARGS...]')
+    .passThroughOptions()
+    .option('--expose <ALIAS:PORT>', 'a port of that service, waited for before the container runs', collect)
+    .option('-i, --interactive', 'pass stdin on; it is read to its end first')
+    .option('-t, --tty', 'not in this version')
+    .option('--cached', 'accept the result of an equal run')
+    .action(action(run, { exitCodeOf }))
+}
+
+async function run(
+  context: CommandContext,
+  [image, args]: readonly [string, string[]],
+  flags: RunFlags,
+): Promise<number> {
+  const { global, terminal } = context
+  if (flags.tty) throw new MoorageError('NOT_YET', { what: 'a terminal in the container (-t)' })
+  const container = readContainer(image, args, flags)
+  if (container.ports.length > 0) {
+    throw new MoorageError('INVALID_OPTION', { option: '--expose', reason: 'run needs ALIAS:PORT' })
+  }
+  const stdin = flags.interactive ? await readStdin() : undefined
+  const body: EvaluateRequest = {
+    definition: definitionOf(container, {
+      expect: 'any',
+      ...(stdin === undefined ? {} : { stdin }),
+      ...(flags.cached ? {} : { noCache: true }),
+    }),
+    output: 'exitCode',
+    logs: true,
+    ...(global.network === undefined ? {} : { network: global.network }),
+  }
+  return withDaemon(global, async (daemon) => {
+    const printer = terminal.json ? documentPrinter(terminal) : rawPrinter()
+    const progress = progressPrinter(terminal)
+    for await (const event of daemon.follow('evaluate', { method: 'POST', body })) {
+      if (event.type === 'log') await printer.write(event)
+      else if (event.type === 'progress') {
+        if (terminal.json) terminal.document(event, { line: true })
+        else progress(event)
+      } else if (event.type === 'result') {
+        await printer.end()
+        const { exitCode, cachedAge } = event
+        if (terminal.json)
+          terminal.document({ apiVersion, type: 'result', exitCode, cachedAge }, { line: true })
+        else if (cachedAge !== undefined) terminal.talk(`moorage: the result of a run ${age(cachedAge)} ago`)
+        return exitCode
+      }
+    }
+    throw new MoorageError('DAEMON_UNREACHABLE', { host: daemon.host, reason: 'it went away during the run' })
+  })
+}
+
+/** Definitions are text, so what is not UTF-8 is refused rather than changed. */
+async function readStdin(): Promise<string> {
+  const bytes = await buffer(process.stdin)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    throw new MoorageError('INVALID_OPTION', { option: '-i', reason: 'stdin is not UTF-8' }, { cause: error })
+  }
+}
+
+/** As `docker run`: 125 says that it was us and not the container; a mistake in what was typed stays 2. */
+function exitCodeOf({ exitStatus }: MoorageError): number {
+  return [2, 126, 127, 130].includes(exitStatus) ? exitStatus : 125
+}

@@ -1,0 +1,61 @@
+import type { Command } from 'commander'
+import type { StartRequest } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { definitionOf, serviceOptions } from '../container-definition.ts'
+import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../container-options.ts'
+import { withDaemon } from '../daemon-door.ts'
+import { progressPrinter } from '../progress.ts'
+
+interface StartFlags extends ContainerFlags {
+  hostname?: string
+  for?: string
+}
+
+/** `moorage start`: a service that stays until somebody stops it. */
+export function configure(command: Command): void {
+  addContainerOptions(command)
+    .argument('IMAGE', 'such as docker.io/library/redis:7')
+    .argument('[ARGS...]', 'what to run, after the image’s entrypoint; the image’s own command if none')
+    .usage('[options] IMAGE [ARGS...]')
+    .passThroughOptions()
+    .option(
+      '--expose <[ALIAS:]PORT>',
+      'a port of it, or of a service it is bound to, that is waited for',
+      collect,
+    )
+    .option('--hostname <NAME>', 'a name of its own in the network, besides the one of its digest')
+    .option('--for <DURATION>', 'not in this version')
+    .action(action(start))
+}
+
+async function start(
+  { global, terminal }: CommandContext,
+  [image, args]: readonly [string, string[]],
+  flags: StartFlags,
+): Promise<void> {
+  if (flags.for !== undefined)
+    throw new MoorageError('NOT_YET', { what: 'a service that stays for a while (--for)' })
+  const container = readContainer(image, args, flags)
+  const body: StartRequest = {
+    definition: definitionOf(container, flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+    service: serviceOptions(container.ports, container.startTimeout),
+    detach: true,
+    ...(global.network === undefined ? {} : { network: global.network }),
+  }
+  await withDaemon(global, async (daemon) => {
+    const progress = progressPrinter(terminal)
+    for await (const event of daemon.follow('services', { method: 'POST', body })) {
+      if (event.type === 'progress' && !terminal.json) progress(event)
+      if (event.type !== 'result') continue
+      const { service, value } = event
+      if (terminal.json) terminal.document({ service })
+      else terminal.print(terminal.quiet || !service ? String(value) : `${service.id}  ${service.hostname}`)
+      return
+    }
+    throw new MoorageError('DAEMON_UNREACHABLE', {
+      host: daemon.host,
+      reason: 'it went away during the start',
+    })
+  })
+}

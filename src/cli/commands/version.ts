@@ -1,0 +1,29 @@
+import type { Command } from 'commander'
+import type { Status } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { packageVersion } from '../package.ts'
+
+/** `moorage version`: of this program, and of the daemon where one answers. */
+export function configure(command: Command): void {
+  command.action(action(version))
+}
+
+async function version({ global, terminal }: CommandContext): Promise<void> {
+  const daemon = await daemonVersion(global)
+  if (terminal.json) return terminal.document({ client: packageVersion, daemon, node: process.versions.node })
+  terminal.print(`moorage ${packageVersion}`)
+  if (daemon === null) terminal.talk('no daemon answers')
+  else terminal.print(`daemon  ${daemon}`)
+}
+
+/** That no daemon runs is no failure here. */
+async function daemonVersion(global: CommandContext['global']): Promise<string | null> {
+  try {
+    return (await daemonDoor(global).ask<Status>('status')).version
+  } catch (error) {
+    if (error instanceof MoorageError && error.code === 'DAEMON_UNREACHABLE') return null
+    throw error
+  }
+}
