@@ -1,0 +1,66 @@
+import { Command, CommanderError } from 'commander'
+import { MoorageError } from '../errors.ts'
+import { addGlobalOptions } from './action.ts'
+import { commands } from './commands.ts'
+import { reportFailure } from './failure.ts'
+import { packageVersion } from './package.ts'
+import { createTerminal } from './terminal.ts'
+
+/**
+ * Runs one command line, without the program's name. Each command is loaded when it is asked for, so that
+ * `moorage --help` and `moorage status` pay for nothing that they do not use.
+ *
+ * @returns the exit code (docs/cli.md)
+ */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  // A reader that has enough (`moorage logs | head`) ends the writer, as SIGPIPE would.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(141)
+    throw error
+  })
+  try {
+    await createProgram().parseAsync(helpAsOption(args), { from: 'user' })
+    return Number(process.exitCode ?? 0)
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    // `moorage` alone: the help is shown, but nothing was done.
+    if (error instanceof CommanderError && error.code === 'commander.help') return 2
+    const failure =
+      error instanceof CommanderError ? new MoorageError('USAGE', { reason: reasonOf(error) }) : error
+    return reportFailure(failure, createTerminal({ json: args.includes('--json') }))
+  }
+}
+
+function createProgram(): Command {
+  const program = addGlobalOptions(new Command('moorage'))
+    .description(
+      'Service containers, started just in time, once for everybody, under names that never change.',
+    )
+    .usage('[options] COMMAND')
+    .version(packageVersion, '-V, --version', 'print the version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText('after', '\nmoorage COMMAND --help tells more; docs/cli.md tells all.')
+  for (const { name, summary } of commands) {
+    program.addCommand(new Command(name).summary(summary).description(summary).copyInheritedSettings(program))
+  }
+  program.hook('preSubcommand', async (_program, chosen) => {
+    const entry = commands.find(({ name }) => name === chosen.name())
+    if (entry === undefined) return
+    const { configure } = await entry.load()
+    configure(chosen)
+    addGlobalOptions(chosen)
+  })
+  return program
+}
+
+/** `help COMMAND` as `COMMAND --help`: commander's own would show a command that is not loaded. */
+function helpAsOption(args: readonly string[]): string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : [...args]
+}
+
+/** Commander's `error: unknown command 'x'\n(Did you mean y?)` in one line. */
+function reasonOf({ message }: CommanderError): string {
+  return message.replace(/^error: /, '').replaceAll('\n', ' ')
+}
