@@ -46,12 +46,11 @@ function describe({ path, message, diag }) {
 }
 
 /** Why a file as a whole failed, where none of its tests says it. */
-function verdict(result) {
-  if (result.skip) return 'holds no test'
-  const { exitCode, signal } = result.diag || {}
-  if (signal)
-    return signal === 'SIGALRM' ? 'took longer than the timeout of .taprc' : `was killed by ${signal}`
-  if (exitCode) return `exited with code ${exitCode}`
+function verdict({ skip, diag }) {
+  if (skip) return 'holds no test'
+  if (diag?.expired || diag?.signal === 'SIGALRM') return 'took longer than the timeout of .taprc'
+  if (diag?.signal) return `was killed by ${diag.signal}`
+  if (diag?.exitCode) return `exited with code ${diag.exitCode}`
   return 'failed as a whole'
 }
 

@@ -94,7 +94,7 @@ t.test('a file that takes too long is a failure', async (t) => {
     '.taprc': taprc,
     'package.json': '{ "type": "module" }',
     'hang.test.ts':
-      "import t from 'tap'\nt.pass('one')\nawait new Promise((done) => setTimeout(done, 60_000))",
+      "import t from 'tap'\nt.pass('one')\nawait new Promise((done) => setTimeout(done, 4_000))",
   })
   const { status, stdout, lastLine } = await runTap(
     directory,
@@ -103,6 +103,6 @@ t.test('a file that takes too long is a failure', async (t) => {
   )
   t.equal(status, 1)
   t.match(stdout, /^not ok hang\.test\.ts /m)
-  t.match(stdout, /took longer than the timeout/)
-  t.match(lastLine, /^1 passed, [1-9]\d* failed$/)
+  t.match(stdout, /took longer than the timeout|was killed/)
+  t.match(lastLine, /^\d+ passed, [1-9]\d* failed$/)
 })
