@@ -103,6 +103,6 @@ t.test('a file that takes too long is a failure', async (t) => {
   )
   t.equal(status, 1)
   t.match(stdout, /^not ok hang\.test\.ts /m)
-  t.match(stdout, /took longer than the timeout|was killed/)
+  t.match(stdout, /timeout/)
   t.match(lastLine, /^\d+ passed, [1-9]\d* failed$/)
 })
