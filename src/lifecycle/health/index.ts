@@ -1,0 +1,119 @@
+import type { Clock } from '../clock.ts'
+import { type Check, nameOf } from './check.ts'
+import { CheckRun, type CheckState, type Probe } from './check-run.ts'
+
+export type { Answer, Check, TcpCheck } from './check.ts'
+export type { CheckState, Probe } from './check-run.ts'
+
+/** A check as snapshots show it. */
+export interface CheckSnapshot {
+  readonly name: string
+  readonly state: CheckState
+  readonly count: number
+  readonly answer: string | null
+}
+
+/** One binder's wait for its set of checks. */
+export interface Wanted {
+  /** The binder has gone: checks that nobody else waits for are forgotten. */
+  drop(): void
+  /** The binder's time is over: checks that nobody else waits for are remembered as failed. */
+  expire(): void
+  /** Those that have not passed, each with its last answer and count. */
+  missing(): string
+}
+
+interface Want {
+  readonly runs: readonly CheckRun[]
+  readonly passed: () => void
+}
+
+/** The checks of one run of a service: each distinct one is run once, whoever waits for it, and remembered. */
+export class Health {
+  readonly #clock: Clock
+  readonly #probe: Probe
+  readonly #runs = new Map<string, CheckRun>()
+  readonly #wants = new Set<Want>()
+
+  constructor({ clock, probe }: { clock: Clock; probe: Probe }) {
+    this.#clock = clock
+    this.#probe = probe
+  }
+
+  /** Calls `passed` once all of these checks have passed: at once if they have already. */
+  want(checks: readonly Check[], passed: () => void): Wanted {
+    const runs = [...new Set(checks.map((check) => this.#runOf(check)))]
+    const want: Want = { runs, passed }
+    this.#wants.add(want)
+    for (const run of runs) run.begin()
+    this.#settle(want)
+    const leave = (last: (run: CheckRun) => void) => {
+      if (!this.#wants.delete(want)) return
+      for (const run of runs) if (run.state === 'waiting' && !this.#isWanted(run)) last(run)
+    }
+    return {
+      drop: () =>
+        leave((run) => {
+          run.giveUp()
+          this.#runs.delete(run.name)
+        }),
+      expire: () => leave((run) => run.giveUp()),
+      missing: () =>
+        runs
+          .filter(({ state }) => state !== 'passing')
+          .map(String)
+          .join(', '),
+    }
+  }
+
+  /** In a few words: `healthy`, `checking 6379/tcp`, why not, or `none` where there is nothing to check. */
+  get text(): string {
+    const runs = [...this.#runs.values()]
+    const waiting = runs.filter(({ state }) => state === 'waiting')
+    if (waiting.length > 0) return `checking ${waiting.map(({ name }) => name).join(', ')}`
+    const failed = runs.filter(({ state }) => state === 'failed')
+    if (failed.length > 0) return failed.map(String).join(', ')
+    return runs.length > 0 ? 'healthy' : 'none'
+  }
+
+  snapshot(): CheckSnapshot[] {
+    return [...this.#runs.values()].map(({ name, state, count, answer }) => ({
+      name,
+      state,
+      count,
+      answer: answer ?? null,
+    }))
+  }
+
+  /** Stops all probing; nobody is called any more. */
+  close(): void {
+    this.#wants.clear()
+    for (const run of this.#runs.values()) run.giveUp()
+  }
+
+  #runOf(check: Check): CheckRun {
+    const known = this.#runs.get(nameOf(check))
+    if (known) return known
+    const run = new CheckRun(check, {
+      clock: this.#clock,
+      probe: this.#probe,
+      onPass: () => this.#settleAll(),
+    })
+    this.#runs.set(run.name, run)
+    return run
+  }
+
+  #isWanted(run: CheckRun): boolean {
+    return [...this.#wants].some(({ runs }) => runs.includes(run))
+  }
+
+  #settleAll(): void {
+    for (const want of [...this.#wants]) this.#settle(want)
+  }
+
+  #settle(want: Want): void {
+    if (want.runs.some(({ state }) => state !== 'passing')) return
+    // Gone already, where the one called before made it leave.
+    if (this.#wants.delete(want)) want.passed()
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * Work that is run once for everybody, and services that live as long as somebody wants them. Knows nothing of
+ * containers: what it starts, probes and stops is handed to it, and so is time.
+ */
+export type { AcquireOptions, ServiceProgress } from './binder.ts'
+export { type Clock, systemClock } from './clock.ts'
+export type { DrainOptions } from './drain.ts'
+export type { Exit, RunningService, ServiceDriver, StartContext } from './driver.ts'
+export { createFlights, type Flight, type FlightCaller, type Flights, type FlightsOptions } from './flight.ts'
+export type { Answer, Check, CheckSnapshot, CheckState, TcpCheck } from './health/index.ts'
+export type { Lease } from './lease.ts'
+export { createServices, type Services, type ServicesOptions } from './services.ts'
+export type { ServiceSnapshot, StateName } from './snapshot.ts'

@@ -1,0 +1,57 @@
+import type { MoorageError } from '../errors.ts'
+
+/** One holder's interest in a service, which runs on while there is one. */
+export interface Lease extends Disposable {
+  readonly key: string
+  /** Where it answers; another one after a restart, so do not keep it. */
+  readonly address: string
+  /**
+   * Resolves when the service ends unasked while this lease is held, with what to say to its holder. Stays pending
+   * when somebody asked for the end.
+   */
+  readonly lost: Promise<MoorageError>
+  /** Ends the interest; does nothing the second time, or when the service is gone. */
+  release(): void
+}
+
+export interface LeaseOptions {
+  key: string
+  holder: string
+  alias: string | undefined
+  address: () => string
+  onRelease: (lease: HeldLease) => void
+}
+
+/** A lease as its service sees it. */
+export class HeldLease implements Lease {
+  readonly key: string
+  readonly holder: string
+  readonly alias: string | undefined
+  readonly lost: Promise<MoorageError>
+  readonly lose: (error: MoorageError) => void
+  readonly #address: () => string
+  readonly #onRelease: (lease: HeldLease) => void
+
+  constructor({ key, holder, alias, address, onRelease }: LeaseOptions) {
+    const { promise, resolve } = Promise.withResolvers<MoorageError>()
+    this.key = key
+    this.holder = holder
+    this.alias = alias
+    this.lost = promise
+    this.lose = resolve
+    this.#address = address
+    this.#onRelease = onRelease
+  }
+
+  get address(): string {
+    return this.#address()
+  }
+
+  release(): void {
+    this.#onRelease(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+}

@@ -1,0 +1,473 @@
+import { asMoorageError, type MoorageError } from '../errors.ts'
+import type { AcquireOptions, Binder, Seat } from './binder.ts'
+import type { Clock } from './clock.ts'
+import type { Exit, RunningService, ServiceDriver } from './driver.ts'
+import { Escalation } from './escalation.ts'
+import { exited, type Failure, notReleased, startFailed, stopped, timedOut } from './failures.ts'
+import { type Grace, startGrace } from './grace.ts'
+import { type Check, Health } from './health/index.ts'
+import { HeldLease } from './lease.ts'
+import { logTail } from './log-tail.ts'
+import type { ServiceSnapshot, StateName } from './snapshot.ts'
+import { type Defaults, Terms } from './terms.ts'
+
+type State =
+  | { readonly name: 'pending' | 'starting' | 'ready' | 'stopped' }
+  | { readonly name: 'grace'; readonly grace: Grace }
+  /** A request for a stop overrides a restart that is on its way. */
+  | { readonly name: 'stopping'; ending: Ending }
+  | { readonly name: 'failed'; readonly error: MoorageError }
+
+/** Every transition there is. */
+const transitions: Record<StateName, readonly StateName[]> = {
+  pending: ['starting'],
+  starting: ['ready', 'stopping', 'failed'],
+  ready: ['grace', 'stopping'],
+  grace: ['ready', 'stopping'],
+  stopping: ['pending', 'stopped', 'failed'],
+  stopped: [],
+  failed: [],
+}
+
+/** What becomes of a service once it has stopped. */
+type Ending =
+  /** Nobody wants it any more, or somebody asked for its end: `stopped`. */
+  | { readonly kind: 'done' }
+  /** `pending` again, with its leases and those who wait. */
+  | { readonly kind: 'restart' }
+  /** Unasked: `failed`, and whoever still holds on to it is told. */
+  | { readonly kind: 'failure'; readonly failure: Failure }
+
+/** One start of the process and what belongs to it. */
+interface Run {
+  readonly start: AbortController
+  readonly startedAt: number
+  detail: string | undefined
+  running: RunningService | undefined
+  health: Health | undefined
+  escalation: Escalation | undefined
+  kill: boolean
+  exit: Exit | undefined
+}
+
+export interface ServiceOptions {
+  key: string
+  driver: ServiceDriver
+  clock: Clock
+  defaults: Defaults
+  /** After each change that a snapshot shows. */
+  onChange: () => void
+  /** At the end, in the same turn: whoever asks for it from now on must get another service. */
+  onEnd: () => void
+}
+
+/**
+ * A service from its first acquire to its end: one process at a time, those who wait for it, and those who hold it.
+ * Everything here is synchronous except `#live`, which follows the process; what arrives while that waits finds the
+ * state and nothing else, so the order of arrival is the order of effect.
+ */
+export class Service implements Seat {
+  readonly key: string
+  readonly driver: ServiceDriver
+  /** Resolves when it is `stopped` or `failed` and holds nothing any more. */
+  readonly ended: Promise<void>
+  readonly #options: ServiceOptions
+  readonly #terms: Terms
+  readonly #binders = new Set<Binder>()
+  readonly #leases = new Set<HeldLease>()
+  readonly #aliases = new Set<string>()
+  readonly #end: () => void
+  #state: State = { name: 'pending' }
+  #since: number
+  #run: Run | undefined
+  #address = ''
+  #readyChecks: readonly Check[] | undefined
+  #trouble: MoorageError | undefined
+  #notReleased: MoorageError | undefined
+
+  constructor(options: ServiceOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.key = options.key
+    this.driver = options.driver
+    this.ended = promise
+    this.#end = resolve
+    this.#options = options
+    this.#terms = new Terms(options.defaults)
+    this.#since = options.clock.now()
+  }
+
+  get state(): StateName {
+    return this.#state.name
+  }
+
+  /** Whether it can be had, now or soon; otherwise one has to wait for its end. */
+  get accepts(): boolean {
+    const state = this.#state
+    if (state.name === 'stopping') return state.ending.kind === 'restart'
+    return state.name !== 'stopped' && state.name !== 'failed'
+  }
+
+  /** Who holds a lease. */
+  get leaseholders(): string[] {
+    return [...this.#leases].map(({ holder }) => holder)
+  }
+
+  /** The longest start that anybody was ready to wait for, for one who does not say. */
+  get startTimeout(): number {
+    return this.#terms.startTimeout
+  }
+
+  /** What must hold after a restart: the checks that made it ready; until then, those of whoever came first. */
+  get restartChecks(): readonly Check[] {
+    const [first] = this.#binders
+    return this.#readyChecks ?? first?.options.checks ?? []
+  }
+
+  /** Somebody wants it: starts it, shares the start in progress, or revokes its grace. Only if it `accepts`. */
+  join(binder: Binder): void {
+    binder.sit(this)
+    this.#binders.add(binder)
+    this.#terms.add(binder.options)
+    if (binder.options.alias !== undefined) this.#aliases.add(binder.options.alias)
+    const { name } = this.#state
+    if (name === 'pending') void this.#live()
+    else if (name === 'grace') this.#enter({ name: 'ready' })
+    else this.#changed()
+    const { detail } = this.#run ?? {}
+    if (this.state === 'starting' && detail !== undefined) binder.progress({ state: 'running', detail })
+    this.#check(binder)
+  }
+
+  left(binder: Binder): void {
+    if (!this.#forget(binder)) return
+    this.#changed()
+    this.#endIfUnwanted({ kind: 'done' })
+  }
+
+  expired(binder: Binder): void {
+    const checks = this.waitingFor(binder)
+    binder.wanted?.expire()
+    if (!this.#forget(binder)) return
+    const { clock } = this.#options
+    const { running } = this.#run ?? {}
+    const failureWith = (log: string) => timedOut(this.driver, { timeout: binder.startTimeout, checks, log })
+    // Begun before the stop signal, whose last words are not what was wrong.
+    const log = running === undefined ? Promise.resolve('') : logTail(running, clock)
+    void log.then((lines) => binder.fail(failureWith(lines)(binder.options.alias)))
+    this.#changed()
+    this.#endIfUnwanted({ kind: 'failure', failure: failureWith('') })
+  }
+
+  waitingFor(binder: Binder): string {
+    if (binder.wanted) return binder.wanted.missing()
+    if (this.#state.name === 'stopping') return 'the end of its earlier run'
+    return this.#run?.detail ?? 'its start'
+  }
+
+  /**
+   * Stops it, also while it starts, or waits for its end if it is stopping already. Leases are gone and not lost:
+   * their holders go on. Does nothing when it has ended.
+   *
+   * @throws MoorageError INTERNAL when it could not release all it held
+   */
+  async stop({ kill = false, code = 'STOPPED_BY_REQUEST' }: StopOptions = {}): Promise<void> {
+    if (this.accepts) {
+      this.#leases.clear()
+      const waiting = this.#takeBinders()
+      this.#stopFor({ kind: 'done' }, kill)
+      for (const binder of waiting) binder.fail(stopped(this.driver, code)(binder.options.alias))
+    } else if (kill) this.#kill()
+    await this.ended
+    if (this.#notReleased) throw this.#notReleased
+  }
+
+  /** Stops it and starts it again; `binder` waits for that, leases and whoever else waits are kept. */
+  restart(binder: Binder): void {
+    const again = this.#state.name === 'stopping'
+    binder.sit(this)
+    this.#binders.add(binder)
+    if (again) this.#changed()
+    else this.#stopFor({ kind: 'restart' }, false)
+  }
+
+  snapshot(): ServiceSnapshot {
+    const state = this.#state
+    const run = this.#run
+    const over = ['stopping', 'stopped', 'failed'].includes(state.name)
+    return {
+      key: this.key,
+      label: this.driver.label,
+      hostname: this.driver.hostname,
+      describe: this.driver.describe,
+      state: state.name,
+      since: this.#since,
+      startedAt: run?.startedAt ?? null,
+      stopsAt: state.name === 'grace' ? state.grace.stopsAt : null,
+      holders: [...this.leaseholders, ...[...this.#binders].map(({ options: { holder } }) => holder)],
+      aliases: [...this.#aliases],
+      address:
+        (state.name === 'stopped' || state.name === 'failed' ? undefined : run?.running?.address) ?? null,
+      health: over ? 'none' : (run?.health?.text ?? 'starting'),
+      checks: run?.health?.snapshot() ?? [],
+      exitCode: run?.exit?.code ?? null,
+      error: (state.name === 'failed' ? state.error : this.#trouble) ?? null,
+    }
+  }
+
+  /** The only place where the state changes. */
+  #enter(state: State): void {
+    const from = this.#state
+    if (!transitions[from.name].includes(state.name)) {
+      throw new Error(`a service cannot go from ${from.name} to ${state.name}`)
+    }
+    if (from.name === 'grace') from.grace[Symbol.dispose]()
+    this.#state = state
+    this.#since = this.#options.clock.now()
+    if (state.name === 'stopped' || state.name === 'failed') {
+      this.#options.onEnd()
+      this.#end()
+    }
+    this.#changed()
+  }
+
+  /** Follows one process from its start to the release of what it held. */
+  async #live(): Promise<void> {
+    const { clock } = this.#options
+    const run: Run = {
+      start: new AbortController(),
+      startedAt: clock.now(),
+      detail: undefined,
+      running: undefined,
+      health: undefined,
+      escalation: undefined,
+      kill: false,
+      exit: undefined,
+    }
+    this.#run = run
+    this.#enter({ name: 'starting' })
+    let running: RunningService
+    try {
+      running = await this.driver.start({
+        signal: run.start.signal,
+        report: (detail) => this.#report(run, detail),
+      })
+    } catch (thrown) {
+      // That a start fails which was called off says nothing new.
+      if (this.state === 'stopping') return this.#over(this.#ending)
+      return this.#over({ kind: 'failure', failure: startFailed(this.driver, thrown) })
+    }
+    run.running = running
+    this.#address = running.address
+    // It may have come up although nobody wants it any more.
+    if (this.#state.name === 'stopping') this.#escalate(run, running)
+    else this.#beginChecks(run, running)
+
+    run.exit = await exitOf(running)
+    run.health?.close()
+    run.escalation?.[Symbol.dispose]()
+    if (this.#state.name !== 'stopping') await this.#exitedUnasked(running, run.exit)
+
+    try {
+      await running.release()
+    } catch (thrown) {
+      const failure = this.#ending.kind === 'failure' ? this.#ending.failure : undefined
+      const failed = notReleased(this.driver, thrown, failure)
+      this.#notReleased = failed(undefined)
+      return this.#over({ kind: 'failure', failure: failed })
+    }
+    this.#over(this.#ending)
+  }
+
+  /** The process has ended, or never was, and everything is released. */
+  #over(ending: Ending): void {
+    if (ending.kind === 'restart') {
+      this.#enter({ name: 'pending' })
+      void this.#live()
+    } else if (ending.kind === 'failure') {
+      this.#enter({ name: 'failed', error: ending.failure(undefined) })
+      this.#tell(ending.failure)
+    } else {
+      this.#enter({ name: 'stopped' })
+    }
+  }
+
+  /** What is to become of it: only while it stops. */
+  get #ending(): Ending {
+    if (this.#state.name === 'stopping') return this.#state.ending
+    throw new Error(`a service that is ${this.#state.name} has no ending`)
+  }
+
+  async #exitedUnasked(running: RunningService, exit: Exit): Promise<void> {
+    const { clock } = this.#options
+    const healthy = this.#state.name !== 'starting'
+    const inUse = this.#leases.size > 0 || this.#binders.size > 0
+    const when = healthy ? (inUse ? 'while it was in use' : 'while nobody used it') : 'before it was healthy'
+    const failureWith = (log: string) => exited(this.driver, { exit, log, when })
+    // From here on whoever comes waits for the end, so that nobody inherits this failure.
+    const stopping: State = { name: 'stopping', ending: { kind: 'failure', failure: failureWith('') } }
+    this.#enter(stopping)
+    const failure = failureWith(await logTail(running, clock))
+    stopping.ending = { kind: 'failure', failure }
+    // Told before the release, which may take a while.
+    this.#tell(failure)
+    this.#changed()
+  }
+
+  /** Ends the interest of everybody attached, each under its own alias. */
+  #tell(failure: Failure): void {
+    const leases = [...this.#leases]
+    this.#leases.clear()
+    for (const binder of this.#takeBinders()) binder.fail(failure(binder.options.alias))
+    for (const lease of leases) lease.lose(failure(lease.alias))
+  }
+
+  #stopFor(ending: Ending, kill: boolean): void {
+    if (this.#state.name === 'stopping') {
+      this.#state.ending = ending
+      if (kill) this.#kill()
+      this.#changed()
+      return
+    }
+    const run = this.#run
+    if (run) {
+      run.kill = kill
+      for (const binder of this.#binders) binder.wanted = undefined
+      run.health?.close()
+    }
+    this.#enter({ name: 'stopping', ending })
+    run?.start.abort(new DOMException('the service is to be stopped', 'AbortError'))
+    if (run?.running) this.#escalate(run, run.running)
+  }
+
+  /** Without anybody who holds it or waits for it: a start is called off, a ready service gets its grace. */
+  #endIfUnwanted(ending: Ending): void {
+    if (this.#leases.size > 0 || this.#binders.size > 0) return
+    const { name } = this.#state
+    if (name === 'ready' && ending.kind === 'done') this.#beginGrace()
+    else if (name === 'starting' || name === 'ready') this.#stopFor(ending, false)
+    else if (this.#state.name === 'stopping' && this.#state.ending.kind === 'restart')
+      this.#state.ending = ending
+  }
+
+  #beginGrace(): void {
+    const { grace } = this.#terms
+    const stop = () => this.#stopFor({ kind: 'done' }, false)
+    if (grace === 0) stop()
+    else this.#enter({ name: 'grace', grace: startGrace(this.#options.clock, grace, stop) })
+  }
+
+  #beginChecks(run: Run, running: RunningService): void {
+    run.health = new Health({
+      clock: this.#options.clock,
+      probe: (check, signal) => running.probe(check, signal),
+    })
+    this.#changed()
+    // After a restart the service is for its leaseholders too, however long its checks take.
+    if (this.#leases.size > 0) run.health.want(this.restartChecks, () => this.#beReady(this.restartChecks))
+    for (const binder of [...this.#binders]) this.#check(binder)
+  }
+
+  #check(binder: Binder): void {
+    const health = this.#run?.health
+    if (health === undefined || this.#state.name === 'stopping' || !this.#binders.has(binder)) return
+    const wanted = health.want(binder.options.checks, () => this.#passed(binder))
+    if (this.#binders.has(binder)) {
+      binder.wanted = wanted
+      this.#changed()
+    }
+  }
+
+  #passed(binder: Binder): void {
+    this.#beReady(binder.options.checks)
+    binder.progress({ state: 'healthy' })
+    if (!this.#forget(binder)) return
+    const lease = binder.takesLease ? this.#lease(binder.options) : undefined
+    binder.grant(lease)
+    this.#changed()
+    this.#endIfUnwanted({ kind: 'done' })
+  }
+
+  #beReady(checks: readonly Check[]): void {
+    if (this.state !== 'starting') return
+    this.#readyChecks ??= checks
+    this.#enter({ name: 'ready' })
+  }
+
+  #lease({ holder, alias }: AcquireOptions): HeldLease {
+    const lease = new HeldLease({
+      key: this.key,
+      holder,
+      alias,
+      address: () => this.#address,
+      onRelease: (released) => this.#release(released),
+    })
+    this.#leases.add(lease)
+    return lease
+  }
+
+  #release(lease: HeldLease): void {
+    if (!this.#leases.delete(lease)) return
+    this.#changed()
+    this.#endIfUnwanted({ kind: 'done' })
+  }
+
+  #escalate(run: Run, running: RunningService): void {
+    const { stopSignal, stopTimeout } = this.#terms
+    const escalation = new Escalation({
+      clock: this.#options.clock,
+      signal: (name) => running.signal(name),
+      stopSignal,
+      stopTimeout,
+      onTrouble: (error) => {
+        this.#trouble = asMoorageError(error)
+        this.#changed()
+      },
+    })
+    run.escalation = escalation
+    if (run.kill) escalation.kill()
+    else escalation.ask()
+  }
+
+  #kill(): void {
+    if (this.#run === undefined) return
+    this.#run.kill = true
+    this.#run.escalation?.kill()
+  }
+
+  #report(run: Run, detail: string): void {
+    if (run !== this.#run || run.running) return
+    run.detail = detail
+    for (const binder of [...this.#binders]) binder.progress({ state: 'running', detail })
+  }
+
+  #forget(binder: Binder): boolean {
+    binder.wanted?.drop()
+    return this.#binders.delete(binder)
+  }
+
+  #takeBinders(): Binder[] {
+    const binders = [...this.#binders]
+    for (const binder of binders) this.#forget(binder)
+    return binders
+  }
+
+  #changed(): void {
+    this.#options.onChange()
+  }
+}
+
+export interface StopOptions {
+  /** SIGKILL at once, also when it is being stopped gently already. */
+  kill?: boolean
+  /** What those who wait for it are told. */
+  code?: 'STOPPED_BY_REQUEST' | 'DAEMON_STOPPING'
+}
+
+/** A process of which nothing more can be learned counts as ended. */
+async function exitOf(running: RunningService): Promise<Exit> {
+  try {
+    return await running.exited
+  } catch (error) {
+    return { code: 255, signal: null, cause: asMoorageError(error) }
+  }
+}

@@ -1,0 +1,212 @@
+import { MoorageError, moorageError } from '../errors.ts'
+import { type AcquireOptions, Binder, type Seat } from './binder.ts'
+import type { Clock } from './clock.ts'
+import { dependentKeys } from './dependents.ts'
+import { type DrainOptions, drain } from './drain.ts'
+import type { ServiceDriver } from './driver.ts'
+import { timedOut } from './failures.ts'
+import type { Lease } from './lease.ts'
+import { Service } from './service.ts'
+import type { ServiceSnapshot } from './snapshot.ts'
+import type { Defaults } from './terms.ts'
+
+/** Defaults, in milliseconds. */
+const grace = 10_000
+const startTimeout = 60_000
+const stopTimeout = 10_000
+const drainTimeout = 30_000
+
+/** How many ended services are remembered. */
+const remembered = 100
+
+export interface ServicesOptions {
+  clock: Clock
+  /** After each change of a service. What it throws becomes a warning of the process. */
+  onChange?: (row: ServiceSnapshot) => void
+  /** Grace of those who do not say, in milliseconds. @defaultValue 10000 */
+  defaultGrace?: number
+  /** Stretches every default time limit, for slow machines. @defaultValue 1 */
+  timeoutScale?: number
+}
+
+/** The services that live, by key: each key has one at a time. */
+export interface Services {
+  /**
+   * A lease on a service, which is started if it does not run, kept if it is in grace, and started afresh after its
+   * end if it is stopping.
+   *
+   * @param driver - how to run it; counts if this call starts it
+   * @throws MoorageError SERVICE_EXITED, HEALTH_TIMEOUT, STOPPED_BY_REQUEST, DAEMON_STOPPING, or what its driver threw,
+   * said of this service; the abort reason of `signal`
+   */
+  acquire(key: string, driver: ServiceDriver, options: AcquireOptions): Promise<Lease>
+  /**
+   * Stops a service, and those that need it first. Leases are gone, their holders go on. Does nothing when it does not
+   * run.
+   *
+   * @throws MoorageError INTERNAL when not all it held could be released
+   */
+  stop(key: string, options?: { kill?: boolean }): Promise<void>
+  /**
+   * Stops a service and starts it again. Leases are kept; their address changes.
+   *
+   * @throws MoorageError SERVICE_NOT_RUNNING, and what a start throws
+   */
+  restart(key: string): Promise<void>
+  /** The live service of a key, else the last that ended. */
+  get(key: string): ServiceSnapshot | undefined
+  /** Live ones, then some that have ended; the newest first. */
+  list(): ServiceSnapshot[]
+  /**
+   * Stops everything, for good: whoever waits or comes fails with DAEMON_STOPPING.
+   *
+   * @throws AggregateError of what could not be stopped or released
+   */
+  drain(options?: DrainOptions): Promise<void>
+}
+
+export function createServices({
+  clock,
+  onChange,
+  defaultGrace = grace,
+  timeoutScale = 1,
+}: ServicesOptions): Services {
+  const defaults: Defaults = {
+    grace: defaultGrace,
+    startTimeout: startTimeout * timeoutScale,
+    stopTimeout: stopTimeout * timeoutScale,
+  }
+  const live = new Map<string, Service>()
+  /** The newest first. */
+  const ended: ServiceSnapshot[] = []
+  /** Those who wait for an earlier run to end. */
+  const queued = new Set<Binder>()
+  let draining = false
+  let drained: Promise<void> | undefined
+
+  const create = (key: string, driver: ServiceDriver): Service => {
+    const service: Service = new Service({
+      key,
+      driver,
+      clock,
+      defaults,
+      onChange: () => {
+        if (onChange) observe(onChange, service.snapshot())
+      },
+      onEnd: () => {
+        live.delete(key)
+        ended.unshift(service.snapshot())
+        ended.length = Math.min(ended.length, remembered)
+      },
+    })
+    live.set(key, service)
+    return service
+  }
+
+  /** Where a binder waits while an earlier run has not ended. */
+  const queue = (driver: ServiceDriver): Seat => {
+    const checks = 'the end of its earlier run'
+    return {
+      left: (binder) => void queued.delete(binder),
+      expired(binder) {
+        queued.delete(binder)
+        const failure = timedOut(driver, {
+          timeout: binder.startTimeout,
+          checks: `still waiting for ${checks}`,
+          log: '',
+        })
+        binder.fail(failure(binder.options.alias))
+      },
+      waitingFor: () => checks,
+    }
+  }
+
+  const running = (key: string): Service => {
+    const service = live.get(key)
+    if (service?.accepts) return service
+    const { hostname } = service?.driver ?? ended.find((row) => row.key === key) ?? { hostname: key }
+    throw moorageError(
+      'SERVICE_NOT_RUNNING',
+      { service: hostname },
+      { message: `the service ${hostname} is not running` },
+    )
+  }
+
+  const stop = async (key: string, kill: boolean, under: ReadonlySet<string>): Promise<void> => {
+    const service = live.get(key)
+    if (service === undefined || under.has(key)) return
+    const path = new Set([...under, key])
+    const failures: unknown[] = []
+    const dependents = dependentKeys(service)
+    if (dependents.length > 0) {
+      const settled = await Promise.allSettled(dependents.map((dependent) => stop(dependent, kill, path)))
+      for (const one of settled) if (one.status === 'rejected') failures.push(one.reason)
+    }
+    await service.stop({ kill }).catch((error) => void failures.push(error))
+    if (failures.length === 1) throw failures[0]
+    if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('; '))
+  }
+
+  return {
+    async acquire(key, driver, options) {
+      options.signal?.throwIfAborted()
+      if (draining) throw new MoorageError('DAEMON_STOPPING')
+      const binder = new Binder({
+        clock,
+        options,
+        startTimeout: options.startTimeout ?? defaults.startTimeout,
+        seat: queue(driver),
+      })
+      queued.add(binder)
+      try {
+        for (let earlier = live.get(key); earlier && !earlier.accepts; earlier = live.get(key)) {
+          binder.progress({ state: 'waiting', detail: 'waiting for the end of its earlier run' })
+          await Promise.race([earlier.ended, binder.outcome])
+        }
+      } finally {
+        queued.delete(binder)
+      }
+      // Its time may have run out in the very turn in which the earlier run ended.
+      if (!binder.settled) (live.get(key) ?? create(key, driver)).join(binder)
+      return (await binder.outcome) as Lease
+    },
+
+    stop: (key, { kill = false } = {}) => stop(key, kill, new Set()),
+
+    async restart(key) {
+      if (draining) throw new MoorageError('DAEMON_STOPPING')
+      const service = running(key)
+      const binder = new Binder({
+        clock,
+        options: { holder: 'restart', checks: service.restartChecks },
+        startTimeout: service.startTimeout,
+        seat: service,
+        takesLease: false,
+      })
+      service.restart(binder)
+      await binder.outcome
+    },
+
+    get: (key) => live.get(key)?.snapshot() ?? ended.find((row) => row.key === key),
+
+    list: () => [...[...live.values()].reverse().map((service) => service.snapshot()), ...ended],
+
+    drain({ timeout = drainTimeout * timeoutScale, order = 'dependents-first' } = {}) {
+      if (drained === undefined) {
+        draining = true
+        for (const binder of [...queued]) binder.fail(new MoorageError('DAEMON_STOPPING'))
+        drained = drain(() => [...live.values()], clock, { timeout, order })
+      }
+      return drained
+    },
+  }
+}
+
+/** An observer's failure must not become a service's. */
+function observe(onChange: (row: ServiceSnapshot) => void, row: ServiceSnapshot): void {
+  try {
+    onChange(row)
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error))
+  }
+}
