@@ -18,6 +18,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     if (error.code === 'EPIPE') process.exit(141)
     throw error
   })
+  // Where stderr is gone there is nowhere left to say so.
+  process.stderr.on('error', () => undefined)
   try {
     await createProgram().parseAsync(helpAsOption(args), { from: 'user' })
     return Number(process.exitCode ?? 0)
