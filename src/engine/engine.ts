@@ -267,7 +267,10 @@ function engine(
     busy: () => rows().filter(isLive).length + flights.size,
 
     async *logs(id, { follow = false, since, network, signal }) {
-      const all = records.list().filter((record) => record.row.network === (network ?? defaultNetwork))
+      const all = records
+        .list()
+        .filter(({ row }) => row.network === (network ?? defaultNetwork))
+        .map((record) => ({ ...record, network: record.row.network }))
       const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
       const found = findRow(
         all,

@@ -9,7 +9,6 @@ import {
   rootfsVertex,
   type ServiceOptions,
   type Sharing,
-  schemaVersion,
   scratchVertex,
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
@@ -178,7 +177,6 @@ function describeExec(
   }
   const sortedVolumes = volumes.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const digest = execVertex({
-    schemaVersion,
     input: input.digest,
     ...process,
     mounts: sortedVolumes.map(({ path, name, sharing }) => ({

@@ -1,4 +1,4 @@
-import type { Check, RunningService, ServiceDriver } from '../lifecycle/index.ts'
+import type { Check, Lease, RunningService, ServiceDriver } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
 import type { ServiceNetwork } from '../network/index.ts'
 import { acquireBindings } from './bindings.ts'
@@ -48,9 +48,7 @@ export function serviceDriver(
           signal,
           releases,
         })
-        // A service whose own service is gone cannot do its work: it ends too, and its clients learn of it.
-        for (const lease of leases) void lease.lost.then(() => started.container.signal('SIGKILL'))
-        return running(started, network, releases)
+        return running(started, network, leases, releases)
       } catch (error) {
         await releases.run()
         throw error
@@ -62,11 +60,20 @@ export function serviceDriver(
 function running(
   { container, member, record }: Awaited<ReturnType<typeof startContainer>>,
   network: ServiceNetwork,
+  leases: readonly Lease[],
   releases: Releases,
 ): RunningService {
+  // A service whose own service is gone cannot do its work: it ends too, and its clients learn why.
+  let cause: Error | undefined
+  for (const lease of leases) {
+    void lease.lost.then((error) => {
+      cause ??= error
+      return container.signal('SIGKILL')
+    })
+  }
   return {
     address: member.address,
-    exited: container.exited,
+    exited: container.exited.then((exit) => (cause ? { ...exit, cause } : exit)),
     probe: (check, signal) => probe(network, member.address, check, signal),
     signal: (name) => container.signal(name),
     async tail() {

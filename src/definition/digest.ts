@@ -1,0 +1,7 @@
+import { createHash } from 'node:crypto'
+import { canonicalJson } from './canonical.ts'
+
+/** The sha256 of a value's canonical JSON, as `sha256:` and 64 hex digits. */
+export function digestOf(value: unknown): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`
+}

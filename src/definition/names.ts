@@ -1,0 +1,30 @@
+import { zone } from './hostname.ts'
+
+/** RFC 1035 section 2.3.4: a label has 63 octets at most, a name 253 characters as people write it. */
+const labelPattern = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i
+const longestName = 253
+
+/** What is wrong with an alias, if anything: it may be any host name, one of the real world too. */
+export function aliasProblem(alias: string): string | undefined {
+  const name = alias.toLowerCase().replace(/\.$/, '')
+  if (name === '' || name.length > longestName) return `it must have 1 to ${longestName} characters`
+  if (!name.split('.').every((label) => labelPattern.test(label))) {
+    return 'each part between dots is of letters, digits, "-" and "_", 63 at most, no "-" at its ends'
+  }
+  if (name === 'localhost' || name.endsWith('.localhost')) return 'localhost is the container itself'
+  if (name === zone || name.endsWith(`.${zone}`)) return `names under ${zone} belong to the services`
+  if (/^[\d.]+$/.test(name)) return 'it looks like an address'
+  return undefined
+}
+
+/** What is wrong with a custom hostname, if anything: it is one label of the zone. */
+export function labelProblem(label: string): string | undefined {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label)) return undefined
+  return 'a hostname is one label of lower-case letters, digits and "-", 63 at most'
+}
+
+/** What is wrong with the name of a cache volume, if anything. */
+export function volumeNameProblem(name: string): string | undefined {
+  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) return undefined
+  return 'a volume’s name is of letters, digits, "_", "." and "-", 128 at most'
+}
