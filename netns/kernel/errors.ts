@@ -1,0 +1,45 @@
+import { getSystemErrorMap, getSystemErrorName } from 'node:util'
+
+/** What can go wrong in this folder; `KERNEL` carries the errno's name besides. */
+export type NetnsErrorCode =
+  | 'NOT_ROOT'
+  | 'BAD_CIDR'
+  | 'SUBNET_IN_USE'
+  | 'NO_SUBNET'
+  | 'NO_UPLINK'
+  | 'ADDRESSES_EXHAUSTED'
+  | 'NETWORK_EXISTS'
+  | 'NETWORK_GONE'
+  | 'INSTANCE_IN_USE'
+  | 'INVALID_NAME'
+  | 'KERNEL'
+  | 'NFT_FAILED'
+  | 'TIMEOUT'
+  | 'WORKER_FAILED'
+
+/** The one error class of `moorage/netns`: a code to act on, one sentence to read. */
+export class NetnsError extends Error {
+  override readonly name = 'NetnsError'
+  readonly code: NetnsErrorCode
+  /** The kernel's answer, for example `EEXIST`; only with `KERNEL`. */
+  readonly errno: string | undefined
+
+  constructor(code: NetnsErrorCode, message: string, options: { cause?: unknown; errno?: string } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.errno = options.errno
+  }
+}
+
+/**
+ * The error of a failed system call.
+ *
+ * @param errno - as the kernel gives it, positive
+ * @param doing - what was being done, with the names involved: `mount /a on /b`
+ * @param said - what the kernel itself added (netlink's extended acknowledgement)
+ */
+export function kernelError(errno: number, doing: string, said?: string): NetnsError {
+  const name = errno === 0 ? 'UNKNOWN' : getSystemErrorName(-errno)
+  const words = said ?? getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`
+  return new NetnsError('KERNEL', `${doing}: ${name} (${words})`, { errno: name })
+}

@@ -1,0 +1,29 @@
+/** The kernel, as far as Node does not reach it: for `moorage/netns`, and for whoever else needs a system call. */
+export { kernelError, NetnsError, type NetnsErrorCode } from './errors.ts'
+export {
+  bindMount,
+  freeSpace,
+  lockFile,
+  type MountLimits,
+  makePipe,
+  mountOverlay,
+  type OverlayLayers,
+  openInRoot,
+  openOverlay,
+  openRoot,
+  peerCredentials,
+  umount,
+} from './filesystem.ts'
+export {
+  AF_INET,
+  bind,
+  linkIndex,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  setsockopt,
+  socket,
+} from './libc.ts'
+export { createNamespace, inNamespace } from './namespace.ts'
+export { NetlinkSocket, type Request } from './netlink.ts'
+export * as rtnetlink from './rtnetlink.ts'

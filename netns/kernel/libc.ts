@@ -1,0 +1,168 @@
+/**
+ * libc, as far as Node does not have it. The only FFI of this folder.
+ *
+ * A buffer whose *address* is stored inside another one (iovec, msghdr) is invisible to the garbage collector:
+ * keep a reference to it until the call has returned. Those passed as arguments are safe.
+ */
+import koffi from 'koffi'
+import { kernelError } from './errors.ts'
+
+const libc = koffi.load('libc.so.6')
+
+type Bytes = Uint8Array | null
+
+interface Calls {
+  unshare(flags: number): number
+  setns(fd: number, type: number): number
+  socket(domain: number, type: number, protocol: number): number
+  bind(fd: number, address: Uint8Array, length: number): number
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number
+  sendto(fd: number, data: Uint8Array, length: number, flags: number, to: Bytes, toLength: number): number
+  recv(fd: number, data: Uint8Array, length: number, flags: number): number
+  if_nametoindex(name: string): number
+  mount(source: string, target: string, type: string | null, flags: number, data: string | null): number
+  umount2(target: string, flags: number): number
+  pipe2(fds: Uint8Array, flags: number): number
+  flock(fd: number, operation: number): number
+}
+
+const call: Calls = {
+  unshare: libc.func('int unshare(int)'),
+  setns: libc.func('int setns(int, int)'),
+  socket: libc.func('int socket(int, int, int)'),
+  bind: libc.func('int bind(int, uint8_t *, uint)'),
+  getsockopt: libc.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint8_t *)'),
+  setsockopt: libc.func('int setsockopt(int, int, int, uint8_t *, uint)'),
+  sendto: libc.func('long sendto(int, uint8_t *, size_t, int, uint8_t *, uint)'),
+  recv: libc.func('long recv(int, _Out_ uint8_t *, size_t, int)'),
+  if_nametoindex: libc.func('uint if_nametoindex(str)'),
+  mount: libc.func('int mount(str, str, str, ulong, str)'),
+  umount2: libc.func('int umount2(str, int)'),
+  pipe2: libc.func('int pipe2(_Out_ uint8_t *, int)'),
+  flock: libc.func('int flock(int, int)'),
+}
+
+// The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424 are).
+const numbered = {
+  openTree: libc.func('long syscall(long, int, str, uint)'),
+  moveMount: libc.func('long syscall(long, int, str, int, str, uint)'),
+  fsopen: libc.func('long syscall(long, str, uint)'),
+  fsconfig: libc.func('long syscall(long, int, uint, str, str, int)'),
+  fsmount: libc.func('long syscall(long, int, uint, uint)'),
+  openat2: libc.func('long syscall(long, int, str, uint8_t *, size_t)'),
+}
+
+const EINTR = 4
+const EAGAIN = 11
+
+/** The result, or the error with what was being done; a call that a signal interrupted is made again. */
+function checked(doing: string, run: () => number): number {
+  for (;;) {
+    const result = run()
+    if (result >= 0) return result
+    const errno = koffi.errno()
+    if (errno !== EINTR) throw kernelError(errno, doing)
+  }
+}
+
+export const CLONE_NEWNET = 0x40000000
+
+export const unshare = (flags: number, doing: string) => checked(doing, () => call.unshare(flags))
+export const setns = (fd: number, doing: string) => checked(doing, () => call.setns(fd, CLONE_NEWNET))
+
+export const AF_INET = 2
+export const AF_NETLINK = 16
+export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
+const SOCK_CLOEXEC = 0o2000000
+export const SOCK_NONBLOCK = 0o4000
+
+export const socket = (domain: number, type: number, protocol: number, doing: string) =>
+  checked(doing, () => call.socket(domain, type | SOCK_CLOEXEC, protocol))
+
+export const bind = (fd: number, address: Uint8Array, doing: string) =>
+  checked(doing, () => call.bind(fd, address, address.length))
+
+export const setsockopt = (fd: number, level: number, name: number, value: Uint8Array, doing: string) =>
+  checked(doing, () => call.setsockopt(fd, level, name, value, value.length))
+
+/** Fills `value`; the option must have exactly its length. */
+export function getsockopt(fd: number, level: number, name: number, value: Uint8Array, doing: string): void {
+  const length = new Uint8Array(Uint32Array.of(value.length).buffer)
+  checked(doing, () => call.getsockopt(fd, level, name, value, length))
+}
+
+export const send = (fd: number, data: Uint8Array, doing: string) =>
+  checked(doing, () => call.sendto(fd, data, data.length, 0, null, 0))
+
+const MSG_DONTWAIT = 0x40
+const MSG_TRUNC = 0x20
+
+/** The datagram's length (more than `data` has when it was cut), or undefined when there is none. Never waits. */
+export function receive(fd: number, data: Uint8Array, doing: string): number | undefined {
+  for (;;) {
+    const length = call.recv(fd, data, data.length, MSG_DONTWAIT | MSG_TRUNC)
+    if (length >= 0) return length
+    const errno = koffi.errno()
+    if (errno === EAGAIN) return undefined
+    if (errno !== EINTR) throw kernelError(errno, doing)
+  }
+}
+
+/** The index of a link of the calling thread's namespace, 0 when there is none of this name. */
+export const linkIndex = (name: string) => call.if_nametoindex(name)
+
+export const mount = (
+  source: string,
+  target: string,
+  type: string | null,
+  flags: number,
+  data: string | null,
+) => checked(`mount ${source} on ${target}`, () => call.mount(source, target, type, flags, data))
+
+export const umount2 = (target: string, flags: number) =>
+  checked(`unmount ${target}`, () => call.umount2(target, flags))
+
+const O_CLOEXEC = 0o2000000
+
+export function pipe2(): [read: number, write: number] {
+  const fds = new Int32Array(2)
+  checked('make a pipe', () => call.pipe2(new Uint8Array(fds.buffer), O_CLOEXEC))
+  return [fds[0] as number, fds[1] as number]
+}
+
+/** False when another holder has it. */
+export function flock(fd: number, operation: number): boolean {
+  for (;;) {
+    if (call.flock(fd, operation) === 0) return true
+    const errno = koffi.errno()
+    if (errno === EAGAIN) return false
+    if (errno !== EINTR) throw kernelError(errno, 'lock a file')
+  }
+}
+
+export const openTree = (directory: number, path: string, flags: number) =>
+  checked(`clone the mount at ${path}`, () => numbered.openTree(428, directory, path, flags))
+
+export const moveMount = (fd: number, target: string, flags: number) =>
+  checked(`attach a mount at ${target}`, () => numbered.moveMount(429, fd, '', -100, target, flags))
+
+export const fsopen = (type: string, flags: number) =>
+  checked(`open the filesystem type ${type}`, () => numbered.fsopen(430, type, flags))
+
+export const fsconfig = (
+  fd: number,
+  command: number,
+  key: string | null,
+  value: string | null,
+  doing: string,
+) => checked(doing, () => numbered.fsconfig(431, fd, command, key, value, 0))
+
+export const fsmount = (fd: number, flags: number, attributes: number, doing: string) =>
+  checked(doing, () => numbered.fsmount(432, fd, flags, attributes))
+
+/** `how` is struct open_how. */
+export const openat2 = (directory: number, path: string, how: Uint8Array, doing: string) =>
+  checked(doing, () => numbered.openat2(437, directory, path, how, how.length))

@@ -1,0 +1,189 @@
+/** Netlink's framing (netlink(7)): messages of attributes out, acknowledgements or dumps back. */
+import { closeSync } from 'node:fs'
+import { kernelError, NetnsError } from './errors.ts'
+import { AF_NETLINK, receive, SOCK_RAW, send, setsockopt, socket } from './libc.ts'
+
+/** A type with its value; a list of attributes is a nested one. */
+export type Attribute = readonly [type: number, value: Uint8Array | readonly Attribute[]]
+
+export interface Request {
+  type: number
+  /** Besides NLM_F_REQUEST and NLM_F_ACK, which every request has. */
+  flags?: number
+  /** The fixed structure of the message's family: ifinfomsg, ifaddrmsg, … */
+  header: Uint8Array
+  attributes: readonly Attribute[]
+  /** What was being done, should the kernel refuse it. */
+  doing: string
+}
+
+export interface Message {
+  header: Uint8Array
+  attributes: Map<number, Uint8Array>
+}
+
+export const u8 = (value: number) => Uint8Array.of(value)
+export const u32 = (value: number) => new Uint8Array(Uint32Array.of(value).buffer)
+export const u64 = (value: bigint) => new Uint8Array(BigUint64Array.of(value).buffer)
+export const text = (value: string) => Buffer.from(`${value}\0`)
+export const readU32 = (bytes: Uint8Array, offset = 0) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset).readUInt32LE(offset)
+export const readText = (bytes: Uint8Array) => Buffer.from(bytes).toString().replace(/\0.*$/s, '')
+
+const NLA_F_NESTED = 0x8000
+const aligned = (length: number) => (length + 3) & ~3
+
+export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
+  const parts: Uint8Array[] = []
+  for (const [type, value] of attributes) {
+    const nested = !(value instanceof Uint8Array)
+    const payload = nested ? encodeAttributes(value) : value
+    const part = Buffer.alloc(aligned(4 + payload.length))
+    part.writeUInt16LE(4 + payload.length, 0)
+    part.writeUInt16LE(nested ? type | NLA_F_NESTED : type, 2)
+    part.set(payload, 4)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Of attributes that come twice the last is kept; rtnetlink's lists are nested, so none does. */
+export function decodeAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>()
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const length = view.getUint16(at, true)
+    if (length < 4) break
+    found.set(view.getUint16(at + 2, true) & 0x3fff, bytes.subarray(at + 4, at + length))
+    at += aligned(length)
+  }
+  return found
+}
+
+const NLM_F_REQUEST = 1
+const NLM_F_ACK = 4
+const NLM_F_DUMP = 0x300
+const NLM_F_ACK_TLVS = 0x200
+const NLM_F_CAPPED = 0x100
+const NLMSG_ERROR = 2
+const NLMSG_DONE = 3
+const NLMSGERR_ATTR_MSG = 1
+const headerLength = 16
+
+function encode({ type, flags = 0, header, attributes }: Request, sequence: number, kind: number): Buffer {
+  const body = encodeAttributes(attributes)
+  const headed = aligned(header.length)
+  const message = Buffer.alloc(headerLength + headed + body.length)
+  message.writeUInt32LE(message.length, 0)
+  message.writeUInt16LE(type, 4)
+  message.writeUInt16LE(NLM_F_REQUEST | kind | flags, 6)
+  message.writeUInt32LE(sequence, 8)
+  message.set(header, headerLength)
+  message.set(body, headerLength + headed)
+  return message
+}
+
+const NETLINK_ROUTE = 0
+const SOL_NETLINK = 270
+const NETLINK_CAP_ACK = 10
+const NETLINK_EXT_ACK = 11
+
+// An answer is read completely before the next call, and nothing here waits: one buffer serves all sockets.
+const answer = Buffer.alloc(128 * 1024)
+
+/**
+ * A route-netlink socket in the namespace that the calling thread was in when it was made; it works from anywhere.
+ * The kernel handles requests while they are being sent, so nothing here ever waits for an answer.
+ */
+export class NetlinkSocket implements Disposable {
+  readonly #fd: number
+  #sequence = 0
+
+  constructor() {
+    this.#fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, 'open a netlink socket')
+    setsockopt(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1), 'set up a netlink socket')
+    setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1), 'set up a netlink socket')
+  }
+
+  /**
+   * Sends all requests at once. The kernel goes on after one that it refuses, so the caller undoes the rest.
+   *
+   * @throws NetnsError `KERNEL`, of the first request that was refused
+   */
+  apply(requests: readonly Request[]): void {
+    const first = this.#sequence + 1
+    const messages = requests.map((request) => encode(request, ++this.#sequence, NLM_F_ACK))
+    send(this.#fd, Buffer.concat(messages), 'send to netlink')
+    let refused: NetnsError | undefined
+    let acknowledged = 0
+    while (acknowledged < requests.length) {
+      for (const { type, flags, sequence, payload } of this.#read()) {
+        const request = requests[sequence - first]
+        if (type !== NLMSG_ERROR || request === undefined) continue
+        acknowledged += 1
+        refused ??= errorOf(payload, flags, request.doing)
+      }
+    }
+    if (refused !== undefined) throw refused
+  }
+
+  /** Everything of a kind that the namespace has. */
+  dump(request: Request): Message[] {
+    const sequence = ++this.#sequence
+    send(this.#fd, encode(request, sequence, NLM_F_DUMP), request.doing)
+    const found: Message[] = []
+    for (;;) {
+      for (const message of this.#read()) {
+        if (message.sequence !== sequence) continue
+        if (message.type === NLMSG_DONE) return found
+        if (message.type === NLMSG_ERROR) throw errorOf(message.payload, message.flags, request.doing)
+        const header = message.payload.subarray(0, request.header.length)
+        const rest = message.payload.subarray(aligned(request.header.length))
+        // The buffer is used again, so what is kept is copied.
+        found.push({ header: Buffer.from(header), attributes: decodeAttributes(Buffer.from(rest)) })
+      }
+    }
+  }
+
+  #read() {
+    const length = receive(this.#fd, answer, 'read from netlink')
+    if (length === undefined) throw new NetnsError('KERNEL', 'netlink did not answer')
+    if (length > answer.length) throw new NetnsError('KERNEL', `netlink answered ${length} bytes at once`)
+    return split(answer.subarray(0, length))
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+function* split(datagram: Buffer) {
+  for (let at = 0; at + headerLength <= datagram.length; ) {
+    const length = datagram.readUInt32LE(at)
+    if (length < headerLength) return
+    yield {
+      type: datagram.readUInt16LE(at + 4),
+      flags: datagram.readUInt16LE(at + 6),
+      sequence: datagram.readUInt32LE(at + 8),
+      payload: datagram.subarray(at + headerLength, at + length),
+    }
+    at += aligned(length)
+  }
+}
+
+/** struct nlmsgerr, then the request (its header alone, if capped), then what the kernel has to say. */
+function errorOf(payload: Buffer, flags: number, doing: string): NetnsError | undefined {
+  const errno = -payload.readInt32LE(0)
+  if (errno === 0) return undefined
+  let said: string | undefined
+  if (flags & NLM_F_ACK_TLVS) {
+    const request = flags & NLM_F_CAPPED ? headerLength : payload.readUInt32LE(4)
+    const words = decodeAttributes(payload.subarray(4 + aligned(request))).get(NLMSGERR_ATTR_MSG)
+    if (words !== undefined) said = readText(words)
+  }
+  return kernelError(errno, doing, said)
+}
