@@ -35,7 +35,7 @@ export interface Seat {
   left(binder: Binder): void
   /** Its time is over: it must be rejected, with the reason. */
   expired(binder: Binder): void
-  /** What it waits for, for people. */
+  /** How far it is, for people: what is missing, with its last answer. */
   waitingFor(binder: Binder): string
 }
 
@@ -136,7 +136,7 @@ export class Binder {
   #nextTick(): Disposable {
     return this.#clock.setTimeout(() => {
       this.#tick = this.#nextTick()
-      this.progress({ state: 'waiting', detail: `waiting for ${this.#seat.waitingFor(this)}` })
+      this.progress({ state: 'waiting', detail: `still waiting: ${this.#seat.waitingFor(this)}` })
     }, tick)
   }
 }

@@ -29,6 +29,9 @@ const transitions: Record<StateName, readonly StateName[]> = {
   failed: [],
 }
 
+/** What is said to those who wait while an earlier run is being stopped. */
+export const notEnded = 'its earlier run has not ended'
+
 /** What becomes of a service once it has stopped. */
 type Ending =
   /** Nobody wants it any more, or somebody asked for its end: `stopped`. */
@@ -129,12 +132,14 @@ export class Service implements Seat {
     this.#binders.add(binder)
     this.#terms.add(binder.options)
     if (binder.options.alias !== undefined) this.#aliases.add(binder.options.alias)
-    const { name } = this.#state
-    if (name === 'pending') void this.#live()
-    else if (name === 'grace') this.#enter({ name: 'ready' })
+    if (this.#state.name === 'pending') {
+      void this.#live()
+      return
+    }
+    if (this.#state.name === 'grace') this.#enter({ name: 'ready' })
     else this.#changed()
     const { detail } = this.#run ?? {}
-    if (this.state === 'starting' && detail !== undefined) binder.progress({ state: 'running', detail })
+    if (this.#state.name === 'starting' && detail !== undefined) binder.progress({ state: 'running', detail })
     this.#check(binder)
   }
 
@@ -160,8 +165,8 @@ export class Service implements Seat {
 
   waitingFor(binder: Binder): string {
     if (binder.wanted) return binder.wanted.missing()
-    if (this.#state.name === 'stopping') return 'the end of its earlier run'
-    return this.#run?.detail ?? 'its start'
+    if (this.#state.name === 'stopping') return notEnded
+    return this.#run?.detail ?? 'its start has said nothing yet'
   }
 
   /**

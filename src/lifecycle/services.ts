@@ -6,7 +6,7 @@ import { type DrainOptions, drain } from './drain.ts'
 import type { ServiceDriver } from './driver.ts'
 import { timedOut } from './failures.ts'
 import type { Lease } from './lease.ts'
-import { Service } from './service.ts'
+import { notEnded, Service } from './service.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
 import type { Defaults } from './terms.ts'
 
@@ -105,19 +105,18 @@ export function createServices({
 
   /** Where a binder waits while an earlier run has not ended. */
   const queue = (driver: ServiceDriver): Seat => {
-    const checks = 'the end of its earlier run'
     return {
       left: (binder) => void queued.delete(binder),
       expired(binder) {
         queued.delete(binder)
         const failure = timedOut(driver, {
           timeout: binder.startTimeout,
-          checks: `still waiting for ${checks}`,
+          checks: notEnded,
           log: '',
         })
         binder.fail(failure(binder.options.alias))
       },
-      waitingFor: () => checks,
+      waitingFor: () => notEnded,
     }
   }
 
@@ -160,7 +159,7 @@ export function createServices({
       queued.add(binder)
       try {
         for (let earlier = live.get(key); earlier && !earlier.accepts; earlier = live.get(key)) {
-          binder.progress({ state: 'waiting', detail: 'waiting for the end of its earlier run' })
+          binder.progress({ state: 'waiting', detail: notEnded })
           await Promise.race([earlier.ended, binder.outcome])
         }
       } finally {

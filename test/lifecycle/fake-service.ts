@@ -1,0 +1,163 @@
+import type {
+  AcquireOptions,
+  Answer,
+  Check,
+  Exit,
+  RunningService,
+  ServiceDriver,
+  ServiceSnapshot,
+  Services,
+  ServicesOptions,
+  StartContext,
+} from '../../src/lifecycle/index.ts'
+import { createServices } from '../../src/lifecycle/index.ts'
+import { settled, VirtualClock } from './virtual-clock.ts'
+
+/** A process that listens, exits and obeys as the test says. */
+export class FakeProcess implements RunningService {
+  readonly address: string
+  readonly exited: Promise<Exit>
+  readonly #exit: (exit: Exit) => void
+  /** Its end cannot be learned of any more. */
+  readonly lose: (error: Error) => void
+  readonly #driver: FakeDriver
+  readonly listening: Set<number>
+  readonly signals: string[] = []
+  probes = 0
+  released = 0
+  ended = false
+
+  constructor(driver: FakeDriver, address: string) {
+    const { promise, resolve, reject } = Promise.withResolvers<Exit>()
+    this.#driver = driver
+    this.address = address
+    this.exited = promise
+    this.#exit = resolve
+    this.lose = reject
+    this.listening = new Set(driver.listens)
+  }
+
+  exit(code: number, cause?: Error): void {
+    this.ended = true
+    this.#exit({ code, signal: null, ...(cause === undefined ? {} : { cause }) })
+  }
+
+  async probe({ port }: Check): Promise<Answer> {
+    this.probes += 1
+    return this.listening.has(port) ? { ok: true } : { ok: false, answer: 'refused' }
+  }
+
+  async signal(name: string): Promise<void> {
+    this.signals.push(name)
+    if (this.#driver.ignores.includes(name)) return
+    this.ended = true
+    this.#exit({ code: name === 'SIGKILL' ? 137 : 143, signal: name })
+  }
+
+  async tail(): Promise<string> {
+    return this.#driver.tail()
+  }
+
+  async release(): Promise<void> {
+    this.released += 1
+    await this.#driver.onRelease?.(this)
+  }
+}
+
+/** One start, which goes on when the test says so. */
+export interface FakeStart {
+  readonly context: StartContext
+  come(): void
+  fail(error: Error): void
+}
+
+export class FakeDriver implements ServiceDriver {
+  readonly label: string
+  readonly hostname: string
+  readonly describe: unknown
+  /** Ports that new processes listen on. */
+  listens: number[] = [80]
+  /** Signals that processes do nothing about. */
+  ignores: string[] = []
+  /** Starts wait for the test. */
+  slow = false
+  /** What a start does besides, such as acquiring services of its own. */
+  onStart: ((context: StartContext) => Promise<void>) | undefined
+  onRelease: ((process: FakeProcess) => Promise<void>) | undefined
+  tail: () => Promise<string> = async () => 'last words'
+  readonly starts: FakeStart[] = []
+  readonly processes: FakeProcess[] = []
+
+  constructor(label: string) {
+    this.label = label
+    this.hostname = `${label}.moorage.internal`
+    this.describe = { what: label }
+  }
+
+  /** The newest process. */
+  get process(): FakeProcess {
+    const process = this.processes.at(-1)
+    if (!process) throw new Error(`${this.label} has not been started`)
+    return process
+  }
+
+  /** The newest start. */
+  get starting(): FakeStart {
+    const start = this.starts.at(-1)
+    if (!start) throw new Error(`nobody has started ${this.label}`)
+    return start
+  }
+
+  async start(context: StartContext): Promise<RunningService> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.starts.push({ context, come: resolve, fail: reject })
+    context.signal.addEventListener('abort', () => reject(context.signal.reason), { once: true })
+    context.report(`starting ${this.label}`)
+    if (!this.slow) resolve()
+    await promise
+    await this.onStart?.(context)
+    const process = new FakeProcess(this, `10.0.0.${this.processes.length + 1}`)
+    this.processes.push(process)
+    return process
+  }
+}
+
+export interface World {
+  readonly clock: VirtualClock
+  readonly services: Services
+  /** Every row that the registry told of. */
+  readonly rows: ServiceSnapshot[]
+  /** The states that a service has gone through, each once in a row. */
+  states(key: string): string[]
+}
+
+export function world(options: Partial<ServicesOptions> = {}): World {
+  const clock = new VirtualClock()
+  const rows: ServiceSnapshot[] = []
+  const services = createServices({ clock, onChange: (row) => rows.push(row), ...options })
+  const states = (key: string) =>
+    rows
+      .filter((row) => row.key === key)
+      .map(({ state }) => state)
+      .filter((state, index, all) => state !== all[index - 1])
+  return { clock, services, rows, states }
+}
+
+export const tcp = (port: number): Check => ({ kind: 'tcp', port })
+
+/** A client that waits for port 80, unless it says otherwise. */
+export function client(options: Partial<AcquireOptions> = {}): AcquireOptions {
+  return { holder: 'run client', alias: 'www', checks: [tcp(80)], ...options }
+}
+
+/** A promise's outcome, looked at without waiting. */
+export function watch<T>(promise: Promise<T>): { done: boolean; value?: T; error?: Error } {
+  const seen: { done: boolean; value?: T; error?: Error } = { done: false }
+  promise.then(
+    (value) => Object.assign(seen, { done: true, value }),
+    (error) => Object.assign(seen, { done: true, error }),
+  )
+  return seen
+}
+
+export { settled }
