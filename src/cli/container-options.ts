@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
+import { milliseconds } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { BoundService, ContainerRequest } from './container-definition.ts'
-import { duration } from './duration.ts'
 import { words } from './words.ts'
 
 /** The flags that describe a container, as commander has read them. */
@@ -57,7 +57,7 @@ export function readContainer(
     else serviceOf(services, match[1], '--expose').ports.push(exposed)
   }
   const startTimeout =
-    flags.startTimeout === undefined ? undefined : duration('--start-timeout', flags.startTimeout)
+    flags.startTimeout === undefined ? undefined : milliseconds(flags.startTimeout, '--start-timeout')
   return {
     image,
     args,

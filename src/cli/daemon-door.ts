@@ -1,6 +1,5 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { StreamEvent } from '../definition/index.ts'
 import { errorFromWire, MoorageError, type WireError } from '../errors.ts'
 
@@ -80,11 +79,13 @@ export function daemonDoor({ host }: { host?: string }): DaemonDoor {
       const answer = await send(path, asking)
       if ((answer.statusCode ?? 500) >= 400) await refuse(answer)
       try {
-        for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
+        for await (const line of linesOf(answer)) {
           const event = JSON.parse(line) as StreamEvent
           if (event.type === 'error') throw errorFromWire(event.error)
           if (event.type !== 'heartbeat') yield event
         }
+      } catch (error) {
+        throw isReset(error) ? unreachable(socketPath, error) : error
       } finally {
         answer.destroy()
       }
@@ -104,12 +105,26 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket',
   ECONNREFUSED: 'nobody listens on that socket',
   EACCES: 'it is for root and the group moorage',
-  ECONNRESET: 'it went away before it answered',
+  ECONNRESET: 'it went away',
 }
 
 function unreachable(path: string, cause: NodeJS.ErrnoException): MoorageError {
   const reason = reasons[cause.code ?? ''] ?? cause.message
   return new MoorageError('DAEMON_UNREACHABLE', { host: `unix://${path}`, reason }, { cause })
+}
+
+function isReset(error: unknown): error is NodeJS.ErrnoException {
+  return (error as NodeJS.ErrnoException | null)?.code === 'ECONNRESET'
+}
+
+async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+  let rest = ''
+  for await (const piece of answer.setEncoding('utf8')) {
+    const lines = (rest + piece).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
 }
 
 async function textOf(answer: IncomingMessage): Promise<string> {

@@ -3,8 +3,8 @@ import { span } from './age.ts'
 import { printable, type Terminal } from './terminal.ts'
 
 /**
- * Tells of the work as it goes on, a line each, on stderr: images and services always, commands where something is
- * to be said. The same state told twice is shown once.
+ * Tells of the work as it goes on, a line each, on stderr: images and services, and commands for those who want to
+ * know more. The same state told twice is shown once.
  */
 export function progressPrinter(terminal: Terminal): (event: ProgressEvent) => void {
   const begun = new Map<string, number>()
@@ -18,7 +18,7 @@ export function progressPrinter(terminal: Terminal): (event: ProgressEvent) => v
     const ended = state === 'healthy' || state === 'done' || state === 'failed'
     const took = ended ? ` after ${span(time - (begun.get(key) ?? time))}` : ''
     const line = terminal.style('dim', printable(`moorage: ${kind} ${name}: ${news}${took}`), process.stderr)
-    if (kind === 'exec' && state !== 'cached') terminal.whisper(line)
+    if (kind === 'exec') terminal.whisper(line)
     else terminal.talk(line)
   }
 }

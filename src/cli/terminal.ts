@@ -1,7 +1,10 @@
 import { styleText } from 'node:util'
-import { apiVersion } from '../definition/index.ts'
+import type { apiVersion as ApiVersion } from '../definition/index.ts'
 
 export type Style = Parameters<typeof styleText>[0]
+
+/** As the definition has it; that is not loaded for a word, since `status` is to start fast. */
+const apiVersion: typeof ApiVersion = 'v1'
 
 /** Where a command writes: data on stdout, talk on stderr. */
 export interface Terminal {

@@ -33,8 +33,8 @@ export interface FakeDaemon extends AsyncDisposable {
   readonly asked: readonly Asked[]
   /** Resolves when a client has left a stream that was open. */
   readonly left: Promise<void>
-  /** Resolves when a stream that stays open has begun. */
-  readonly opened: Promise<void>
+  /** Breaks every connection, as its death would. */
+  cut(): void
 }
 
 export function failure(code: ErrorCode, details: ErrorDetails = {}): { error: MoorageError } {
@@ -47,7 +47,6 @@ export async function fakeDaemon(routes: Record<string, Answer>): Promise<FakeDa
   const socket = join(directory, 'moorage.sock')
   const asked: Asked[] = []
   const left = Promise.withResolvers<void>()
-  const opened = Promise.withResolvers<void>()
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '', 'http://moorage')
     const path = decodeURIComponent(url.pathname.replace('/v1/', ''))
@@ -71,8 +70,7 @@ export async function fakeDaemon(routes: Record<string, Answer>): Promise<FakeDa
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     for (const event of answer.events) response.write(`${JSON.stringify(event)}\n`)
     if (!answer.open) return response.end()
-    response.on('close', () => left.resolve())
-    return opened.resolve()
+    return response.on('close', () => left.resolve())
   }
   const server = createServer((request, response) => {
     serve(request, response).catch((error) => response.destroy(error))
@@ -82,7 +80,7 @@ export async function fakeDaemon(routes: Record<string, Answer>): Promise<FakeDa
     host: `unix://${socket}`,
     asked,
     left: left.promise,
-    opened: opened.promise,
+    cut: () => server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

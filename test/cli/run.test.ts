@@ -133,6 +133,24 @@ for (const [signal, code] of [
   })
 }
 
+t.test('a daemon that dies meanwhile is told of', async (t) => {
+  await using daemon = await fakeDaemon({
+    'POST evaluate': { events: [logEvent('begun\n')], open: true },
+    'GET services/a/logs': { events: [logEvent('begun\n')], open: true },
+  })
+  for (const [args, code] of [
+    [['run', 'x'], 125],
+    [['logs', '-f', 'a'], 5],
+  ] as const) {
+    const { child, outcome } = startCommand(args, { env: { MOORAGE_HOST: daemon.host } })
+    if (child.stdout) await once(child.stdout, 'data')
+    daemon.cut()
+    const { code: exit, stderr } = await outcome
+    t.equal(exit, code)
+    t.match(stderr, /^error: no daemon answers at .*: it went away/)
+  }
+})
+
 t.test('a reader that has enough ends it', async (t) => {
   const events = Array.from({ length: 200 }, () => logEvent(`${'x'.repeat(4000)}\n`))
   await using daemon = await fakeDaemon({ 'GET services/a/logs': { events, open: true } })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { age, span } from '../../src/cli/age.ts'
-import { duration, moment } from '../../src/cli/duration.ts'
+import { moment } from '../../src/cli/moment.ts'
 import { table } from '../../src/cli/table.ts'
 import { words } from '../../src/cli/words.ts'
 
@@ -20,22 +20,6 @@ t.test('a command line is split as a POSIX shell splits it', async (t) => {
   for (const [line, found] of cases) t.same(words('-x', line), found, line)
   t.throws(() => words('-x', "a 'b"), { code: 'INVALID_OPTION', message: "-x: the quote ' is not closed" })
   t.throws(() => words('-x', 'a\\'), { code: 'INVALID_OPTION' })
-})
-
-t.test('a duration is milliseconds, or a number with a unit', async (t) => {
-  for (const [text, milliseconds] of [
-    ['1500', 1500],
-    ['250ms', 250],
-    ['10s', 10_000],
-    ['1.5m', 90_000],
-    ['2h', 7_200_000],
-    ['0', 0],
-  ] as const) {
-    t.equal(duration('--grace', text), milliseconds, text)
-  }
-  for (const text of ['', 'ten', '-1s', '1w', '10 s', '1e3', 'Infinity']) {
-    t.throws(() => duration('--grace', text), { code: 'INVALID_OPTION' }, text)
-  }
 })
 
 t.test('a moment is a duration before now, or a time', async (t) => {

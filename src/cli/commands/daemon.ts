@@ -1,9 +1,9 @@
 import { constants } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Daemon, DaemonOptions } from '../../daemon/index.ts'
+import { milliseconds } from '../../definition/index.ts'
 import { asMoorageError, MoorageError } from '../../errors.ts'
 import { action, type CommandContext, type GlobalOptions } from '../action.ts'
-import { duration } from '../duration.ts'
 
 interface DaemonFlags {
   listen?: string
@@ -92,8 +92,8 @@ function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
     ...(flags.stateDir === undefined ? {} : { stateDirectory: flags.stateDir }),
     ...(flags.runtimeDir === undefined ? {} : { runtimeDirectory: flags.runtimeDir }),
     ...(flags.subnet === undefined ? {} : { subnet: flags.subnet }),
-    ...(flags.grace === undefined ? {} : { grace: duration('--grace', flags.grace) }),
-    ...(flags.idleExit === undefined ? {} : { idleExit: duration('--idle-exit', flags.idleExit) }),
+    ...(flags.grace === undefined ? {} : { grace: milliseconds(flags.grace, '--grace') }),
+    ...(flags.idleExit === undefined ? {} : { idleExit: milliseconds(flags.idleExit, '--idle-exit') }),
     ...(logLevel === undefined ? {} : { logLevel }),
   }
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { moment } from '../duration.ts'
 import { documentPrinter, type LogPrinter, prefixPrinter, rawPrinter } from '../log-printer.ts'
+import { moment } from '../moment.ts'
 
 /** `moorage logs`: what services and runs have written, each stream where it belongs. */
 export function configure(command: Command): void {

@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import { apiVersion, type EvaluateRequest } from '../../definition/index.ts'
+import type { EvaluateRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors.ts'
 import { action, type CommandContext } from '../action.ts'
 import { age } from '../age.ts'
@@ -63,8 +63,7 @@ async function run(
       } else if (event.type === 'result') {
         await printer.end()
         const { exitCode, cachedAge } = event
-        if (terminal.json)
-          terminal.document({ apiVersion, type: 'result', exitCode, cachedAge }, { line: true })
+        if (terminal.json) terminal.document({ type: 'result', exitCode, cachedAge }, { line: true })
         else if (cachedAge !== undefined) terminal.talk(`moorage: the result of a run ${age(cachedAge)} ago`)
         return exitCode
       }
