@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
 import type { Member, ServiceNetwork } from '../network/index.ts'
 import type { RunningContainer } from '../runtime/runtime.ts'
@@ -39,6 +39,8 @@ export async function startContainer(
   const id = records.nextId(exec.label)
   const upper = await store.temporary()
   releases.add('remove what it wrote', () => rm(upper, { recursive: true, force: true }))
+  // It becomes the container's /, which others than root may enter.
+  await chmod(upper, 0o755)
   // Kept after the end for those who ask for it then; the records remove it, or the sweep of the next start.
   const logs = await store.temporary()
 
