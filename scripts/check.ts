@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { findLeftovers, takePicture } from './leftovers.ts'
@@ -45,7 +45,8 @@ async function stage(name: string, command: string, ...args: string[]): Promise<
 }
 
 function testFiles(): string[] {
-  if (files.length > 0) return files
+  // Paths are the caller's, from wherever he stands.
+  if (files.length > 0) return files.map((file) => relative(root, resolve(file)))
   if (options.unit)
     return unitFolders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: root })).sort()
   return []
