@@ -15,6 +15,8 @@ export interface Frame {
   /** When it was read from the container, milliseconds since the epoch. */
   time: number
   data: Buffer
+  /** Only in what stands for output that is no longer kept: how many bytes of the log that is. `data` says it in words. */
+  missing?: number
 }
 
 export function encodeHeader(code: number, time: number, length: number): Buffer {
@@ -37,6 +39,9 @@ export function decodeFrames(bytes: Buffer): { frames: Frame[]; ended: boolean; 
     const length = bytes.readUInt32LE(used)
     const code = bytes.readUInt8(used + 4)
     if (code === streamCodes.end) return { frames, ended: true, used: used + headerLength }
+    if (code !== streamCodes.stdout && code !== streamCodes.stderr) {
+      throw new Error(`not a log: a frame of kind ${code} and ${length} bytes`)
+    }
     if (bytes.length - used < headerLength + length) break
     const begin = used + headerLength
     frames.push({

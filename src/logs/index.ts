@@ -1,4 +1,5 @@
 /** A run's output in segment files: written by the launcher, read by everybody. */
 export type { Frame, LogStream } from './frame.ts'
-export { type ReadLogOptions, readLog, readStream, tailLog } from './read-log.ts'
-export { defaultLimit, type LogWriter, openLogWriter } from './write-log.ts'
+export { type ReadLogOptions, readLog, readStream } from './read-log.ts'
+export { tailLog } from './tail-log.ts'
+export { defaultLimit, type LogWriter, type LogWriterOptions, openLogWriter } from './write-log.ts'

@@ -73,7 +73,7 @@ export async function* readLog(directory: string, options: ReadLogOptions = {}):
 /**
  * One stream of a log whole.
  *
- * @returns nothing when it is more than `limit` bytes
+ * @returns nothing when it is more than `limit` bytes, or when some of the log was not kept
  */
 export async function readStream(
   directory: string,
@@ -83,22 +83,14 @@ export async function readStream(
   const parts: Buffer[] = []
   let length = 0
   for await (const frame of readLog(directory)) {
+    // Whether it was of this stream, nobody knows any more.
+    if (frame.missing !== undefined) return undefined
     if (frame.stream !== stream) continue
     length += frame.data.length
     if (length > limit) return undefined
     parts.push(frame.data)
   }
   return Buffer.concat(parts)
-}
-
-/** The last bytes of each stream. */
-export async function tailLog(directory: string, bytes: number): Promise<{ stdout: Buffer; stderr: Buffer }> {
-  const tails: Record<LogStream, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
-  for await (const { stream, data } of readLog(directory)) {
-    const joined = Buffer.concat([tails[stream], data])
-    tails[stream] = joined.subarray(Math.max(0, joined.length - bytes))
-  }
-  return tails
 }
 
 async function openSegment(directory: string, offset: number): Promise<FileHandle | undefined> {
@@ -132,7 +124,7 @@ async function followingSegment(
 
 function gap(bytes: number): Frame {
   const words = `[moorage: ${bytes} bytes of output are no longer kept]\n`
-  return { stream: 'stderr', time: Date.now(), data: Buffer.from(words) }
+  return { stream: 'stderr', time: Date.now(), data: Buffer.from(words), missing: bytes }
 }
 
 interface Change {

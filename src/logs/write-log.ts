@@ -15,22 +15,38 @@ export interface LogWriter {
   end(): void
 }
 
+export interface LogWriterOptions {
+  /** Bytes on disk; the bound is held to within a sixteenth. */
+  limit?: number
+  /**
+   * Told once, when output cannot be written because the disk is full or failing: what comes after is not kept, and
+   * readers see how much is missing. Without it the error is thrown.
+   */
+  onError?: (error: unknown) => void
+}
+
 /**
  * Writes a run's output into segment files of a directory. Past the limit the first segment and the newest are kept,
  * those between are dropped.
  */
 export function openLogWriter(
   directory: string,
-  { limit = defaultLimit }: { limit?: number } = {},
+  { limit = defaultLimit, onError }: LogWriterOptions = {},
 ): LogWriter {
   const segmentSize = Math.max(64 * 1024, Math.floor(limit / segments))
   const kept: number[] = [0]
   let offset = 0
   let segmentEnd = segmentSize
-  let file = openSync(join(directory, segmentName(0)), 'w', 0o600)
+  let file: number | undefined = openSync(join(directory, segmentName(0)), 'w', 0o600)
+  let failed = false
+
+  const close = () => {
+    if (file !== undefined) closeSync(file)
+    file = undefined
+  }
 
   const nextSegment = () => {
-    closeSync(file)
+    close()
     file = openSync(join(directory, segmentName(offset)), 'w', 0o600)
     kept.push(offset)
     segmentEnd = offset + segmentSize
@@ -42,22 +58,39 @@ export function openLogWriter(
   }
 
   const write = (parts: Buffer[], length: number) => {
-    let written = writevSync(file, parts)
-    offset += length
-    if (written === length) return
-    // A short write is rare (a full disk, a signal): the rest goes byte for byte.
-    const whole = Buffer.concat(parts)
-    while (written < length) written += writeSync(file, whole, written)
+    try {
+      if (!failed && offset >= segmentEnd) nextSegment()
+      if (!failed && file !== undefined) writeWhole(file, parts, length)
+    } catch (error) {
+      // What stands behind half a frame could not be read: nothing more goes into this segment.
+      failed = true
+      if (onError === undefined) throw error
+      onError(error)
+    } finally {
+      offset += length
+    }
   }
 
   return {
     append(stream, data, time) {
-      if (offset >= segmentEnd) nextSegment()
       write([encodeHeader(streamCodes[stream], time, data.length), data], headerLength + data.length)
     },
     end() {
+      if (failed) {
+        // The offset in a later segment's name tells readers how much is missing; there may be room again.
+        failed = false
+        segmentEnd = offset
+      }
       write([encodeHeader(streamCodes.end, Date.now(), 0)], headerLength)
-      closeSync(file)
+      close()
     },
   }
+}
+
+function writeWhole(file: number, parts: Buffer[], length: number): void {
+  let written = writevSync(file, parts)
+  if (written === length) return
+  // A short write is rare (a full disk, a signal): the rest goes byte for byte.
+  const whole = Buffer.concat(parts)
+  while (written < length) written += writeSync(file, whole, written)
 }

@@ -1,0 +1,108 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { cgroupMounts, hybridControllers, refusedCgroup } from './cgroups.ts'
+import { findOciTool, findProgram, hybridRemedy } from './oci-tool.ts'
+import { createOciRuntime } from './runtime.ts'
+import { readProfile } from './seccomp-profile.ts'
+
+/** One thing that the host must have, and what to do where it does not. */
+export interface Probe {
+  name: string
+  ok: boolean
+  detail: string
+  remedy: string
+}
+
+/** statfs(2). */
+const OVERLAYFS_SUPER_MAGIC = 0x794c7630
+
+/** What containers need of this host, each looked at by itself; the last of them is a container. */
+export async function checkOci({ stateDirectory = '/var/lib/moorage' } = {}): Promise<Probe[]> {
+  return [
+    await probe('OCI runtime', 'moorage setup installs crun', async () => {
+      const { version, path } = await findOciTool()
+      const hybrid = findProgram('crun') === undefined ? undefined : hybridControllers()
+      const remark =
+        hybrid === undefined ? '' : `; crun would refuse: cgroup version 2 holds ${hybrid}: ${hybridRemedy}`
+      return `${version} (${path})${remark}`
+    }),
+    await probe('seccomp profile', 'moorage setup installs containers-common', () => readProfile().path),
+    await probe('cgroups', 'run it as root, with a writable /sys/fs/cgroup', () => {
+      const refused = refusedCgroup(`moorage-doctor-${process.pid}`)
+      if (refused !== undefined) throw new Error(refused)
+      const mounts = cgroupMounts()
+      if (mounts.length === 0) throw new Error('none are mounted')
+      return mounts.length === 1 ? 'writable, version 2' : `writable, ${mounts.length} hierarchies`
+    }),
+    await probe(
+      'overlayfs',
+      'load the kernel module overlay; keep the state directory on a plain filesystem',
+      () => {
+        const place = nearest(stateDirectory)
+        if (!/\toverlay$/m.test(readFileSync('/proc/filesystems', 'utf8')))
+          throw new Error('the kernel has none loaded')
+        if (statfsSync(place).type === OVERLAYFS_SUPER_MAGIC)
+          throw new Error(`${stateDirectory} is on an overlayfs itself`)
+        return `usable below ${place}`
+      },
+    ),
+    await probe('containers', 'see the checks before this one', () => runOne(nearest(stateDirectory))),
+  ]
+}
+
+async function probe(name: string, remedy: string, look: () => string | Promise<string>): Promise<Probe> {
+  try {
+    return { name, ok: true, detail: await look(), remedy }
+  } catch (error) {
+    return { name, ok: false, detail: (error as Error).message, remedy }
+  }
+}
+
+/** Runs the host's own `true`, with /usr as the root filesystem. */
+async function runOne(stateDirectory: string): Promise<string> {
+  const run = mkdtempSync(join(tmpdir(), 'moorage-doctor-'))
+  // On the state directory's filesystem, where the overlays will be.
+  const state = mkdtempSync(join(stateDirectory, '.moorage-doctor-'))
+  try {
+    const [upper, logs] = [join(state, 'upper'), join(state, 'logs')]
+    mkdirSync(upper)
+    mkdirSync(logs)
+    const runtime = await createOciRuntime({ instance: `doctor-${process.pid}`, runDirectory: run })
+    try {
+      const begin = performance.now()
+      const container = await runtime.start({
+        id: 'doctor',
+        image: 'the host’s /usr',
+        args: ['/bin/true'],
+        env: [],
+        user: '',
+        workdir: '/',
+        hostname: 'doctor',
+        lowers: ['/usr'],
+        upper,
+        namespace: `/proc/${process.pid}/ns/net`,
+        mounts: [],
+        logs,
+      })
+      const { code } = await container.exited
+      if (code !== 0) throw new Error(`a container that runs true exits with code ${code}`)
+      return `one has run, in ${(performance.now() - begin).toFixed(0)} ms`
+    } finally {
+      await runtime.close()
+    }
+  } finally {
+    rmSync(state, { recursive: true, force: true })
+    rmSync(run, { recursive: true, force: true })
+  }
+}
+
+/** The directory, or the nearest above it that exists. */
+function nearest(directory: string): string {
+  try {
+    statfsSync(directory)
+    return directory
+  } catch {
+    return directory === '/' ? '/' : nearest(dirname(directory))
+  }
+}

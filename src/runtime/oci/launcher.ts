@@ -1,0 +1,106 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { asMoorageError } from '../../errors.ts'
+import type { ContainerSpec } from '../runtime.ts'
+import type { SeccompSetting } from './bundle.ts'
+import { removeCgroup } from './cgroups.ts'
+import { Container, type ContainerContext } from './container.ts'
+import { capabilities } from './container-defaults.ts'
+import { type FromLauncher, jsonLine, onJsonLines, type ToLauncher } from './messages.ts'
+import { findOciTool, type OciTool } from './oci-tool.ts'
+import { cgroupName, type RuntimePaths, runtimePaths } from './paths.ts'
+import { compileSeccomp } from './seccomp.ts'
+import { convertProfile, readProfile } from './seccomp-profile.ts'
+
+/**
+ * The launcher: a small process of the daemon's that mounts, forks and reads containers' output, in a mount namespace
+ * and a session of its own. A fork from the daemon would hold up its DNS server for milliseconds.
+ *
+ * Usage: node launcher.ts INSTANCE RUN_DIRECTORY [OCI_RUNTIME], spoken to by messages.ts.
+ */
+const [instance = '', runDirectory = '', wantedTool] = process.argv.slice(2)
+
+const containers = new Map<string, Container>()
+let closing = false
+
+function tell(message: FromLauncher): void {
+  process.stdout.write(jsonLine(message))
+}
+
+function start(context: ContainerContext, spec: ContainerSpec): void {
+  const { id } = spec
+  const container = new Container(context, spec, {
+    started: (pid) => tell({ type: 'started', id, pid }),
+    failed: (error) => tell({ type: 'failed', id, error: asMoorageError(error).toJSON() }),
+    exited: (exit) => tell({ type: 'exited', id, ...exit }),
+    problem: (what, error) => tell({ type: 'problem', what, reason: String(error) }),
+  })
+  containers.set(id, container)
+  void container.removed.then(() => containers.delete(id))
+  if (closing) container.kill()
+  container.start()
+}
+
+/** The daemon has closed us, or is gone: what it has started ends with it. */
+async function close(paths: RuntimePaths): Promise<void> {
+  if (closing) return
+  closing = true
+  for (const container of containers.values()) container.kill()
+  await Promise.all([...containers.values()].map(({ removed }) => removed))
+  removeCgroup(cgroupName(instance))
+  rmSync(paths.state, { recursive: true, force: true })
+  rmSync(join(paths.root, 'bpf'), { force: true })
+  // Bundles one by one above; one that is left has something mounted in it.
+  rmSync(paths.root, { recursive: true, force: true })
+  process.exit(0)
+}
+
+function seccompFor(tool: OciTool, paths: RuntimePaths): SeccompSetting {
+  const profile = convertProfile(readProfile().profile, { capabilities })
+  if (tool.kind === 'runc') return { kind: 'profile', profile }
+  return { kind: 'compiled', bpf: compileSeccomp(profile, join(paths.root, 'bpf')).toString('base64') }
+}
+
+/** What this process may raise the limit of open files to: more is refused, also to root without SYS_RESOURCE. */
+function openFilesAllowed(): number {
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  return Number(hard === 'unlimited' ? Number.MAX_SAFE_INTEGER : hard)
+}
+
+async function main(): Promise<void> {
+  // When the daemon is gone, so are the readers of what is said; the work goes on.
+  process.stdout.on('error', () => undefined)
+  process.stderr.on('error', () => undefined)
+  // It ends when the daemon does, not before: a service manager signals all processes at once.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
+
+  const paths = runtimePaths(runDirectory)
+  const queue: ToLauncher[] = []
+  let handle = (message: ToLauncher): void => void queue.push(message)
+  onJsonLines<ToLauncher>(process.stdin, (message) => handle(message))
+  process.stdin.on('close', () => void close(paths))
+  try {
+    mkdirSync(paths.state, { recursive: true, mode: 0o700 })
+    mkdirSync(paths.bundles, { recursive: true, mode: 0o700 })
+    const tool = await findOciTool(wantedTool)
+    const context: ContainerContext = {
+      instance,
+      paths,
+      tool,
+      seccomp: seccompFor(tool, paths),
+      openFilesAllowed: openFilesAllowed(),
+    }
+    handle = (message) => {
+      if (message.type === 'start') start(context, message.spec)
+      else if (message.type === 'signal') containers.get(message.id)?.signal(message.name)
+      else containers.get(message.id)?.kill()
+    }
+    for (const message of queue) handle(message)
+    tell({ type: 'ready', runtime: tool.version })
+  } catch (error) {
+    tell({ type: 'unusable', error: asMoorageError(error).toJSON() })
+    process.stdin.destroy()
+  }
+}
+
+await main()

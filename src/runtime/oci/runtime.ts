@@ -1,0 +1,165 @@
+import { errorFromWire, MoorageError } from '../../errors.ts'
+import type { ContainerSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
+import { LauncherProcess } from './launcher-process.ts'
+import type { FromLauncher } from './messages.ts'
+import { recoverContainers } from './recover.ts'
+
+export interface OciRuntimeOptions {
+  /** The daemon's instance id, which the cgroups carry. */
+  instance: string
+  /** What is needed while containers live goes below it, into `oci/`; best on a tmpfs. */
+  runDirectory: string
+  /** Told of what nobody waits for, when it goes wrong. */
+  logger?: { warn(fields: Record<string, unknown>, message: string): void }
+  /** `crun`, `runc`, or the path of one; otherwise crun where it works, else runc. */
+  ociRuntime?: string
+}
+
+/**
+ * Runs containers with crun or runc, by way of a launcher process.
+ *
+ * @throws MoorageError RUNTIME_MISSING
+ */
+export async function createOciRuntime(options: OciRuntimeOptions): Promise<Runtime> {
+  const runtime = new OciRuntime(options)
+  await runtime.open()
+  return runtime
+}
+
+/** A container between the order to start it and its end. */
+interface Order {
+  readonly started: PromiseWithResolvers<number>
+  readonly exited: PromiseWithResolvers<Exit>
+}
+
+class OciRuntime implements Runtime {
+  readonly name = 'oci'
+  readonly #options: OciRuntimeOptions
+  readonly #orders = new Map<string, Order>()
+  #launcher: Promise<LauncherProcess> | undefined
+  #closed: Promise<void> | undefined
+  #cleaning: Promise<void> = Promise.resolve()
+
+  constructor(options: OciRuntimeOptions) {
+    this.#options = options
+  }
+
+  async open(): Promise<void> {
+    await this.#currentLauncher()
+  }
+
+  async start(spec: ContainerSpec, { signal }: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
+    signal?.throwIfAborted()
+    const { id } = spec
+    if (!/^[A-Za-z0-9-]{1,128}$/.test(id))
+      throw new MoorageError('RUNTIME_FAILED', { id, reason: 'not a usable id' })
+    if (this.#orders.has(id))
+      throw new MoorageError('RUNTIME_FAILED', { id, reason: 'one with this id is running' })
+    const order: Order = { started: Promise.withResolvers(), exited: Promise.withResolvers() }
+    this.#orders.set(id, order)
+    let launcher: LauncherProcess
+    try {
+      launcher = await this.#currentLauncher()
+    } catch (error) {
+      this.#orders.delete(id)
+      throw error
+    }
+    // The launcher may have died meanwhile, and this order with it.
+    if (this.#orders.get(id) === order) launcher.send({ type: 'start', spec })
+    const cancel = () => launcher.send({ type: 'kill', id })
+    signal?.addEventListener('abort', cancel, { once: true })
+    if (signal?.aborted) cancel()
+    try {
+      const pid = await order.started.promise
+      if (signal?.aborted) await order.exited.promise
+      signal?.throwIfAborted()
+      return {
+        id,
+        pid,
+        exited: order.exited.promise,
+        signal: async (name) => {
+          if (this.#orders.get(id) === order) launcher.send({ type: 'signal', id, name })
+        },
+      }
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    const launcher = await this.#launcher?.catch(() => undefined)
+    await launcher?.close()
+    await this.#cleaning
+  }
+
+  /** The launcher; a new one if the last was killed. */
+  #currentLauncher(): Promise<LauncherProcess> {
+    if (this.#closed !== undefined) {
+      return Promise.reject(
+        new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason: 'the runtime is closed' }),
+      )
+    }
+    this.#launcher ??= this.#startLauncher()
+    return this.#launcher
+  }
+
+  async #startLauncher(): Promise<LauncherProcess> {
+    await this.#cleaning
+    const { instance, runDirectory, ociRuntime } = this.#options
+    return LauncherProcess.start({
+      instance,
+      runDirectory,
+      ...(ociRuntime === undefined ? {} : { ociRuntime }),
+      onMessage: (message) => this.#receive(message),
+      onExit: (words) => {
+        this.#launcher = undefined
+        this.#cleaning = this.#cleanUp(words)
+      },
+    })
+  }
+
+  #receive(message: FromLauncher): void {
+    if (message.type === 'problem') {
+      this.#options.logger?.warn(
+        { what: message.what, reason: message.reason },
+        'the launcher reports a problem',
+      )
+      return
+    }
+    if (message.type === 'ready' || message.type === 'unusable') return
+    const order = this.#orders.get(message.id)
+    if (message.type === 'started') {
+      order?.started.resolve(message.pid)
+      return
+    }
+    this.#orders.delete(message.id)
+    if (message.type === 'failed') order?.started.reject(errorFromWire(message.error))
+    else order?.exited.resolve({ code: message.code, signal: message.signal })
+  }
+
+  /** Nobody looks after the containers of a launcher that has ended: they end, too, and so do those who wait. */
+  async #cleanUp(words: string): Promise<void> {
+    const orphans = [...this.#orders]
+    this.#orders.clear()
+    try {
+      if (orphans.length > 0 || this.#closed === undefined) {
+        const { killed } = await recoverContainers(this.#options)
+        this.#options.logger?.warn({ killed, words }, 'the launcher has ended unasked')
+      }
+    } catch (error) {
+      this.#options.logger?.warn({ error: String(error) }, 'cannot remove what the launcher left')
+    }
+    for (const [id, { started, exited }] of orphans) {
+      started.reject(
+        new MoorageError('RUNTIME_FAILED', { id, reason: `the launcher has ended: ${words || 'killed'}` }),
+      )
+      started.promise.catch(() => undefined)
+      exited.resolve({ code: 137, signal: 'SIGKILL' })
+    }
+  }
+}
