@@ -289,8 +289,9 @@ export class Service implements Seat {
       this.#enter({ name: 'pending' })
       void this.#live()
     } else if (ending.kind === 'failure') {
+      const tell = this.#dismiss()
       this.#enter({ name: 'failed', error: ending.failure(undefined) })
-      this.#tell(ending.failure)
+      tell(ending.failure)
     } else {
       this.#enter({ name: 'stopped' })
     }
@@ -314,16 +315,19 @@ export class Service implements Seat {
     const failure = failureWith(await logTail(running, clock))
     stopping.ending = { kind: 'failure', failure }
     // Told before the release, which may take a while.
-    this.#tell(failure)
+    this.#dismiss()(failure)
     this.#changed()
   }
 
-  /** Ends the interest of everybody attached, each under its own alias. */
-  #tell(failure: Failure): void {
+  /** Ends the interest of everybody attached; what it returns tells them why, each under its own alias. */
+  #dismiss(): (failure: Failure) => void {
     const leases = [...this.#leases]
     this.#leases.clear()
-    for (const binder of this.#takeBinders()) binder.fail(failure(binder.options.alias))
-    for (const lease of leases) lease.lose(failure(lease.alias))
+    const binders = this.#takeBinders()
+    return (failure) => {
+      for (const binder of binders) binder.fail(failure(binder.options.alias))
+      for (const lease of leases) lease.lose(failure(lease.alias))
+    }
   }
 
   #stopFor(ending: Ending, kill: boolean): void {

@@ -151,8 +151,12 @@ export function client(options: Partial<AcquireOptions> = {}): AcquireOptions {
 }
 
 /** A promise's outcome, looked at without waiting. */
-export function watch<T>(promise: Promise<T>): { done: boolean; value?: T; error?: Error } {
-  const seen: { done: boolean; value?: T; error?: Error } = { done: false }
+export function watch<T>(promise: Promise<T>): {
+  done: boolean
+  value?: T
+  error?: Error & { code?: string }
+} {
+  const seen: { done: boolean; value?: T; error?: Error & { code?: string } } = { done: false }
   promise.then(
     (value) => Object.assign(seen, { done: true, value }),
     (error) => Object.assign(seen, { done: true, error }),
