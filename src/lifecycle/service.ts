@@ -2,12 +2,12 @@ import { asMoorageError, type MoorageError } from '../errors.ts'
 import type { AcquireOptions, Binder, Seat } from './binder.ts'
 import type { Clock } from './clock.ts'
 import type { Exit, RunningService, ServiceDriver } from './driver.ts'
-import { Escalation } from './escalation.ts'
 import { exited, type Failure, notReleased, startFailed, stopped, timedOut } from './failures.ts'
 import { type Grace, startGrace } from './grace.ts'
-import { type Check, Health } from './health/index.ts'
+import type { Check, Health } from './health/index.ts'
 import { HeldLease } from './lease.ts'
 import { logTail } from './log-tail.ts'
+import { Run } from './run.ts'
 import type { ServiceSnapshot, StateName } from './snapshot.ts'
 import { type Defaults, Terms } from './terms.ts'
 
@@ -40,18 +40,6 @@ type Ending =
   | { readonly kind: 'restart' }
   /** Unasked: `failed`, and whoever still holds on to it is told. */
   | { readonly kind: 'failure'; readonly failure: Failure }
-
-/** One start of the process and what belongs to it. */
-interface Run {
-  readonly start: AbortController
-  readonly startedAt: number
-  detail: string | undefined
-  running: RunningService | undefined
-  health: Health | undefined
-  escalation: Escalation | undefined
-  kill: boolean
-  exit: Exit | undefined
-}
 
 export interface ServiceOptions {
   key: string
@@ -181,7 +169,7 @@ export class Service implements Seat {
       const waiting = this.#takeBinders()
       this.#stopFor({ kind: 'done' }, kill)
       for (const binder of waiting) binder.fail(stopped(this.driver, code)(binder.options.alias))
-    } else if (kill) this.#kill()
+    } else if (kill) this.#run?.kill()
     await this.ended
     if (this.#notReleased) throw this.#notReleased
   }
@@ -215,7 +203,8 @@ export class Service implements Seat {
       health: over ? 'none' : (run?.health?.text ?? 'starting'),
       checks: run?.health?.snapshot() ?? [],
       exitCode: run?.exit?.code ?? null,
-      error: (state.name === 'failed' ? state.error : this.#trouble) ?? null,
+      error:
+        (state.name === 'failed' ? state.error : state.name === 'stopping' ? this.#trouble : null) ?? null,
     }
   }
 
@@ -237,40 +226,32 @@ export class Service implements Seat {
 
   /** Follows one process from its start to the release of what it held. */
   async #live(): Promise<void> {
-    const { clock } = this.#options
-    const run: Run = {
-      start: new AbortController(),
-      startedAt: clock.now(),
-      detail: undefined,
-      running: undefined,
-      health: undefined,
-      escalation: undefined,
-      kill: false,
-      exit: undefined,
-    }
+    const run = new Run({
+      clock: this.#options.clock,
+      driver: this.driver,
+      onReport: (detail) => {
+        for (const binder of [...this.#binders]) binder.progress({ state: 'running', detail })
+      },
+      onTrouble: (error) => {
+        this.#trouble = asMoorageError(error)
+        this.#changed()
+      },
+    })
     this.#run = run
     this.#enter({ name: 'starting' })
     let running: RunningService
     try {
-      running = await this.driver.start({
-        signal: run.start.signal,
-        report: (detail) => this.#report(run, detail),
-      })
+      running = await run.start()
     } catch (thrown) {
       // That a start fails which was called off says nothing new.
       if (this.state === 'stopping') return this.#over(this.#ending)
       return this.#over({ kind: 'failure', failure: startFailed(this.driver, thrown) })
     }
-    run.running = running
     this.#address = running.address
-    // It may have come up although nobody wants it any more.
-    if (this.#state.name === 'stopping') this.#escalate(run, running)
-    else this.#beginChecks(run, running)
+    if (run.health) this.#beginChecks(run.health)
 
-    run.exit = await exitOf(running)
-    run.health?.close()
-    run.escalation?.[Symbol.dispose]()
-    if (this.#state.name !== 'stopping') await this.#exitedUnasked(running, run.exit)
+    const exit = await run.ended(running)
+    if (this.#state.name !== 'stopping') await this.#exitedUnasked(running, exit)
 
     try {
       await running.release()
@@ -333,19 +314,13 @@ export class Service implements Seat {
   #stopFor(ending: Ending, kill: boolean): void {
     if (this.#state.name === 'stopping') {
       this.#state.ending = ending
-      if (kill) this.#kill()
+      if (kill) this.#run?.kill()
       this.#changed()
       return
     }
-    const run = this.#run
-    if (run) {
-      run.kill = kill
-      for (const binder of this.#binders) binder.wanted = undefined
-      run.health?.close()
-    }
+    for (const binder of this.#binders) binder.wanted = undefined
     this.#enter({ name: 'stopping', ending })
-    run?.start.abort(new DOMException('the service is to be stopped', 'AbortError'))
-    if (run?.running) this.#escalate(run, run.running)
+    this.#run?.stop(this.#terms, kill)
   }
 
   /** Without anybody who holds it or waits for it: a start is called off, a ready service gets its grace. */
@@ -365,15 +340,11 @@ export class Service implements Seat {
     else this.#enter({ name: 'grace', grace: startGrace(this.#options.clock, grace, stop) })
   }
 
-  #beginChecks(run: Run, running: RunningService): void {
-    run.health = new Health({
-      clock: this.#options.clock,
-      probe: (check, signal) => running.probe(check, signal),
-    })
-    this.#changed()
+  #beginChecks(health: Health): void {
     // After a restart the service is for its leaseholders too, however long its checks take.
-    if (this.#leases.size > 0) run.health.want(this.restartChecks, () => this.#beReady(this.restartChecks))
+    if (this.#leases.size > 0) health.want(this.restartChecks, () => this.#beReady(this.restartChecks))
     for (const binder of [...this.#binders]) this.#check(binder)
+    this.#changed()
   }
 
   #check(binder: Binder): void {
@@ -420,35 +391,6 @@ export class Service implements Seat {
     this.#endIfUnwanted({ kind: 'done' })
   }
 
-  #escalate(run: Run, running: RunningService): void {
-    const { stopSignal, stopTimeout } = this.#terms
-    const escalation = new Escalation({
-      clock: this.#options.clock,
-      signal: (name) => running.signal(name),
-      stopSignal,
-      stopTimeout,
-      onTrouble: (error) => {
-        this.#trouble = asMoorageError(error)
-        this.#changed()
-      },
-    })
-    run.escalation = escalation
-    if (run.kill) escalation.kill()
-    else escalation.ask()
-  }
-
-  #kill(): void {
-    if (this.#run === undefined) return
-    this.#run.kill = true
-    this.#run.escalation?.kill()
-  }
-
-  #report(run: Run, detail: string): void {
-    if (run !== this.#run || run.running) return
-    run.detail = detail
-    for (const binder of [...this.#binders]) binder.progress({ state: 'running', detail })
-  }
-
   #forget(binder: Binder): boolean {
     binder.wanted?.drop()
     return this.#binders.delete(binder)
@@ -470,13 +412,4 @@ export interface StopOptions {
   kill?: boolean
   /** What those who wait for it are told. */
   code?: 'STOPPED_BY_REQUEST' | 'DAEMON_STOPPING'
-}
-
-/** A process of which nothing more can be learned counts as ended. */
-async function exitOf(running: RunningService): Promise<Exit> {
-  try {
-    return await running.exited
-  } catch (error) {
-    return { code: 255, signal: null, cause: asMoorageError(error) }
-  }
 }

@@ -21,7 +21,7 @@ const remembered = 100
 
 export interface ServicesOptions {
   clock: Clock
-  /** After each change of a service. What it throws becomes a warning of the process. */
+  /** Soon after each change of a service, with what it was then. What it throws becomes a warning of the process. */
   onChange?: (row: ServiceSnapshot) => void
   /** Grace of those who do not say, in milliseconds. @defaultValue 10000 */
   defaultGrace?: number
@@ -201,11 +201,16 @@ export function createServices({
   }
 }
 
-/** An observer's failure must not become a service's. */
+/**
+ * In a turn of its own, so that an observer that calls back finds no service half-way between two states; its failure
+ * must not become a service's.
+ */
 function observe(onChange: (row: ServiceSnapshot) => void, row: ServiceSnapshot): void {
-  try {
-    onChange(row)
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error))
-  }
+  queueMicrotask(() => {
+    try {
+      onChange(row)
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  })
 }
