@@ -475,3 +475,25 @@ t.test('an observer that throws is a warning, and nothing else', async (t) => {
   t.equal(lease.address, '10.0.0.1')
   t.match(await warned, { message: 'no disk for the event log' })
 })
+
+t.test('an observer may call back at any state', async (t) => {
+  for (const state of ['pending', 'starting', 'ready', 'stopping']) {
+    let again = true
+    const made = world({
+      defaultGrace: 0,
+      onChange: (row) => {
+        if (row.state !== state || !again) return
+        again = false
+        void made.services.stop('net/db')
+      },
+    })
+    const db = new FakeDriver('db')
+    const wait = watch(made.services.acquire('net/db', db, client()))
+    await made.clock.advance(1_000)
+    const restarted = watch(made.services.restart('net/db'))
+    await made.clock.advance(1_000)
+    t.equal(wait.done && restarted.done, true)
+    t.equal(made.services.get('net/db')?.state, 'stopped', `stopped while ${state}`)
+    t.equal(made.clock.armed, 0)
+  }
+})
