@@ -213,6 +213,12 @@ export const catalogue = {
     status: 409,
     exit: 1,
   },
+  STATE_UNREADABLE: {
+    sentence: 'the state directory {directory} cannot be read: {reason}',
+    hint: 'use the version of Moorage that wrote it, or move it away: everything in it but volumes/ can be made again',
+    status: 500,
+    exit: 1,
+  },
   SUBNET_IN_USE: {
     sentence: 'the subnet {subnet} cannot be used: {reason}',
     hint: 'choose another with --subnet, or leave it out and a free one is chosen',

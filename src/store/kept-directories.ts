@@ -1,31 +1,45 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Temporaries } from './temporaries.ts'
 
 /**
- * Directories of one kind, each under a name of its own. A directory is renamed into its place before its row is
- * written: after a crash between the two it has no row, and is swept.
+ * Directories of one kind, each in a place of its own that no later one takes, so that nobody who stands on one finds
+ * another in its stead. A directory is renamed into its place before its row is written, and its row is deleted before
+ * it is removed: whatever a crash leaves between the two has no row, and is swept.
  */
 export class KeptDirectories {
   readonly #root: string
+  readonly #temporaries: Temporaries
+  /** Places in use, and those of this process's past. */
+  readonly #taken = new Set<string>()
 
-  constructor(root: string) {
+  constructor(root: string, temporaries: Temporaries) {
     this.#root = root
+    this.#temporaries = temporaries
   }
 
   path(name: string): string {
     return join(this.#root, name)
   }
 
-  /** Takes a directory over; what stood there without a row is of a crash. */
-  async adopt(name: string, directory: string): Promise<string> {
-    const place = this.path(name)
-    await rm(place, { recursive: true, force: true })
-    await rename(directory, place)
-    return place
+  /**
+   * Takes a directory over and has its row written.
+   *
+   * @param writeRow - given the name of the place; when it fails, the directory is dropped
+   */
+  async adopt<T>(digest: string, directory: string, writeRow: (name: string) => T): Promise<T> {
+    const name = this.#takePlace(digest)
+    await rename(directory, this.path(name))
+    try {
+      return writeRow(name)
+    } catch (error) {
+      await this.remove(name)
+      throw error
+    }
   }
 
   async remove(name: string): Promise<void> {
-    await rm(this.path(name), { recursive: true, force: true })
+    await this.#temporaries.discard(this.path(name))
   }
 
   /** Removes what has no row, and returns the names that have a row but no directory. */
@@ -33,12 +47,17 @@ export class KeptDirectories {
     await mkdir(this.#root, { recursive: true, mode: 0o700 })
     const present = new Set(await readdir(this.#root))
     const wanted = new Set(rows)
-    await Promise.all([...present].filter((name) => !wanted.has(name)).map((name) => this.remove(name)))
+    for (const name of present) if (!wanted.has(name)) await this.remove(name)
+    for (const name of wanted) this.#taken.add(name)
     return rows.filter((name) => !present.has(name))
   }
-}
 
-/** A digest as the name of a directory. */
-export function directoryName(digest: string): string {
-  return digest.replace(/^sha256:/, '')
+  /** Short: a kernel that takes one page of mount options has a layer's path in it once for each layer. */
+  #takePlace(digest: string): string {
+    const short = digest.replace(/^sha256:/, '').slice(0, 12)
+    let name = short
+    for (let number = 1; this.#taken.has(name); number += 1) name = `${short}-${number}`
+    this.#taken.add(name)
+    return name
+  }
 }

@@ -1,8 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { MoorageError } from '../errors.ts'
+import { asMoorageError, MoorageError } from '../errors.ts'
 
 /** A held lock; the kernel lets go of it when the process dies. */
 export interface Lock extends Disposable {
@@ -14,35 +13,41 @@ const SQLITE_BUSY = 5
 
 /**
  * The lock on a state directory: whoever has it is its only daemon. An open SQLite transaction: unlike a pid file it
- * cannot outlive its process, and it needs no native code of ours.
+ * cannot outlive its process, and it needs no native code of ours. The pid beside it is for people.
  *
- * @throws MoorageError STATE_LOCKED, naming the holder
+ * @throws MoorageError STATE_LOCKED, naming the holder; DISK_FULL
  */
 export async function lockDirectory(directory: string): Promise<Lock> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
   const pidFile = join(directory, 'daemon.pid')
-  const database = new DatabaseSync(join(directory, 'lock.db'), { timeout: 0 })
+  let database: DatabaseSync | undefined
   try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    database = new DatabaseSync(join(directory, 'lock.db'), { timeout: 0 })
     database.exec('BEGIN EXCLUSIVE')
+    writeFileSync(pidFile, `${process.pid}\n`)
   } catch (error) {
-    database.close()
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error
+    database?.close()
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw asMoorageError(error)
     throw new MoorageError('STATE_LOCKED', { pid: readPid(pidFile), directory }, { cause: error })
   }
-  writeFileSync(pidFile, `${process.pid}\n`)
-  let held = true
+  const held = database
+  let released = false
   const release = () => {
-    if (!held) return
-    held = false
-    database.close()
+    if (released) return
+    released = true
+    // While it is still ours: the next holder's pid must not be removed.
+    rmSync(pidFile, { force: true })
+    held.close()
   }
   return { release, [Symbol.dispose]: release }
 }
 
 function readPid(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trim()
-  } catch {
-    return 'unknown'
+    return readFileSync(path, 'utf8').trim() || 'unknown'
+  } catch (error) {
+    // Its holder has only just taken it, or is about to let go.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'unknown'
+    throw error
   }
 }

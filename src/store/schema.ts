@@ -1,6 +1,7 @@
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { MoorageError } from '../errors.ts'
 
 /** Each brings the index one version further; none is ever changed once released. */
 const migrations: readonly string[] = [
@@ -17,35 +18,44 @@ const migrations: readonly string[] = [
   `,
 ]
 
-/** Opens the index, and brings it to this version's form; the one before is kept beside it. */
-export function openIndex(directory: string): DatabaseSync {
+/** SQLite's result codes for a file that is damaged, or none of its own. */
+const unreadable = new Set([11, 26])
+
+/**
+ * Opens the index, and brings it to this version's form; the one before is kept beside it.
+ *
+ * @param steps - the migrations, from the first version's on
+ * @throws MoorageError STATE_UNREADABLE
+ */
+export function openIndex(directory: string, steps: readonly string[] = migrations): DatabaseSync {
   const database = new DatabaseSync(join(directory, 'index.db'))
   try {
     // WAL with NORMAL loses nothing when the process is killed; a loss of power may cost the last commits.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-    migrate(database, directory)
+    migrate(database, directory, steps)
     return database
   } catch (error) {
     database.close()
-    throw error
+    if (!unreadable.has((error as { errcode?: number }).errcode ?? 0)) throw error
+    const reason = `index.db is damaged (${(error as Error).message})`
+    throw new MoorageError('STATE_UNREADABLE', { directory, reason }, { cause: error })
   }
 }
 
-function migrate(database: DatabaseSync, directory: string): void {
-  const row = database.prepare('PRAGMA user_version').get() as { user_version: number }
-  const version = row.user_version
-  if (version > migrations.length) {
-    throw new Error(
-      `${directory} is of a newer Moorage (index version ${version}, this one knows ${migrations.length})`,
-    )
+function migrate(database: DatabaseSync, directory: string, steps: readonly string[]): void {
+  const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > steps.length) {
+    const reason = `its index has version ${version}, and this Moorage knows ${steps.length} at most`
+    throw new MoorageError('STATE_UNREADABLE', { directory, reason })
   }
-  if (version === migrations.length) return
+  if (version === steps.length) return
   if (version > 0) {
     const backup = join(directory, `index.v${version}.db`)
-    if (existsSync(backup)) rmSync(backup)
+    rmSync(backup, { force: true })
     database.prepare('VACUUM INTO ?').run(backup)
   }
+  // All or nothing: the version is part of the transaction, and closing rolls back.
   database.exec('BEGIN IMMEDIATE')
-  for (const step of migrations.slice(version)) database.exec(step)
-  database.exec(`PRAGMA user_version = ${migrations.length}; COMMIT`)
+  for (const step of steps.slice(version)) database.exec(step)
+  database.exec(`PRAGMA user_version = ${steps.length}; COMMIT`)
 }

@@ -1,0 +1,46 @@
+import { statfsSync } from 'node:fs'
+import { asMoorageError, MoorageError } from '../errors.ts'
+
+export interface FreeSpace {
+  /** What is free for us, in bytes. */
+  bytes: number
+  /** The size of the filesystem, in bytes. */
+  total: number
+}
+
+/** With less than this free, in bytes, nothing new is begun. */
+export const neededFree: number = 64 * 1024 * 1024
+
+/** The room on the filesystem that a directory is on. */
+export function freeSpace(directory: string): FreeSpace {
+  const { bavail, blocks, bsize } = statfsSync(directory)
+  return { bytes: bavail * bsize, total: blocks * bsize }
+}
+
+/** @throws MoorageError DISK_LOW */
+export function ensureSpace(directory: string): void {
+  const { bytes } = freeSpace(directory)
+  if (bytes >= neededFree) return
+  throw new MoorageError('DISK_LOW', {
+    free: mebibytes(bytes),
+    path: directory,
+    needed: mebibytes(neededFree),
+  })
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+}
+
+/**
+ * SQLite's result codes for a full disk: SQLITE_FULL, and what becomes of ENOSPC when its shared memory or its log
+ * cannot grow (SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE). https://sqlite.org/rescode.html
+ */
+const fullDisk = new Set([13, 778, 4874])
+
+/** Anything that went wrong below a directory; a full disk is told as that, with its path, whoever found it full. */
+export function storeError(thrown: unknown, directory: string): MoorageError {
+  const code = (thrown as { errcode?: number } | null)?.errcode
+  if (code === undefined || !fullDisk.has(code)) return asMoorageError(thrown)
+  return new MoorageError('DISK_FULL', { what: 'the index', path: directory }, { cause: thrown })
+}

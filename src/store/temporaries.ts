@@ -1,0 +1,39 @@
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+
+/** Directories of work in progress, on the store's own filesystem; whatever is here at the start is of a crash. */
+export class Temporaries {
+  readonly #root: string
+  #discarded = 0
+
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  /** Removes what an earlier process left. */
+  async sweep(): Promise<void> {
+    await rm(this.#root, { recursive: true, force: true })
+    await mkdir(this.#root, { mode: 0o700 })
+  }
+
+  make(): Promise<string> {
+    return mkdtemp(join(this.#root, 't-'))
+  }
+
+  /** Removes a directory from its place at once, whole, and then its content. Links are not followed. */
+  async discard(directory: string): Promise<void> {
+    this.#discarded += 1
+    const aside = join(this.#root, `d-${this.#discarded}-${basename(directory)}`)
+    try {
+      await rename(directory, aside)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    await rm(aside, { recursive: true, force: true })
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#root, { recursive: true, force: true })
+  }
+}

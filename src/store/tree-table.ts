@@ -1,0 +1,31 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { MoorageError } from '../errors.ts'
+import type { KeptDirectories } from './kept-directories.ts'
+
+/** Directories that clients sent, by the digest of their content. */
+export interface TreeTable {
+  has(digest: string): boolean
+  /** @throws MoorageError BLOB_MISSING */
+  path(digest: string): string
+  /** Takes a directory over; one that is here already stays as it is. */
+  adopt(digest: string, directory: string): Promise<void>
+}
+
+export function treeTable(index: DatabaseSync, kept: KeptDirectories): TreeTable {
+  const one = index.prepare('SELECT directory FROM trees WHERE digest = ?')
+  const add = index.prepare('INSERT INTO trees (digest, directory, createdAt) VALUES (?, ?, ?)')
+  const placeOf = (digest: string) => (one.get(digest) as { directory: string } | undefined)?.directory
+
+  return {
+    has: (digest) => placeOf(digest) !== undefined,
+    path(digest) {
+      const name = placeOf(digest)
+      if (name === undefined) throw new MoorageError('BLOB_MISSING', { digest })
+      return kept.path(name)
+    },
+    async adopt(digest, directory) {
+      if (placeOf(digest) !== undefined) return
+      await kept.adopt(digest, directory, (name) => add.run(digest, name, Date.now()))
+    },
+  }
+}
