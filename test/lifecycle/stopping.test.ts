@@ -314,6 +314,21 @@ t.test(
   },
 )
 
+t.test(
+  'a restart that is not healthy in time is stopped, without grace, when its last lease is released',
+  async (t) => {
+    const { clock, services, db, lease, state } = await ready({ startTimeout: 1_000 })
+    db.listens = []
+    const restarted = watch(services.restart('net/db'))
+    await clock.advance(1_000)
+    t.equal(restarted.done, true)
+    lease.release()
+    await settled()
+    t.equal(state(), 'stopped')
+    t.equal(clock.armed, 0)
+  },
+)
+
 t.test('a restart whose new process exits, or cannot be started, loses the leases', async (t) => {
   for (const exits of [true, false]) {
     const { clock, services, db, lease, state } = await ready()
