@@ -44,6 +44,12 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
     }),
   )
 
+  app.delete('/v1/session/:id/leases/:lease', async (request) => {
+    const { id, lease } = request.params as { id: string; lease: string }
+    sessions.release(id, lease)
+    return { apiVersion }
+  })
+
   app.post('/v1/evaluate', (request, reply) => {
     const wanted = parse(evaluateRequest, request.body)
     return stream(reply, (events) => engine.evaluate(wanted, callerOf(events)))
@@ -55,9 +61,10 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
     return stream(reply, async (events) => {
       const holder = session === undefined ? 'pin' : `session ${session.slice(0, 8)}`
       const { lease, row } = await engine.start(wanted, holder, callerOf(events))
-      if (session === undefined) pins.hold(`${row.network}/${row.label}`, lease)
-      else sessions.hold(session, lease)
-      return { type: 'result', value: row.id, exitCode: 0, service: row }
+      const result = { type: 'result', value: row.id, exitCode: 0, service: row } as const
+      if (session !== undefined) return { ...result, lease: sessions.hold(session, lease) }
+      pins.hold(`${row.network}/${row.label}`, lease)
+      return result
     })
   })
 

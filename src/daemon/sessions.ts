@@ -8,7 +8,7 @@ interface Held {
 
 /** The sessions that are open: the leases of `start()` hang on them and go when they close. */
 export class Sessions {
-  readonly #held = new Map<string, Set<Held>>()
+  readonly #held = new Map<string, Map<string, Held>>()
 
   get size(): number {
     return this.#held.size
@@ -16,14 +16,14 @@ export class Sessions {
 
   open(): string {
     const id = randomUUID()
-    this.#held.set(id, new Set())
+    this.#held.set(id, new Map())
     return id
   }
 
   close(id: string): void {
-    const held = this.#held.get(id) ?? []
+    const held = this.#held.get(id)
     this.#held.delete(id)
-    for (const one of held) one.release()
+    for (const one of held?.values() ?? []) one.release()
   }
 
   /** @throws MoorageError INVALID_REQUEST when there is no such session */
@@ -34,10 +34,19 @@ export class Sessions {
     })
   }
 
-  /** Ties a lease to a session; one that closed meanwhile lets go of it at once. */
-  hold(id: string, lease: Held): void {
+  /** Ties a lease to a session, and gives it an id; a session that closed meanwhile lets go of it at once. */
+  hold(id: string, lease: Held): string {
+    const leaseId = randomUUID()
     const held = this.#held.get(id)
-    if (held) held.add(lease)
+    if (held) held.set(leaseId, lease)
     else lease.release()
+    return leaseId
+  }
+
+  /** Lets go of one lease; nothing happens when it is gone already. */
+  release(id: string, leaseId: string): void {
+    const held = this.#held.get(id)
+    held?.get(leaseId)?.release()
+    held?.delete(leaseId)
   }
 }

@@ -78,6 +78,8 @@ export interface ResultEvent {
   cachedAge?: number
   /** Set by `POST services`. */
   service?: ServiceRow
+  /** Set by `POST services` within a session: `DELETE session/{id}/leases/{lease}` lets go of it. */
+  lease?: string
 }
 
 export interface ErrorEvent {

@@ -1,0 +1,350 @@
+import {
+  aliasProblem,
+  type Duration,
+  type ExposedPort,
+  labelProblem,
+  milliseconds,
+  type Protocol,
+  type ServiceOptions,
+  type Sharing,
+} from '../definition/index.ts'
+import { MoorageError } from '../errors.ts'
+import type { CacheVolume } from './cache-volume.ts'
+import {
+  type BoundService,
+  type CacheMount,
+  directoriesOf,
+  type ExecFields,
+  ExecNode,
+  ImageNode,
+  RootfsNode,
+  ScratchNode,
+} from './exec-node.ts'
+import { definitionOf, type Node } from './graph.ts'
+import type { HostDirectory } from './host-directory.ts'
+import { notYet } from './not-yet.ts'
+import { type EndpointOptions, Service } from './service.ts'
+import { type CallContext, evaluate, type Session } from './session.ts'
+
+export interface ExecOptions {
+  /** Put the image's entrypoint before the arguments, as `docker run IMAGE ARGS` does. */
+  useEntrypoint?: boolean
+  /** Given to the process, whose standard input then ends. */
+  stdin?: string
+  /** Which exit codes are a success. @defaultValue `'success'`: 0 */
+  expect?: 'success' | 'any' | number[]
+  /** Run it each time: neither look up its result nor store it, here and in what descends from it. */
+  noCache?: boolean
+}
+
+export interface ServiceSettings {
+  /** Instead of the last withExec: a command on the container as it is now. */
+  args?: readonly string[]
+  useEntrypoint?: boolean
+  /** Anything that makes this another service than one of equal definition. */
+  instance?: string
+  /** How long it runs on after its last client. @defaultValue the daemon's, 10 s */
+  grace?: Duration
+  /** One deadline from asking for it to healthy. @defaultValue 60 s */
+  startTimeout?: Duration
+  /** From the stop signal to SIGKILL. @defaultValue 10 s */
+  stopTimeout?: Duration
+}
+
+interface State {
+  readonly filesystem: Node
+  readonly lastExec: ExecNode | undefined
+  readonly process: ExecFields
+  readonly mounts: readonly CacheMount[]
+  readonly bindings: readonly BoundService[]
+  readonly ports: readonly ExposedPort[]
+  readonly healthcheck: 'none' | undefined
+  readonly stopSignal: string | undefined
+}
+
+const empty: State = {
+  filesystem: new ScratchNode(),
+  lastExec: undefined,
+  process: {},
+  mounts: [],
+  bindings: [],
+  ports: [],
+  healthcheck: undefined,
+  stopSignal: undefined,
+}
+
+/**
+ * A description of a container, by value: each `with…` gives another one, and nothing runs until something asynchronous
+ * is awaited. The last `withExec` is the process that a service runs, or that `stdout()` reports on; those before are
+ * steps that have ended.
+ */
+export class Container {
+  readonly #session: Session
+  readonly #state: State
+
+  constructor(session: Session, state: State = empty) {
+    this.#session = session
+    this.#state = state
+  }
+
+  #with(changes: Partial<State>): Container {
+    return new Container(this.#session, { ...this.#state, ...changes })
+  }
+
+  #withProcess(changes: ExecFields): Container {
+    return this.#with({ process: { ...this.#state.process, ...changes } })
+  }
+
+  /**
+   * Starts from an image: `docker.io/library/redis:7`, or `mmdebstrap:bookworm?packages=redis-server`.
+   *
+   * @param options.pull - `always` asks again what a tag means
+   */
+  from(ref: string, options: { pull?: 'always' } = {}): Container {
+    return this.#with({ filesystem: new ImageNode(ref, options.pull), lastExec: undefined })
+  }
+
+  /** Starts from a directory: `moorage.host.directory('/path')`. */
+  withRootfs(directory: HostDirectory): Container {
+    return this.#with({ filesystem: new RootfsNode(directory), lastExec: undefined })
+  }
+
+  /** Runs a command. It captures what stands before it: environment, user, mounts, bindings. */
+  withExec(args: readonly string[], options: ExecOptions = {}): Container {
+    const exec = this.#exec({ args: [...args], ...options })
+    return this.#with({ filesystem: exec, lastExec: exec })
+  }
+
+  #exec(fields: ExecFields): ExecNode {
+    const { filesystem, process, mounts, bindings } = this.#state
+    return new ExecNode(filesystem, { ...process, ...fields }, mounts, bindings)
+  }
+
+  /** Replaces the image's entrypoint. */
+  withEntrypoint(args: readonly string[]): Container {
+    return this.#withProcess({ entrypoint: [...args] })
+  }
+
+  /** Replaces the image's command. */
+  withDefaultArgs(args: readonly string[]): Container {
+    return this.#withProcess({ defaultArgs: [...args] })
+  }
+
+  withEnvVariable(name: string, value: string): Container {
+    return this.#withEnv(name, value)
+  }
+
+  withoutEnvVariable(name: string): Container {
+    return this.#withEnv(name, null)
+  }
+
+  #withEnv(name: string, value: string | null): Container {
+    if (name === '' || name.includes('=')) {
+      throw new MoorageError('INVALID_OPTION', {
+        option: `variable "${name}"`,
+        reason: 'that is no name of a variable',
+      })
+    }
+    return this.#withProcess({ env: [...(this.#state.process.env ?? []), [name, value]] })
+  }
+
+  /** An absolute path; made when it does not exist. */
+  withWorkdir(path: string): Container {
+    return this.#withProcess({ workdir: path })
+  }
+
+  /** A name or number of the image's /etc/passwd, with `:group` if wanted. */
+  withUser(user: string): Container {
+    return this.#withProcess({ user })
+  }
+
+  /**
+   * A name in the network, besides the one that is derived from the definition: one label.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withHostname(name: string): Container {
+    const reason = labelProblem(name)
+    if (reason !== undefined)
+      throw new MoorageError('INVALID_OPTION', { option: `hostname "${name}"`, reason })
+    return this.#withProcess({ hostname: name })
+  }
+
+  /** Declares a port. As a service, it is ready when the port accepts a connection, unless `check` is `none`. */
+  withExposedPort(
+    port: number,
+    options: { protocol?: Protocol; description?: string; check?: 'none' } = {},
+  ): Container {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new MoorageError('INVALID_OPTION', {
+        option: `port ${port}`,
+        reason: 'a port is from 1 to 65535',
+      })
+    }
+    const { protocol = 'tcp', ...rest } = options
+    if (protocol !== 'tcp') notYet('a UDP port with its check (F13)')
+    const others = this.#state.ports.filter((one) => one.port !== port || one.protocol !== protocol)
+    return this.#with({ ports: [...others, { port, protocol, ...rest }] })
+  }
+
+  withoutExposedPort(port: number, options: { protocol?: Protocol } = {}): Container {
+    const { protocol = 'tcp' } = options
+    return this.#with({
+      ports: this.#state.ports.filter((one) => one.port !== port || one.protocol !== protocol),
+    })
+  }
+
+  /** `none`: neither its ports nor the image's own check are waited for. */
+  withHealthcheck(check: 'none'): Container {
+    if (check !== 'none') notYet('a health check other than TCP ports and none (F13)')
+    return this.#with({ healthcheck: check })
+  }
+
+  /** Sent to stop it as a service. @param signal - like `SIGINT` */
+  withStopSignal(signal: string): Container {
+    return this.#with({ stopSignal: signal })
+  }
+
+  /**
+   * Makes a service reachable under an alias: by DNS, for this container alone, and in its /etc/hosts.
+   *
+   * @param alias - any host name, one of the real world too
+   * @throws MoorageError INVALID_ALIAS, ALIAS_TWICE
+   */
+  withServiceBinding(alias: string, service: Container | Service): Container {
+    const reason = aliasProblem(alias)
+    if (reason !== undefined) throw new MoorageError('INVALID_ALIAS', { alias, reason })
+    const { vertex: exec, options } = service instanceof Container ? service.asService() : service
+    const same = this.#state.bindings.find((one) => one.alias.toLowerCase() === alias.toLowerCase())
+    if (same && same.exec !== exec && !sameDefinition(same.exec, exec))
+      throw new MoorageError('ALIAS_TWICE', { alias })
+    const others = this.#state.bindings.filter((one) => one !== same)
+    return this.#with({ bindings: [...others, { alias, exec, options }] })
+  }
+
+  /** Mounts a directory that outlives runs. */
+  withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
+    const { sharing = 'shared' } = options
+    if (sharing !== 'shared') notYet(`a cache volume that is ${sharing} (F22)`)
+    const others = this.#state.mounts.filter((mount) => mount.path !== path)
+    return this.#with({ mounts: [...others, { path, volume, sharing }] })
+  }
+
+  /**
+   * This container as a service: its last exec run on that exec's input filesystem, or `args` on the container as it
+   * is now, or the image's own entrypoint and command.
+   */
+  asService(settings: ServiceSettings = {}): Service {
+    const { args, useEntrypoint, instance, grace, startTimeout, stopTimeout } = settings
+    const { lastExec, ports, healthcheck, stopSignal } = this.#state
+    const base =
+      args === undefined
+        ? (lastExec ?? this.#exec({}))
+        : this.#exec({ args: [...args], ...(useEntrypoint === undefined ? {} : { useEntrypoint }) })
+    const exec = instance === undefined ? base : base.withFields({ instance })
+    const options: ServiceOptions = {
+      ...(ports.length > 0 ? { ports: [...ports] } : {}),
+      ...(healthcheck === undefined ? {} : { healthcheck }),
+      ...(stopSignal === undefined ? {} : { stopSignal }),
+      ...(grace === undefined ? {} : { grace: milliseconds(grace, 'grace') }),
+      ...(startTimeout === undefined ? {} : { startTimeout: milliseconds(startTimeout, 'startTimeout') }),
+      ...(stopTimeout === undefined ? {} : { stopTimeout: milliseconds(stopTimeout, 'stopTimeout') }),
+    }
+    return new Service(this.#session, exec, options)
+  }
+
+  /** The exec that running this means: the last one, or the image's own command. */
+  get vertex(): ExecNode {
+    return this.#state.lastExec ?? this.#exec({})
+  }
+
+  #evaluate(output: 'stdout' | 'stderr' | 'exitCode' | 'sync', context?: CallContext) {
+    return runDefined(this.#session, this.vertex, output, context)
+  }
+
+  /** What the last exec wrote to its standard output, running what has to be run. @throws MoorageError, ExecError */
+  async stdout(context?: CallContext): Promise<string> {
+    return String((await this.#evaluate('stdout', context)).value)
+  }
+
+  /** What the last exec wrote to its standard error. */
+  async stderr(context?: CallContext): Promise<string> {
+    return String((await this.#evaluate('stderr', context)).value)
+  }
+
+  /** How the last exec ended; `expect` says which codes are no error. */
+  async exitCode(context?: CallContext): Promise<number> {
+    return (await this.#evaluate('exitCode', context)).exitCode
+  }
+
+  /** Runs what has to be run. */
+  async sync(context?: CallContext): Promise<this> {
+    await this.#evaluate('sync', context)
+    return this
+  }
+
+  /** The digest of the last exec; starts nothing. */
+  digest(context?: CallContext): Promise<string> {
+    return this.asService().digest(context)
+  }
+
+  /** The name that this has as a service; starts nothing. */
+  hostname(context?: CallContext): Promise<string> {
+    return this.asService().hostname(context)
+  }
+
+  /** `name:port`, or with `scheme` a URL; starts nothing. @throws MoorageError NO_PORT */
+  endpoint(options?: EndpointOptions): Promise<string> {
+    return this.asService().endpoint(options)
+  }
+
+  withMountedDirectory(..._: unknown[]): never {
+    return notYet('withMountedDirectory (F27)')
+  }
+  withMountedFile(..._: unknown[]): never {
+    return notYet('withMountedFile (F27)')
+  }
+  withMountedTemp(..._: unknown[]): never {
+    return notYet('withMountedTemp (F27)')
+  }
+  withMountedSecret(..._: unknown[]): never {
+    return notYet('withMountedSecret (F28)')
+  }
+  withSecretVariable(..._: unknown[]): never {
+    return notYet('withSecretVariable (F28)')
+  }
+  withDirectory(..._: unknown[]): never {
+    return notYet('withDirectory (F27)')
+  }
+  withFile(..._: unknown[]): never {
+    return notYet('withFile (F27)')
+  }
+  withNewFile(..._: unknown[]): never {
+    return notYet('withNewFile (F27)')
+  }
+  withResources(..._: unknown[]): never {
+    return notYet('withResources (F41)')
+  }
+  file(..._: unknown[]): never {
+    return notYet('file (F27)')
+  }
+  directory(..._: unknown[]): never {
+    return notYet('directory (F27)')
+  }
+}
+
+/** Evaluates an exec, after the directories that it is made of have been read. */
+async function runDefined(
+  session: Session,
+  exec: ExecNode,
+  output: 'stdout' | 'stderr' | 'exitCode' | 'sync',
+  context?: CallContext,
+) {
+  const directories = directoriesOf(exec)
+  await Promise.all(directories.map((directory) => directory.digest()))
+  return evaluate(session, { definition: definitionOf(exec), output }, directories, context)
+}
+
+function sameDefinition(one: ExecNode, other: ExecNode): boolean {
+  return JSON.stringify(definitionOf(one)) === JSON.stringify(definitionOf(other))
+}

@@ -1,0 +1,28 @@
+/** `moorage`: service containers, described by value. */
+export {
+  type CacheVolume,
+  type CallContext,
+  type ConnectOptions,
+  type Container,
+  connect,
+  type EndpointOptions,
+  type ExecOptions,
+  type Host,
+  type HostDirectory,
+  type LogLine,
+  type Moorage,
+  type RunningService,
+  type Service,
+  type ServiceSettings,
+} from './client/index.ts'
+export type {
+  Duration,
+  LogEvent,
+  Problem,
+  ProgressEvent,
+  RunRow,
+  ServiceRow,
+  Status,
+  StreamEvent,
+} from './definition/index.ts'
+export { type ErrorCode, ExecError, HealthError, MoorageError } from './errors.ts'
