@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { mountOverlay, umount } from '../../../netns/kernel/index.ts'
@@ -25,18 +25,18 @@ export interface Rootfs {
  */
 export function mountRootfs(spec: ContainerSpec, target: string): Rootfs {
   const overlay = overlayDirectory(spec.upper)
-  const mountPoints = join(overlay, 'mount-points')
-  const work = join(overlay, 'work')
   mkdirSync(overlay, { mode: 0o700 })
-  mkdirSync(work)
-  mkdirSync(mountPoints, { mode: 0o755 })
-  for (const { destination } of kernelMounts) {
-    if (!destination.startsWith('/dev/')) makeMountPoint(mountPoints, destination, true)
+  try {
+    const work = join(overlay, 'work')
+    mkdirSync(work)
+    const lowers = [...spec.lowers, makeMountPoints(spec, join(overlay, 'mount-points'))]
+    mountOverlay({ lowers, upper: spec.upper, work, target, volatile: true })
+  } catch (error) {
+    rmSync(overlay, { recursive: true })
+    // The kernel does not say which.
+    const missing = [...spec.lowers, spec.upper].find((directory) => !existsSync(directory))
+    throw missing === undefined ? error : new Error(`the layer ${missing} does not exist`, { cause: error })
   }
-  for (const { source, destination } of inMountOrder(spec.mounts)) {
-    makeMountPoint(mountPoints, destination, statSync(source).isDirectory())
-  }
-  mountOverlay({ lowers: [...spec.lowers, mountPoints], upper: spec.upper, work, target, volatile: true })
   return {
     path: target,
     overlay,
@@ -61,6 +61,18 @@ export function removeMountTarget(target: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
+}
+
+function makeMountPoints(spec: ContainerSpec, directory: string): string {
+  mkdirSync(directory, { mode: 0o755 })
+  for (const { destination } of kernelMounts) {
+    // Those below /dev are made in the tmpfs that covers it.
+    if (!destination.startsWith('/dev/')) makeMountPoint(directory, destination, true)
+  }
+  for (const { source, destination } of inMountOrder(spec.mounts)) {
+    makeMountPoint(directory, destination, statSync(source).isDirectory())
+  }
+  return directory
 }
 
 function makeMountPoint(root: string, destination: string, isDirectory: boolean): void {
