@@ -24,6 +24,6 @@ export {
   setsockopt,
   socket,
 } from './libc.ts'
-export { createNamespace, inNamespace } from './namespace.ts'
+export { createNamespace, inNamespace, leaveThread } from './namespace.ts'
 export { NetlinkSocket, type Request } from './netlink.ts'
 export * as rtnetlink from './rtnetlink.ts'

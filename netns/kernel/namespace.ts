@@ -77,3 +77,9 @@ export function createNamespace<T>(fn: () => T): { fd: number; value: T } {
     goHome(back)
   }
 }
+
+/** Closes what this thread keeps open to find home; for a thread that ends while its process goes on. */
+export function leaveThread(): void {
+  if (home !== undefined) closeSync(home)
+  home = undefined
+}

@@ -1,0 +1,315 @@
+/**
+ * A network as the kernel has it: a namespace with a bridge, its gateway address, its firewall, and one veth pair to
+ * the host, the uplink. Lives in the worker, since making and removing links waits.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, writeFileSync } from 'node:fs'
+import {
+  AddressLeases,
+  addressBytes,
+  addressText,
+  chooseSubnet,
+  chooseUplink,
+  conflictOf,
+  defaultSubnets,
+  gatewayOf,
+  type HostRoute,
+  macBytes,
+  parseSubnet,
+  routeText,
+  type Subnet,
+} from './addresses.ts'
+import { applyRuleset, Firewall, networkRuleset } from './firewall.ts'
+import { holdHost, lookAtHost, releaseHost } from './host.ts'
+import {
+  bindMount,
+  createNamespace,
+  linkIndex,
+  NetlinkSocket,
+  NetnsError,
+  rtnetlink,
+} from './kernel/index.ts'
+import { bridgeName, innerUplinkName, uplinkName, uplinkPrefix } from './names.ts'
+import { claimName, dropName, namespacePath } from './owner.ts'
+import { type MadeSandbox, makePort, type Port, removePort } from './port.ts'
+import { takeOver } from './recover.ts'
+import { takeBack } from './undo.ts'
+
+export interface NetworkRequest {
+  name: string
+  instance: string
+  runDirectory: string
+  subnet?: string
+  subnets?: readonly string[]
+  uplinkRange?: string
+}
+
+/** Whether the host itself has a route to the sandboxes; if not, everything but that works. */
+export type HostRouteState = { present: true } | { present: false; reason: string }
+
+export interface MadeNetwork {
+  subnet: string
+  gateway: string
+  /** A path under which the namespace has a name. */
+  path: string
+  /** A descriptor of the namespace, valid in all threads of the process. */
+  namespace: number
+  hostRoute: HostRouteState
+}
+
+const bridgeIndex = 2
+const uplinkIndex = 3
+/** All links of a network but its bridge, so that one message removes them. */
+const linkGroup = 1
+/** What a bridge can have (BR_MAX_PORTS). */
+const mostPorts = 1023
+
+/** Uplinks of this process so far. */
+let uplinks = 0
+
+export class Bridge {
+  readonly made: MadeNetwork
+  readonly #leases: AddressLeases
+  readonly #mtu: number
+  readonly #socket: NetlinkSocket
+  readonly #firewall: Firewall
+  readonly #steps: AsyncDisposableStack
+  readonly #ports = new Map<number, Port>()
+  #count = 0
+
+  private constructor(parts: {
+    made: MadeNetwork
+    subnet: Subnet
+    mtu: number
+    socket: NetlinkSocket
+    firewall: Firewall
+    steps: AsyncDisposableStack
+  }) {
+    this.made = parts.made
+    this.#leases = new AddressLeases(parts.subnet)
+    this.#mtu = parts.mtu
+    this.#socket = parts.socket
+    this.#firewall = parts.firewall
+    this.#steps = parts.steps
+  }
+
+  /** All of it, or nothing: whatever was made before a failure is taken back. */
+  static async create(request: NetworkRequest): Promise<Bridge> {
+    const steps = new AsyncDisposableStack()
+    try {
+      return await Bridge.#create(request, steps)
+    } catch (error) {
+      throw await takeBack(steps, error)
+    }
+  }
+
+  static async #create(request: NetworkRequest, steps: AsyncDisposableStack): Promise<Bridge> {
+    const { name, instance, runDirectory } = request
+    await takeOver(runDirectory, name, instance)
+    claimName(runDirectory, name, instance)
+    steps.defer(() => dropName(runDirectory, name))
+    const range = await holdHost(instance, request.uplinkRange)
+    steps.defer(() => releaseHost(instance))
+
+    // From here to the route nothing waits, so that no other network of this process chooses the same subnet.
+    const host = steps.use(new NetlinkSocket())
+    const { routes, mtu } = lookAtHost(host)
+    const subnet = subnetFor(request, routes)
+    const path = namespacePath(runDirectory, name)
+    const { fd: namespace, value: socket } = makeNamespace(path)
+    steps.defer(() => closeSync(namespace))
+    steps.use(socket)
+    socket.apply(bridgeRequests(subnet, mtu))
+    const hostRoute = makeUplink({
+      instance,
+      name,
+      range,
+      subnet,
+      routes,
+      mtu,
+      host,
+      socket,
+      namespace,
+      steps,
+    })
+
+    const gateway = addressText(gatewayOf(subnet))
+    await applyRuleset(networkRuleset({ subnet: subnet.text, gateway }), namespace)
+    const firewall = steps.use(new Firewall(namespace))
+    const made = { subnet: subnet.text, gateway, path, namespace, hostRoute }
+    return new Bridge({ made, subnet, mtu, socket, firewall, steps: steps.move() })
+  }
+
+  /** A namespace with a link to the bridge and an address; all of it or nothing. */
+  async makeSandbox(): Promise<MadeSandbox> {
+    if (this.#ports.size >= mostPorts) {
+      throw new NetnsError('ADDRESSES_EXHAUSTED', `a network has at most ${mostPorts} sandboxes`)
+    }
+    const count = this.#count++
+    const address = this.#leases.take()
+    let port: Port
+    try {
+      port = makePort({
+        socket: this.#socket,
+        // Neither a name nor an index is used again: its last bearer may still be dying in the kernel.
+        link: { name: `s${count}`, index: 16 + count },
+        address,
+        gateway: this.made.gateway,
+        bridge: bridgeIndex,
+        group: linkGroup,
+        mtu: this.#mtu,
+      })
+    } catch (error) {
+      this.#leases.release(address)
+      throw error
+    }
+    this.#ports.set(address, port)
+    try {
+      await this.#firewall.admit(port.link.name, port.made.address, port.made.mac)
+    } catch (error) {
+      const steps = new AsyncDisposableStack()
+      steps.defer(() => this.#forget(address, port))
+      throw await takeBack(steps, error)
+    }
+    return port.made
+  }
+
+  async removeSandbox(address: string): Promise<void> {
+    const key = addressBytes(address).readUInt32BE(0)
+    const port = this.#ports.get(key)
+    if (port === undefined) return
+    try {
+      await this.#firewall.expel(port.link.name, port.made.address, port.made.mac)
+    } finally {
+      this.#forget(key, port)
+    }
+  }
+
+  /** The kernel removes the link by itself when nothing holds the namespace any more; nobody waits for it. */
+  #forget(address: number, port: Port): void {
+    if (!this.#ports.delete(address)) return
+    try {
+      removePort(this.#socket, bridgeIndex, port)
+    } finally {
+      this.#leases.release(address)
+    }
+  }
+
+  async remove(): Promise<void> {
+    const ports = [...this.#ports.values()]
+    this.#ports.clear()
+    for (const { made } of ports) closeSync(made.fd)
+    await this.#steps.disposeAsync()
+  }
+}
+
+function subnetFor(
+  { subnet, subnets = defaultSubnets }: NetworkRequest,
+  routes: readonly HostRoute[],
+): Subnet {
+  if (subnet === undefined) return chooseSubnet(subnets, routes)
+  const wanted = parseSubnet(subnet)
+  // Another network may have the same subnet: both are in namespaces of their own.
+  const conflict = conflictOf(wanted, routes.filter(isForeign))
+  if (conflict === undefined) return wanted
+  throw new NetnsError(
+    'SUBNET_IN_USE',
+    `${subnet} is in use on this host: it meets the route ${routeText(conflict)}`,
+  )
+}
+
+const isForeign = ({ link }: HostRoute) => !(link?.startsWith(uplinkPrefix()) ?? false)
+
+function makeNamespace(path: string): { fd: number; value: NetlinkSocket } {
+  return createNamespace(() => {
+    // A new namespace takes these from the host's. The kernel ORs "all" with the link, so both are set.
+    const conf = '/proc/sys/net/ipv4/conf'
+    for (const scope of ['all', 'default']) {
+      writeFileSync(`${conf}/${scope}/rp_filter`, '0')
+      writeFileSync(`${conf}/${scope}/send_redirects`, '0')
+      writeFileSync(`${conf}/${scope}/accept_redirects`, '0')
+    }
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+    writeFileSync(path, '')
+    bindMount('/proc/thread-self/ns/net', path)
+    return new NetlinkSocket()
+  })
+}
+
+function bridgeRequests(subnet: Subnet, mtu: number) {
+  const gateway = addressBytes(gatewayOf(subnet))
+  return [
+    rtnetlink.bringLoopbackUp(),
+    rtnetlink.addBridge({ index: bridgeIndex, name: bridgeName, mac: macBytes(gatewayOf(subnet)), mtu }),
+    ...rtnetlink.bringUp(bridgeIndex, bridgeName),
+    rtnetlink.addAddress(bridgeIndex, gateway),
+    // Each sandbox has a route of its own. An address that nobody has is unreachable at once: not asked for in vain,
+    // and above all not sent to the host, which would send it back.
+    rtnetlink.addRoute({ to: { address: addressBytes(subnet.first), length: subnet.length } }),
+  ]
+}
+
+interface UplinkParts {
+  instance: string
+  name: string
+  range: string
+  subnet: Subnet
+  routes: readonly HostRoute[]
+  mtu: number
+  host: NetlinkSocket
+  socket: NetlinkSocket
+  namespace: number
+  steps: AsyncDisposableStack
+}
+
+function makeUplink(parts: UplinkParts): HostRouteState {
+  const { instance, name, range, subnet, routes, mtu, host, socket, namespace, steps } = parts
+  const start = createHash('sha256').update(`${instance}/${name}`).digest().readUInt32LE(0)
+  const pair = chooseUplink(parseSubnet(range, 31), routes, start)
+  const [outside, inside] = [addressBytes(pair.host), addressBytes(pair.network)]
+  const link = addUplinkPair(host, instance, mtu, namespace)
+  // With the uplink go the sandboxes' links: one by one they would take the kernel minutes.
+  steps.defer(() => removeLinks(socket))
+  socket.apply([
+    ...rtnetlink.bringUp(uplinkIndex, innerUplinkName),
+    rtnetlink.addAddress(uplinkIndex, inside, outside),
+    rtnetlink.addRoute({ index: uplinkIndex, via: outside }),
+  ])
+  host.apply([...rtnetlink.bringUp(link.index, link.name), rtnetlink.addAddress(link.index, outside, inside)])
+  const conflict = conflictOf(subnet, routes)
+  if (conflict !== undefined) {
+    return { present: false, reason: `the host's route ${routeText(conflict)} leads to another network` }
+  }
+  const to = { address: addressBytes(subnet.first), length: subnet.length }
+  try {
+    host.apply([rtnetlink.addRoute({ to, index: link.index, via: inside, source: outside })])
+    return { present: true }
+  } catch (error) {
+    // Another process was faster.
+    if (!(error instanceof NetnsError && error.errno === 'EEXIST')) throw error
+    return { present: false, reason: `the host has a route to ${subnet.text} already` }
+  }
+}
+
+function addUplinkPair(host: NetlinkSocket, instance: string, mtu: number, namespace: number) {
+  const peer = { index: uplinkIndex, name: innerUplinkName, namespace, group: linkGroup }
+  for (let tries = 1; ; tries++) {
+    const link = uplinkName(instance, uplinks++)
+    try {
+      host.apply([rtnetlink.addVeth({ index: 0, name: link, mtu, peer })])
+      return { name: link, index: linkIndex(link) }
+    } catch (error) {
+      // The name of one that is not quite gone.
+      if (!(error instanceof NetnsError && error.errno === 'EEXIST') || tries === 100) throw error
+    }
+  }
+}
+
+function removeLinks(socket: NetlinkSocket): void {
+  try {
+    socket.apply([rtnetlink.removeLinkGroup(linkGroup)])
+  } catch (error) {
+    // Somebody removed the uplink by hand.
+    if (!(error instanceof NetnsError && error.errno === 'ENODEV')) throw error
+  }
+}
