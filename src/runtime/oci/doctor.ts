@@ -61,9 +61,9 @@ async function probe(name: string, remedy: string, look: () => string | Promise<
 
 /** Runs the host's own `true`, with /usr as the root filesystem. */
 async function runOne(stateDirectory: string): Promise<string> {
-  const run = mkdtempSync(join(tmpdir(), 'moorage-doctor-'))
   // On the state directory's filesystem, where the overlays will be.
   const state = mkdtempSync(join(stateDirectory, '.moorage-doctor-'))
+  const run = mkdtempSync(join(tmpdir(), 'moorage-doctor-'))
   try {
     const [upper, logs] = [join(state, 'upper'), join(state, 'logs')]
     mkdirSync(upper)
