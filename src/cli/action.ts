@@ -20,7 +20,7 @@ export interface CommandContext {
 }
 
 const globalFlags = [
-  ['--host <URL>', 'the daemon, as unix:///path (MOORAGE_HOST)'],
+  ['--host <URL>', 'the daemon, unix:///path or http://host:port (MOORAGE_HOST)'],
   ['--network <NAME>', 'the network that names belong to (MOORAGE_NETWORK)'],
   ['--json', 'answer with a JSON document; with lines of JSON when following'],
   ['-q, --quiet', 'nothing on stderr but errors; only IDs where rows are listed'],

@@ -1,7 +1,7 @@
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
-import { join } from 'node:path'
+import { connect, createTransport, hostOf, type Transport } from '../client/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
-import { errorFromWire, MoorageError, type WireError } from '../errors.ts'
+import { errorFromWire } from '../errors.ts'
+import type { GlobalOptions } from './action.ts'
 
 export interface Asking {
   method?: string
@@ -11,7 +11,6 @@ export interface Asking {
 
 /** The daemon's HTTP API as the commands use it. */
 export interface DaemonDoor {
-  /** As `unix:///path`. */
   readonly host: string
   /** A plain answer. */
   ask<Answer>(path: string, asking?: Asking): Promise<Answer>
@@ -19,116 +18,42 @@ export interface DaemonDoor {
   follow(path: string, asking?: Asking): AsyncIterable<StreamEvent>
 }
 
-/** Where the daemon is; `host` is the flag's or the environment's. */
-export function socketOf(host: string | undefined): string {
-  if (host === undefined) return join(process.env.MOORAGE_RUNTIME_DIR ?? '/run/moorage', 'moorage.sock')
-  const path = host.replace(/^unix:\/\//, '')
-  if (path.startsWith('/')) return path
-  throw new MoorageError('INVALID_OPTION', {
-    option: `--host ${host}`,
-    reason: 'only unix:///path is in this version',
-  })
+/** A daemon that is expected to run: none is started. */
+export function daemonDoor({ host }: GlobalOptions): DaemonDoor {
+  return doorOf(createTransport(hostOf(host === undefined ? {} : { host })))
 }
 
-export function daemonDoor({ host }: { host?: string }): DaemonDoor {
-  const socketPath = socketOf(host)
-  const agent = new Agent({ keepAlive: true })
-
-  const send = (path: string, { method = 'GET', query = {}, body }: Asking): Promise<IncomingMessage> =>
-    new Promise((resolve, reject) => {
-      const url = new URL(`http://moorage/v1/${path}`)
-      for (const [name, value] of Object.entries(query)) {
-        if (value !== undefined) url.searchParams.set(name, value)
-      }
-      const sent = httpRequest({
-        agent,
-        socketPath,
-        method,
-        path: `${url.pathname}${url.search}`,
-        headers: body === undefined ? {} : { 'content-type': 'application/json' },
-      })
-      sent.once('response', resolve)
-      sent.once('error', (error: NodeJS.ErrnoException) => {
-        reject(unreachable(socketPath, error))
-      })
-      sent.end(body === undefined ? undefined : JSON.stringify(body))
-    })
-
-  const refuse = async (answer: IncomingMessage): Promise<never> => {
-    const text = await textOf(answer)
-    let wire: WireError | undefined
-    try {
-      wire = (JSON.parse(text) as { error?: WireError }).error
-    } catch {
-      // Not one of ours; it is told as it came.
-    }
-    if (wire?.code !== undefined) throw errorFromWire(wire)
-    throw new MoorageError('INTERNAL', {
-      reason: `the daemon answered ${answer.statusCode}: ${text.slice(0, 200)}`,
-    })
-  }
-
-  return {
-    host: `unix://${socketPath}`,
-    async ask<Answer>(path: string, asking: Asking = {}) {
-      const answer = await send(path, asking)
-      if ((answer.statusCode ?? 500) >= 400) return refuse(answer)
-      return JSON.parse(await textOf(answer)) as Answer
-    },
-    async *follow(path, asking = {}) {
-      const answer = await send(path, asking)
-      if ((answer.statusCode ?? 500) >= 400) await refuse(answer)
-      try {
-        for await (const line of linesOf(answer)) {
-          const event = JSON.parse(line) as StreamEvent
-          if (event.type === 'error') throw errorFromWire(event.error)
-          if (event.type !== 'heartbeat') yield event
-        }
-      } catch (error) {
-        throw isReset(error) ? unreachable(socketPath, error) : error
-      } finally {
-        answer.destroy()
-      }
-    },
-  }
-}
-
-/** Does some work with a daemon, which is started where there is none. */
+/**
+ * Does some work with a daemon, which is started where there is none. The session that is open meanwhile keeps it from
+ * leaving before the work is asked for.
+ */
 export async function withDaemon<Result>(
-  global: { host?: string; network?: string },
+  { host, network }: GlobalOptions,
   work: (daemon: DaemonDoor) => Promise<Result>,
 ): Promise<Result> {
-  return work(daemonDoor(global))
+  await using _session = await connect({
+    ...(host === undefined ? {} : { host }),
+    ...(network === undefined ? {} : { network }),
+  })
+  return await work(daemonDoor(host === undefined ? {} : { host }))
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such socket',
-  ECONNREFUSED: 'nobody listens on that socket',
-  EACCES: 'it is for root and the group moorage',
-  ECONNRESET: 'it went away',
-}
-
-function unreachable(path: string, cause: NodeJS.ErrnoException): MoorageError {
-  const reason = reasons[cause.code ?? ''] ?? cause.message
-  return new MoorageError('DAEMON_UNREACHABLE', { host: `unix://${path}`, reason }, { cause })
-}
-
-function isReset(error: unknown): error is NodeJS.ErrnoException {
-  return (error as NodeJS.ErrnoException | null)?.code === 'ECONNRESET'
-}
-
-async function* linesOf(answer: IncomingMessage): AsyncGenerator<string> {
-  let rest = ''
-  for await (const piece of answer.setEncoding('utf8')) {
-    const lines = (rest + piece).split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines
+function doorOf(transport: Transport): DaemonDoor {
+  return {
+    host: transport.host,
+    ask: (path, { method = 'GET', query = {}, body } = {}) =>
+      transport.call(method, target(path, query), body),
+    async *follow(path, { method = 'GET', query = {}, body } = {}) {
+      for await (const event of transport.stream(method, target(path, query), body)) {
+        if (event.type === 'error') throw errorFromWire(event.error)
+        if (event.type !== 'heartbeat') yield event
+      }
+    },
   }
-  if (rest !== '') yield rest
 }
 
-async function textOf(answer: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = []
-  for await (const piece of answer) pieces.push(piece as Buffer)
-  return Buffer.concat(pieces).toString()
+function target(path: string, query: NonNullable<Asking['query']>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const parameters = new URLSearchParams(given).toString()
+  return `/v1/${path}${parameters === '' ? '' : `?${parameters}`}`
 }

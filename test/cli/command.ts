@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
@@ -15,13 +17,17 @@ export interface CommandOptions {
   stdin?: string | Buffer
 }
 
+/** The CLI is started so often here that reading its sources each time would be most of the time. */
+const compileCache = mkdtempSync(join(tmpdir(), 'moorage-cli-cache-'))
+process.once('exit', () => rmSync(compileCache, { recursive: true, force: true }))
+
 const entry = join(import.meta.dirname, '../../src/cli/main.ts')
 
 /** The CLI as a process, with nothing of this process's settings. */
 export function startCommand(args: readonly string[], { env = {}, stdin = '' }: CommandOptions = {}) {
   const { MOORAGE_HOST, MOORAGE_NETWORK, FORCE_COLOR, NO_COLOR, ...rest } = process.env
   const child: ChildProcess = spawn(process.execPath, [entry, ...args], {
-    env: { ...rest, MOORAGE_RUNTIME_DIR: '/nonexistent', ...env },
+    env: { ...rest, NODE_COMPILE_CACHE: compileCache, MOORAGE_RUNTIME_DIR: '/nonexistent', ...env },
   })
   child.stdin?.on('error', () => undefined)
   child.stdin?.end(stdin)

@@ -87,21 +87,13 @@ const cases: Case[] = [
     args: 'status',
     host: unhappy.host,
     code: 1,
-    stdout: /Problems:\n {2}DISK_LOW: only 1 GiB are free\n {4}hint: free some space\n\nNAME/,
-  },
-  { args: 'status', host: unhappy.host, code: 1, stdout: /pg +g00000000000 +stops in (60|59)m/ },
-  {
-    args: 'status',
-    host: unhappy.host,
-    code: 1,
-    stdout: /www +f00000000000 +failed \(exit 42\) .* - +- +- +3h/,
+    stdout:
+      /Problems:\n {2}DISK_LOW: only 1 GiB are free\n {4}hint: free some space\n\nNAME.*\npg +g00000000000 +stops in (60|59)m .*\nwww +f00000000000 +failed \(exit 42\) .* - +- +- +3h\n$/,
   },
   { args: 'status --network other', stdout: /\n\nNo services\.\n$/ },
   { args: 'ps', stdout: /^NAME +ID .*\nredis .*\npg .*\n$/ },
-  { args: 'ps -q', stdout: 'h1u8v0k2m4p6\ng00000000000\n' },
   { args: 'ps -aq', stdout: 'h1u8v0k2m4p6\ng00000000000\nf00000000000\nr2d2c3p0bb88\n' },
   { args: 'ps -a', stdout: /redis-cli +r2d2c3p0bb88 +done \(exit 3\) +- +- +10\.88\.0\.9 +- +5m\n$/ },
-  { args: 'stop redis', stdout: 'h1u8v0k2m4p6\n' },
   { args: 'stop redis redis', stdout: 'h1u8v0k2m4p6\nh1u8v0k2m4p6\n' },
   { args: 'stop re', code: 2, stderr: /^error: "re" may mean redis1, redis2\nhint: use more characters/ },
   { args: 'restart redis', stdout: 'h1u8v0k2m4p6\n' },
@@ -130,7 +122,7 @@ const cases: Case[] = [
   { args: 'status --watsh', code: 2, stderr: /unknown option '--watsh' \(Did you mean --watch\?\)/ },
   { args: 'stop', code: 2, stderr: /missing required argument 'ID'/ },
   { args: 'ps surplus', code: 2, stderr: /too many arguments/ },
-  { args: 'ps --host tcp://1.2.3.4', code: 2, stderr: /only unix:\/\/\/path/ },
+  { args: 'ps --host tcp://1.2.3.4', code: 2, stderr: /tcp:\/\/1\.2\.3\.4.*unix:\/\/\/path/ },
   {
     args: 'status',
     host: 'unix:///nonexistent/x',
@@ -166,12 +158,10 @@ const documents: [args: string, code: number, expected: object][] = [
   ['ps', 0, { apiVersion: 'v1', services: [{ name: 'redis' }, { name: 'pg', stopsAt: /Z$/ }] }],
   ['ps -a', 0, { apiVersion: 'v1', runs: [{ id: 'r2d2c3p0bb88', exitCode: 3, endedAt: /Z$/ }] }],
   ['stop --kill redis', 0, { apiVersion: 'v1', services: [{ state: 'stopped' }] }],
-  ['restart redis', 0, { apiVersion: 'v1', services: [{ state: 'ready' }] }],
   ['inspect redis', 0, { apiVersion: 'v1', service: { id: 'h1u8v0k2m4p6' } }],
   ['dns query redis-srv', 0, { apiVersion: 'v1', answer: { status: 'NOERROR' } }],
   ['dns zone', 0, { apiVersion: 'v1', records: [{ view: 'zone' }, {}] }],
   ['version', 0, { apiVersion: 'v1', client: /\d/, daemon: '0.1.0', node: /^2/ }],
-  ['inspect nobody', 3, { apiVersion: 'v1', error: { code: 'SERVICE_NOT_FOUND', hint: /ps -a/ } }],
   ['stop re', 2, { apiVersion: 'v1', error: { code: 'SERVICE_AMBIGUOUS', details: { id: 're' } } }],
   ['stauts', 2, { apiVersion: 'v1', error: { code: 'USAGE', message: /Did you mean status/ } }],
   ['ps --host unix:///nonexistent/x', 5, { apiVersion: 'v1', error: { code: 'DAEMON_UNREACHABLE' } }],
@@ -207,7 +197,6 @@ t.test('colours only where they are wanted', { buffered: true }, async (t) => {
   const env = { MOORAGE_HOST: daemon.host }
   t.notOk(coloured(await runCommand(['status'], { env })), 'not in a pipe')
   t.ok(coloured(await runCommand(['status'], { env: { ...env, FORCE_COLOR: '1' } })), 'in one by force')
-  t.notOk(coloured(await runCommand(['status', '--no-color'], { env: { ...env, FORCE_COLOR: '1' } })))
   t.notOk(coloured(await runCommand(['--no-color', 'status'], { env: { ...env, FORCE_COLOR: '1' } })))
 })
 

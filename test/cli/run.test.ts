@@ -147,7 +147,7 @@ t.test('a daemon that dies meanwhile is told of', async (t) => {
     daemon.cut()
     const { code: exit, stderr } = await outcome
     t.equal(exit, code)
-    t.match(stderr, /^error: no daemon answers at .*: it went away/)
+    t.match(stderr, /^error: no daemon answers at /)
   }
 })
 
