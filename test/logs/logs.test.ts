@@ -122,3 +122,82 @@ t.test('a log is read on through its directory’s descriptor while it is moved'
   writer.end()
   t.equal(await reading, 'stdout: before stdout: after')
 })
+
+t.test('the tail of a log that goes over many segments is exact', async (t) => {
+  const log = directory(t)
+  const writer = openLogWriter(log, { limit: 4 * 1024 * 1024 })
+  let stdout = ''
+  writer.append('stderr', Buffer.from('early\n'), 0)
+  for (let i = 0; i < 100_000; i += 1) {
+    stdout += `line ${i}\n`
+    writer.append('stdout', Buffer.from(`line ${i}\n`), i)
+  }
+  const tail = await tailLog(log, 65_536)
+  t.equal(String(tail.stdout), stdout.slice(-65_536))
+  t.equal(String(tail.stderr), 'early\n', 'a stream that was silent for long')
+  writer.end()
+})
+
+t.test('a stream of a log that was not kept whole is not given as if it were', async (t) => {
+  const log = directory(t)
+  const writer = openLogWriter(log, { limit: 1024 * 1024 })
+  writer.append('stderr', Buffer.from('short\n'), 0)
+  for (let i = 0; i < 200; i += 1) writer.append('stdout', Buffer.alloc(10_000, 'x'), i)
+  writer.end()
+  t.equal(await readStream(log, 'stderr', { limit: 1_000 }), undefined)
+})
+
+t.test('a reader that falls behind what is kept goes on after the gap, and holds up nobody', async (t) => {
+  const log = directory(t)
+  const writer = openLogWriter(log, { limit: 1024 * 1024 })
+  const line = Buffer.alloc(10_000, 'x')
+  writer.append('stdout', line, 0)
+  const reading = readLog(log, { ended: new AbortController().signal })
+  t.match(await reading.next(), { value: { time: 0 } })
+  for (let i = 1; i < 1_000; i += 1) writer.append('stdout', line, i)
+  writer.end()
+  const times = [0]
+  let missing = 0
+  for await (const frame of reading) {
+    if (frame.missing === undefined) times.push(frame.time)
+    else missing += frame.missing
+  }
+  t.equal(times.at(-1), 999)
+  t.ok(
+    times.every((time, i) => i === 0 || time > (times[i - 1] ?? 0)),
+    'no repetition',
+  )
+  t.equal(times.length + missing / (10_000 + 13), 1_000, 'what is not there is counted')
+})
+
+t.test('a full disk does not end the writer, and readers see what is missing', async (t) => {
+  const log = directory(t)
+  const program = `
+    import { openLogWriter, readLog } from ${JSON.stringify(join(import.meta.dirname, '../../src/logs/index.ts'))}
+    import { writeFileSync, rmSync } from 'node:fs'
+    const log = ${JSON.stringify(log)}
+    const errors = []
+    const writer = openLogWriter(log, { onError: ({ code }) => errors.push(code) })
+    writer.append('stdout', Buffer.from('before\\n'), 1)
+    try { writeFileSync(log + '/ballast', Buffer.alloc(1_000_000)) } catch {}
+    for (let i = 0; i < 10; i += 1) writer.append('stdout', Buffer.alloc(60_000, 'x'), 2)
+    rmSync(log + '/ballast')
+    writer.end()
+    let text = ''
+    let missing = 0
+    for await (const frame of readLog(log, { ended: new AbortController().signal })) {
+      if (frame.missing === undefined && frame.time === 1) text += frame.data
+      missing += frame.missing ?? 0
+    }
+    console.log(JSON.stringify({ errors, text, missing: missing > 500_000 }))`
+  const script = `mount -t tmpfs -o size=512k none "$0" && exec "$1" --input-type=module -e "$2"`
+  const child = spawn('unshare', ['--mount', 'sh', '-c', script, log, process.execPath, program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  t.same(await once(child, 'close'), [0, null])
+  t.same(JSON.parse(output), { errors: ['ENOSPC'], text: 'before\n', missing: true })
+})
