@@ -147,7 +147,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       store,
       images: createImages({ store }),
       runtime: runtime.value,
-      flights: createFlights(),
+      flights: createFlights({
+        onUnheard: (error) => log('error', 'a run that nobody waited for', { error: String(error) }),
+      }),
       services,
       networks,
       records: new RunRecords(),
@@ -315,8 +317,11 @@ function engine(
 
     async close({ timeout = drainTimeout } = {}) {
       closing.abort(new MoorageError('DAEMON_STOPPING'))
-      await services.drain({ timeout })
-      await releases.run()
+      try {
+        await services.drain({ timeout })
+      } finally {
+        await releases.run()
+      }
     },
     [Symbol.asyncDispose]: () => self.close(),
   }
