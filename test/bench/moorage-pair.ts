@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Moorage } from '../../src/index.ts'
 import { type OwnDaemon, type OwnDirectories, redisImage, startDaemon, until } from '../e2e/own-daemon.ts'
@@ -75,11 +74,10 @@ export async function mooragePair(
   }
 }
 
-/** The one root filesystem in a fresh state directory: where Redis is. */
+/** The one root filesystem in a fresh state directory: where Redis is. What is in the making comes and goes. */
 function rootfsBelow(stateDirectory: string): string {
-  const server = readdirSync(stateDirectory, { recursive: true, encoding: 'utf8' }).find((path) =>
-    path.endsWith('/usr/bin/redis-server'),
-  )
-  if (server === undefined) throw new Error(`no root filesystem with redis-server below ${stateDirectory}`)
-  return join(stateDirectory, dirname(server), '../..')
+  const server = '-path ./tmp -prune -o -path */usr/bin/redis-server -print -quit'
+  const { stdout } = spawnSync('find', ['.', ...server.split(' ')], { cwd: stateDirectory, encoding: 'utf8' })
+  if (stdout === '') throw new Error(`no root filesystem with redis-server below ${stateDirectory}`)
+  return join(stateDirectory, dirname(stdout.trim()), '../..')
 }
