@@ -1,8 +1,9 @@
 import { access } from 'node:fs/promises'
+import { debianKeyring } from './packages.ts'
 import { runTool } from './tool.ts'
 
 /** One thing that fetching and building images needs. */
-interface ToolProbe {
+export interface Probe {
   name: string
   ok: boolean
   detail: string
@@ -16,10 +17,11 @@ const tools: readonly [name: string, use: string][] = [
   ['tar', 'unpacks directories'],
 ]
 
-/** Looks for the tools that images need. */
-export async function checkImageTools(): Promise<ToolProbe[]> {
-  const remedy = 'moorage setup installs it'
-  const found = tools.map(async ([name, use]) => {
+const remedy = 'moorage setup installs it'
+
+/** Looks for what images need, for `moorage doctor`. */
+export async function checkImageTools(): Promise<Probe[]> {
+  const found = tools.map(async ([name, use]): Promise<Probe> => {
     try {
       const { stdout, stderr } = await runTool(name, ['--version'])
       const [version = ''] = (String(stdout) || stderr).trim().split('\n')
@@ -28,10 +30,9 @@ export async function checkImageTools(): Promise<ToolProbe[]> {
       return { name, ok: false, detail: `${(error as Error).message} (${use})`, remedy }
     }
   })
-  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-  const key = access(keyring).then(
-    () => ({ name: 'keyring', ok: true, detail: keyring, remedy }),
-    () => ({ name: 'keyring', ok: false, detail: `${keyring} is missing`, remedy }),
+  const keyring = access(debianKeyring).then(
+    (): Probe => ({ name: 'keyring', ok: true, detail: debianKeyring, remedy }),
+    (error): Probe => ({ name: 'keyring', ok: false, detail: (error as Error).message, remedy }),
   )
-  return Promise.all([...found, key])
+  return Promise.all([...found, keyring])
 }

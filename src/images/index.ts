@@ -1,5 +1,16 @@
 /** Image references -> pinned digests -> root filesystems, through skopeo, umoci and mmdebstrap. */
 export type { ImageConfig } from '../store/index.ts'
-export { checkImageTools } from './check-image-tools.ts'
-export { createImages, type Images, type ResolvedImage, type ResolveOptions } from './images.ts'
-export { parseReference, type Reference } from './reference.ts'
+export { checkImageTools, type Probe } from './check-image-tools.ts'
+export {
+  createImages,
+  type Images,
+  type ImagesOptions,
+  type ResolvedImage,
+  type ResolveOptions,
+} from './images.ts'
+export {
+  type PackagesReference,
+  parseReference,
+  type Reference,
+  type RegistryReference,
+} from './reference.ts'

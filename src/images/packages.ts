@@ -1,99 +1,66 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MoorageError } from '../errors.ts'
 import type { Store, StoredImage } from '../store/index.ts'
+import { hostSources } from './debian-mirror.ts'
 import type { PackagesReference } from './reference.ts'
-import { runTool } from './tool.ts'
+import type { Working } from './shared-work.ts'
+import { fullDisk, lastWords, runTool } from './tool.ts'
 
 /** Part of the digest: a change of how the filesystem is made makes another image. */
-const recipe = 1
+const recipe = 2
 
 /** What turns unpacked packages into a system: merged /usr, a shell, users, the names of protocols. */
 const base = ['usr-is-merged', 'busybox-static', 'base-passwd', 'netbase']
 const leftOut = ['man', 'doc', 'locale', 'info', 'zoneinfo']
 const hooks = '/usr/share/mmdebstrap/hooks/merged-usr'
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
-/** Names and versions are in the file names; the list decides the digest. */
+/** mmdebstrap finds no key of its own where the host's /etc/apt has none. */
+export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+/**
+ * Ends the making: no maintainer script is run, so what they would do, and images need, is done here. Names and versions
+ * are in the archives' file names. resolv.conf and hostname are copies of the host's.
+ */
 const finish = `#!/bin/sh
 set -e
 cd "$1"
-ls var/cache/apt/archives | grep '\\.deb$' | sort >"$MOORAGE_PACKAGES"
+ls var/cache/apt/archives | grep '\\.deb$' | LC_ALL=C sort >"$MOORAGE_PACKAGES"
 mkdir -p etc root tmp run proc sys dev
 chmod 1777 tmp
 chmod 700 root
 cp usr/share/base-passwd/passwd.master etc/passwd
 cp usr/share/base-passwd/group.master etc/group
+rm -f etc/resolv.conf etc/hostname
 chroot . /bin/busybox --install -s /bin
 `
 
 /**
  * A root filesystem made of Debian packages, unpacked and not configured: small, quick, and the same for the same
- * versions.
+ * versions. Users that maintainer scripts make are not in it.
  *
- * @throws MoorageError PACKAGE_NOT_FOUND, REGISTRY_UNREACHABLE, IMAGE_FAILED
+ * @throws MoorageError PACKAGE_NOT_FOUND, REGISTRY_UNREACHABLE, IMAGE_FAILED, DISK_FULL
  */
 export async function buildFromPackages(
   store: Store,
   reference: PackagesReference,
-  options: { signal?: AbortSignal; onProgress?: (detail: string) => void },
+  { signal, onProgress }: Working,
 ): Promise<StoredImage> {
   const { ref, suite, packages } = reference
-  const { signal, onProgress } = options
   const work = await store.temporary()
-  const rootfs = await store.temporary()
   try {
-    const listing = join(work, 'packages')
-    const hook = join(work, 'finish.sh')
-    const tar = join(work, 'root.tar')
-    await writeFile(hook, finish, { mode: 0o755 })
-    onProgress?.(`fetching and unpacking ${packages.join(', ')} from Debian ${suite}`)
-    const made = await runTool(
-      'unshare',
-      [
-        ...['-m', '-p', '-f', '--mount-proc', 'mmdebstrap', '--variant=extract', `--keyring=${keyring}`],
-        ...leftOut.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
-        `--hook-dir=${hooks}`,
-        `--extract-hook=${hook}`,
-        `--include=${[...packages, ...base].join(',')}`,
-        ...[suite, tar],
-        ...mirror(),
-      ],
-      {
-        env: { ...process.env, SOURCE_DATE_EPOCH: '1700000000', MOORAGE_PACKAGES: listing, TMPDIR: work },
-        ...(signal ? { signal } : {}),
-      },
-    )
-    if (made.code !== 0) throw failure(ref, made.stderr)
-    const unpacked = (await readFile(listing, 'utf8')).trim().split('\n')
-    const missing = packages.find(
-      (name) => !unpacked.some((file) => file.startsWith(`${name.split('=')[0]}_`)),
-    )
+    onProgress(`building from Debian packages: ${packages.join(', ') || 'none but the base'}`)
+    const unpacked = await unpackPackages(reference, work, signal)
+    const missing = packages.find((wanted) => !unpacked.some((archive) => answers(archive, wanted)))
     if (missing !== undefined) {
-      throw new MoorageError('PACKAGE_NOT_FOUND', {
-        ref,
-        reason: `${missing} was not among what apt unpacked`,
-      })
+      const reason = `${missing} is not a package of its own in ${suite} (a virtual one?)`
+      throw new MoorageError('PACKAGE_NOT_FOUND', { ref, reason })
     }
-    onProgress?.(`storing ${unpacked.length} packages`)
-    const extracted = await runTool(
-      'tar',
-      // Device nodes are the runtime's to make.
-      [
-        '--extract',
-        '--numeric-owner',
-        '--preserve-permissions',
-        '--exclude=./dev/*',
-        '-f',
-        tar,
-        '-C',
-        rootfs,
-      ],
-      signal ? { signal } : {},
-    )
-    if (extracted.code !== 0) throw new MoorageError('IMAGE_FAILED', { ref, reason: extracted.stderr.trim() })
+    const rootfs = join(work, 'rootfs')
+    // Device nodes are the runtime's to make.
+    const devices = await readdir(join(rootfs, 'dev'))
+    await Promise.all(devices.map((name) => rm(join(rootfs, 'dev', name), { recursive: true })))
     await chmod(rootfs, 0o755)
     const digest = `sha256:${createHash('sha256').update(JSON.stringify({ recipe, unpacked })).digest('hex')}`
     return await store.images.adopt({
@@ -103,44 +70,70 @@ export async function buildFromPackages(
       config: { entrypoint: [], cmd: [], env: [], user: '', workdir: '/', exposedPorts: [] },
     })
   } finally {
-    await Promise.all([work, rootfs].map((path) => rm(path, { recursive: true, force: true })))
+    await rm(work, { recursive: true, force: true })
   }
 }
 
-/** mmdebstrap does not read the host's apt sources: a mirror that is set there is passed on. */
-function mirror(): string[] {
-  const texts = ['/etc/apt/sources.list', ...sourceFiles()].map((path) => {
-    try {
-      return readFileSync(path, 'utf8')
-    } catch {
-      return ''
-    }
-  })
-  const found = /(?:^|\s)(https?:\/\/\S*\/debian)\/?(?=\s)/m.exec(texts.join('\n'))?.[1]
-  return found === undefined ? [] : [found]
+/** Makes `rootfs` in the directory; returns the sorted names of the package archives it was made of. */
+async function unpackPackages(
+  { ref, suite, packages }: PackagesReference,
+  work: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const listing = join(work, 'packages')
+  const hook = join(work, 'finish.sh')
+  await writeFile(hook, finish, { mode: 0o755 })
+  const { code, stderr } = await runTool(
+    'unshare',
+    [
+      // Its mounts and its processes end with it, whatever ends it.
+      ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
+      ...['--variant=extract', '--format=directory', `--keyring=${debianKeyring}`],
+      ...leftOut.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
+      '--aptopt=APT::Sandbox::User "root"',
+      '--aptopt=Acquire::http::Timeout "15"',
+      '--aptopt=Acquire::https::Timeout "15"',
+      '--aptopt=Acquire::Retries "1"',
+      `--hook-dir=${hooks}`,
+      `--extract-hook=${hook}`,
+      `--include=${[...packages, ...base].join(',')}`,
+      ...[suite, join(work, 'rootfs'), ...hostSources(suite)],
+    ],
+    { signal, env: { ...process.env, MOORAGE_PACKAGES: listing, TMPDIR: work } },
+  )
+  if (code !== 0) throw failureOf(ref, stderr, work)
+  return (await readFile(listing, 'utf8')).trim().split('\n')
 }
 
-function sourceFiles(): string[] {
-  try {
-    return readdirSync('/etc/apt/sources.list.d').map((name) => `/etc/apt/sources.list.d/${name}`)
-  } catch {
-    return []
-  }
+/** Whether an archive, `NAME_VERSION_ARCHITECTURE.deb` with its colon written %3a, is what was asked for. */
+function answers(archive: string, wanted: string): boolean {
+  const [name, version = ''] = archive.split('_')
+  const [wantedName, wantedVersion] = wanted.split('=')
+  if (name !== wantedName) return false
+  return wantedVersion === undefined || decodeURIComponent(version) === wantedVersion
 }
 
-function failure(ref: string, stderr: string): MoorageError {
-  const lines = stderr.split('\n').filter((line) => /^(E:|W:|Err)/.test(line.trim()))
-  const reason = (lines.length > 0 ? lines : stderr.trim().split('\n').slice(-3)).join('; ')
-  if (
-    /Unable to locate package|has no installation candidate|Version '.*' for '.*' was not found/.test(stderr)
-  ) {
-    return new MoorageError('PACKAGE_NOT_FOUND', { ref, reason })
+/** mmdebstrap exits 25 for everything: what went wrong is in apt's words. */
+const kinds: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
+  [
+    /Unable to locate package|has no installation candidate|Version '.*' for '.*' was not found|unmet dependencies|held broken packages/,
+    'PACKAGE_NOT_FOUND',
+  ],
+  [
+    /Temporary failure resolving|Could not (connect|resolve)|Connection (failed|timed out|refused)|Something wicked happened resolving|Unable to connect|Proxy/,
+    'REGISTRY_UNREACHABLE',
+  ],
+  [/does not have a Release file|no longer has a Release file/, 'PACKAGE_NOT_FOUND'],
+]
+
+function failureOf(ref: string, stderr: string, directory: string): MoorageError {
+  const full = fullDisk(stderr, `the image ${ref}`, directory)
+  if (full) return full
+  const lines = stderr.split('\n').map((line) => line.trim())
+  for (const [words, code] of kinds) {
+    const line = lines.find((one) => words.test(one))
+    if (line !== undefined) return new MoorageError(code, { ref, reason: line.replace(/^[EW]: /, '') })
   }
-  if (/does not have a Release file|404 +Not Found/.test(stderr)) {
-    return new MoorageError('PACKAGE_NOT_FOUND', { ref, reason })
-  }
-  if (/Temporary failure resolving|Could not connect|Connection failed|Could not resolve/.test(stderr)) {
-    return new MoorageError('REGISTRY_UNREACHABLE', { ref, reason })
-  }
+  const reason = lines.find((line) => line.startsWith('E: ')) ?? lastWords(stderr)
   return new MoorageError('IMAGE_FAILED', { ref, reason })
 }

@@ -5,12 +5,13 @@ export type Reference = RegistryReference | PackagesReference
 
 export interface RegistryReference {
   kind: 'registry'
-  /** Whole: `docker.io/library/redis:7`. */
+  /** Whole: `docker.io/library/redis:7`, or with its digest instead of its tag. */
   ref: string
+  /** Host, with its port if it has one. */
   registry: string
   repository: string
   tag: string
-  /** Set when the reference is by digest. */
+  /** Set when the reference is by digest, which wins over a tag. */
   digest?: string
 }
 
@@ -19,16 +20,26 @@ export interface PackagesReference {
   /** Whole, with its packages sorted. */
   ref: string
   suite: string
+  /** Sorted; each may have a version: `redis-server=5:7.0.15-1`. */
   packages: string[]
 }
 
 const suitePattern = /^[a-z][a-z0-9-]*$/
 // apt takes options, patterns, paths and removals for package names: only plain names pass.
 const packagePattern = /^[a-z0-9][a-z0-9.+-]*[a-z0-9+](=[0-9][A-Za-z0-9.+:~-]*)?$/
-const registryPattern = /^(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9-]+(?=:\d))(:\d+)?$/i
-const repositoryPattern = /^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
+// https://pkg.go.dev/github.com/distribution/reference has the grammar of the rest.
+const label = '[a-z0-9]([a-z0-9-]*[a-z0-9])?'
+const registryPattern = new RegExp(
+  `^(localhost|${label}(\\.${label})+|${label}(?=:\\d)|\\[[0-9a-f:]+\\])(:\\d{1,5})?$`,
+  'i',
+)
+const component = '[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*'
+const repositoryPattern = new RegExp(`^${component}(/${component})*$`)
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/
 const digestPattern = /^sha256:[0-9a-f]{64}$/
+const longestName = 255
+
+const transportsOfLater = ['oci', 'oci-archive', 'docker-archive', 'docker-daemon', 'dir']
 
 /**
  * Parses `redis:7`, `docker.io/library/redis@sha256:…` or `mmdebstrap:bookworm?packages=redis-server,redis-tools`.
@@ -37,46 +48,55 @@ const digestPattern = /^sha256:[0-9a-f]{64}$/
  */
 export function parseReference(ref: string): Reference {
   if (ref.startsWith('mmdebstrap:')) return parsePackages(ref)
-  const [transport] = ref.split(':', 1)
-  if (['oci', 'docker-archive', 'docker-daemon', 'oci-archive', 'dir'].includes(transport ?? '')) {
-    throw new MoorageError('NOT_YET', { what: `an image from ${transport}: (F25)` })
-  }
+  const transport = transportsOfLater.find((name) => ref.startsWith(`${name}:`))
+  if (transport !== undefined) throw new MoorageError('NOT_YET', { what: `an image from ${transport}:` })
   return parseRegistry(ref)
 }
 
 function parsePackages(ref: string): PackagesReference {
-  const [suite = '', query = '', ...rest] = ref.slice('mmdebstrap:'.length).split('?')
-  if (rest.length > 0 || !suitePattern.test(suite)) throw invalid(ref, `"${suite}" is not a Debian suite`)
-  const parameters = new URLSearchParams(query)
-  const unknown = [...parameters.keys()].find((key) => key !== 'packages')
-  if (unknown !== undefined) throw invalid(ref, `"${unknown}" is not known here; packages is`)
-  const packages = (parameters.get('packages') ?? '').split(',').map((name) => name.trim())
-  const bad = packages.find((name) => !packagePattern.test(name))
-  if (bad !== undefined) throw invalid(ref, `"${bad}" is not the name of a package`)
-  const sorted = [...new Set(packages)].sort()
+  const [suite = '', query, ...rest] = ref.slice('mmdebstrap:'.length).split('?')
+  if (rest.length > 0) throw invalid(ref, 'it has two question marks')
+  if (!suitePattern.test(suite)) throw invalid(ref, `"${suite}" is not a Debian suite`)
+  const packages = packagesOf(ref, query)
   return {
     kind: 'packages',
-    ref: `mmdebstrap:${suite}?packages=${sorted.join(',')}`,
+    ref: `mmdebstrap:${suite}${packages.length === 0 ? '' : `?packages=${packages.join(',')}`}`,
     suite,
-    packages: sorted,
+    packages,
   }
+}
+
+/** Not by URLSearchParams, which takes the + of libstdc++6 for a space and splits at the = of a version. */
+function packagesOf(ref: string, query: string | undefined): string[] {
+  if (query === undefined) return []
+  const [, key = '', list = ''] = /^([^=&]*)=?(.*)$/s.exec(query) ?? []
+  if (key !== 'packages') throw invalid(ref, `"${key}" is not known here; packages is`)
+  const packages = list.split(',')
+  const bad = packages.find((name) => !packagePattern.test(name))
+  if (bad !== undefined) throw invalid(ref, `"${bad}" is not the name of a Debian package`)
+  return [...new Set(packages)].sort()
 }
 
 function parseRegistry(ref: string): RegistryReference {
   const [named = '', digest, ...more] = ref.split('@')
   if (more.length > 0) throw invalid(ref, 'it has two digests')
-  if (digest !== undefined && !digestPattern.test(digest))
+  if (digest !== undefined && !digestPattern.test(digest)) {
     throw invalid(ref, `"${digest}" is not a sha256 digest`)
+  }
   const first = named.split('/', 1)[0] ?? ''
   const hasRegistry = named.includes('/') && registryPattern.test(first)
-  const registry = hasRegistry ? first : 'docker.io'
+  const host = hasRegistry ? first.toLowerCase() : 'docker.io'
+  const registry = host === 'index.docker.io' ? 'docker.io' : host
   const path = hasRegistry ? named.slice(first.length + 1) : named
   const colon = path.lastIndexOf(':')
   const short = colon < 0 ? path : path.slice(0, colon)
   const tag = colon < 0 ? 'latest' : path.slice(colon + 1)
+  if (!tagPattern.test(tag)) throw invalid(ref, `"${tag}" is not a tag`)
   const repository = registry === 'docker.io' && !short.includes('/') ? `library/${short}` : short
   if (!repositoryPattern.test(repository)) throw invalid(ref, `"${short}" is not the name of a repository`)
-  if (!tagPattern.test(tag)) throw invalid(ref, `"${tag}" is not a tag`)
+  if (registry.length + 1 + repository.length > longestName) {
+    throw invalid(ref, `its name is longer than ${longestName} characters`)
+  }
   return {
     kind: 'registry',
     ref: digest === undefined ? `${registry}/${repository}:${tag}` : `${registry}/${repository}@${digest}`,

@@ -1,172 +1,131 @@
-import { createHash } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MoorageError } from '../errors.ts'
-import type { ImageConfig, Store, StoredImage } from '../store/index.ts'
+import type { Store, StoredImage } from '../store/index.ts'
+import { parseConfig } from './config.ts'
+import { watchCopy } from './copy-progress.ts'
+import { digestOfBytes, type Manifest, parseManifest } from './manifest.ts'
 import type { RegistryReference } from './reference.ts'
-import { runTool } from './tool.ts'
-
-/** How long one question to a registry may take. */
-const questionTimeout = '15s'
+import type { Working } from './shared-work.ts'
+import { createSkopeo, type RegistryOptions, sourceOf } from './skopeo.ts'
+import { fullDisk, lastWords, runTool } from './tool.ts'
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 const architecture = architectures[process.arch] ?? process.arch
 
-interface Manifest {
-  mediaType?: string
-  manifests?: { digest: string; platform?: { architecture?: string; os?: string } }[]
-  layers?: { mediaType?: string }[]
-}
-
-interface RawConfig {
-  config?: {
-    Entrypoint?: string[] | null
-    Cmd?: string[] | null
-    Env?: string[] | null
-    User?: string
-    WorkingDir?: string
-    ExposedPorts?: Record<string, unknown> | null
-    StopSignal?: string
-    Healthcheck?: unknown
-  }
-}
+/** A copy in which nothing has arrived for so long has failed, in milliseconds. */
+const stalled = 60_000
 
 /** Asking registries through skopeo, and unpacking what they hold with umoci. */
 export interface Registry {
   /** The digest of this machine's manifest: the child's, where the reference names an index. */
-  pin(reference: RegistryReference, signal?: AbortSignal): Promise<string>
-  pull(
-    reference: RegistryReference,
-    digest: string,
-    options: { signal?: AbortSignal; onProgress?: (detail: string) => void },
-  ): Promise<StoredImage>
+  digestOf(reference: RegistryReference, signal: AbortSignal): Promise<string>
+  /** Fetches the image of that manifest into the store. */
+  pull(reference: RegistryReference, digest: string, working: Working): Promise<StoredImage>
 }
 
-export function createRegistry(store: Store): Registry {
-  const skopeo = async (reference: RegistryReference, args: string[], signal?: AbortSignal) => {
-    const result = await runTool('skopeo', ['--insecure-policy', ...args], signal ? { signal } : {})
-    if (result.code !== 0) throw failure(reference.ref, result.stderr)
-    return result.stdout
+export function createRegistry(store: Store, options: RegistryOptions): Registry {
+  const skopeo = createSkopeo(options)
+
+  const manifestOf = async (
+    reference: RegistryReference,
+    digest: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ digest: string; manifest: Manifest }> => {
+    const bytes = await skopeo.manifest(reference, sourceOf(reference, digest), signal)
+    const actual = digestOfBytes(bytes)
+    const manifest = understood(reference.ref, () => {
+      if (digest !== undefined && actual !== digest) throw new Error(`what is sent as ${digest} is ${actual}`)
+      return parseManifest(bytes)
+    })
+    return { digest: actual, manifest }
   }
-  const raw = (reference: RegistryReference, target: string, signal?: AbortSignal) =>
-    skopeo(
-      reference,
-      ['--command-timeout', questionTimeout, 'inspect', '--raw', ...verify('', reference), target],
-      signal,
-    )
+
+  const copy = async (
+    reference: RegistryReference,
+    digest: string,
+    layers: readonly { mediaType: string; size: number }[],
+    { work, signal, onProgress }: Working & { work: string },
+  ) => {
+    const ended = new AbortController()
+    const stall = new AbortController()
+    const total = layers.reduce((sum, { size }) => sum + size, 0)
+    const watching = watchCopy(join(work, 'layout'), {
+      signal: ended.signal,
+      patience: stalled,
+      onGrowth: (bytes) => onProgress(`pulling: ${mebibytes(Math.min(bytes, total))} of ${mebibytes(total)}`),
+      onStall: () => stall.abort(),
+    })
+    try {
+      await skopeo.copy(reference, sourceOf(reference, digest), {
+        directory: work,
+        // umoci 0.4 does not know zstd.
+        recompress: layers.some(({ mediaType }) => mediaType.endsWith('zstd')),
+        signal: AbortSignal.any([signal, stall.signal]),
+      })
+    } catch (error) {
+      if (signal.aborted || !stall.signal.aborted) throw error
+      const reason = `nothing has arrived for ${stalled / 1000} s`
+      throw new MoorageError('REGISTRY_UNREACHABLE', { ref: reference.ref, reason }, { cause: error })
+    } finally {
+      ended.abort()
+      await watching
+    }
+  }
 
   return {
-    async pin(reference, signal) {
-      const bytes = await raw(reference, sourceOf(reference), signal)
-      const manifest = JSON.parse(String(bytes)) as Manifest
-      if (manifest.manifests === undefined) return digestOfBytes(bytes)
-      const child = manifest.manifests.find(
-        ({ platform }) => platform?.os === 'linux' && platform.architecture === architecture,
-      )
-      if (child === undefined) {
-        const reason = `it exists, but not for linux/${architecture}`
-        throw new MoorageError('IMAGE_NOT_FOUND', { ref: reference.ref, reason })
-      }
-      return child.digest
+    async digestOf(reference, signal) {
+      const { digest, manifest } = await manifestOf(reference, reference.digest, signal)
+      if (manifest.kind === 'image') return digest
+      const child = manifest.children.find((one) => one.os === 'linux' && one.architecture === architecture)
+      if (child) return child.digest
+      const others = manifest.children.map((one) => `${one.os}/${one.architecture}`).join(', ')
+      const reason = `it exists, but not for linux/${architecture} (for ${others || 'nothing'})`
+      throw new MoorageError('IMAGE_NOT_FOUND', { ref: reference.ref, reason })
     },
 
     async pull(reference, digest, { signal, onProgress }) {
-      const source = `docker://${reference.registry}/${reference.repository}@${digest}`
+      const { ref } = reference
       const work = await store.temporary()
-      const unpacked = await store.temporary()
       try {
-        onProgress?.(`pulling ${reference.ref}`)
-        const manifest = JSON.parse(String(await raw(reference, source, signal))) as Manifest
-        // The config of the source itself: copying into an OCI layout drops HEALTHCHECK.
-        const config = await skopeo(
-          reference,
-          ['inspect', '--config', '--raw', ...verify('', reference), source],
-          signal,
-        )
-        // umoci 0.4 does not know zstd.
-        const zstd = manifest.layers?.some(({ mediaType }) => mediaType?.includes('zstd')) ?? false
-        const layout = join(work, 'layout')
-        await skopeo(
-          reference,
-          [
-            ...['copy', '--quiet', ...verify('src-', reference)],
-            ...(zstd ? ['--dest-compress-format', 'gzip'] : []),
-            ...[source, `oci:${layout}:image`],
-          ],
-          signal,
-        )
-        onProgress?.(`unpacking ${reference.ref}`)
-        const rootfs = join(unpacked, 'rootfs')
-        const unpack = await runTool(
-          'umoci',
-          ['raw', 'unpack', '--image', `${layout}:image`, rootfs],
-          signal ? { signal } : {},
-        )
-        if (unpack.code !== 0) {
-          throw new MoorageError('IMAGE_FAILED', { ref: reference.ref, reason: unpack.stderr.trim() })
+        onProgress('pulling')
+        const { manifest } = await manifestOf(reference, digest, signal)
+        if (manifest.kind === 'index') {
+          throw new MoorageError('IMAGE_FAILED', { ref, reason: 'an index in an index is not known' })
         }
-        await chmod(rootfs, 0o755)
-        return await store.images.adopt({
-          digest,
-          rootfs,
-          source: reference.ref,
-          config: configOf(JSON.parse(String(config)) as RawConfig),
+        // The config of the source itself: copying into an OCI layout drops Docker's HEALTHCHECK.
+        const bytes = await skopeo.config(reference, sourceOf(reference, digest), signal)
+        const config = understood(ref, () => parseConfig(bytes))
+        await copy(reference, digest, manifest.layers, { work, signal, onProgress })
+        onProgress('unpacking')
+        const unpack = await runTool('umoci', ['raw', 'unpack', '--image', 'layout:image', 'rootfs'], {
+          signal,
+          cwd: work,
         })
+        if (unpack.code !== 0) {
+          const full = fullDisk(unpack.stderr, `the image ${ref}`, work)
+          throw full ?? new MoorageError('IMAGE_FAILED', { ref, reason: lastWords(unpack.stderr) })
+        }
+        const rootfs = join(work, 'rootfs')
+        // Whatever its archive says of its top: everybody in a container must get through it.
+        await chmod(rootfs, 0o755)
+        return await store.images.adopt({ digest, rootfs, source: ref, config })
       } finally {
-        await Promise.all([work, unpacked].map((path) => rm(path, { recursive: true, force: true })))
+        await rm(work, { recursive: true, force: true })
       }
     },
   }
 }
 
-function sourceOf({ registry, repository, tag, digest }: RegistryReference): string {
-  return `docker://${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`
-}
-
-/** A registry on loopback speaks plain HTTP, as Docker takes it to. */
-function verify(side: '' | 'src-', { registry }: RegistryReference): string[] {
-  const host = registry.replace(/:\d+$/, '')
-  return host === 'localhost' || /^127\./.test(host) ? [`--${side}tls-verify=false`] : []
-}
-
-function digestOfBytes(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
-
-function configOf({ config = {} }: RawConfig): ImageConfig {
-  const exposedPorts = Object.keys(config.ExposedPorts ?? {}).flatMap((text) => {
-    const [number, protocol = 'tcp'] = text.split('/')
-    const port = Number(number)
-    if (!Number.isInteger(port) || (protocol !== 'tcp' && protocol !== 'udp')) return []
-    return [{ port, protocol } as const]
-  })
-  return {
-    entrypoint: config.Entrypoint ?? [],
-    cmd: config.Cmd ?? [],
-    env: config.Env ?? [],
-    user: config.User ?? '',
-    workdir: config.WorkingDir || '/',
-    exposedPorts,
-    ...(config.StopSignal ? { stopSignal: config.StopSignal } : {}),
-    ...(config.Healthcheck ? { healthcheck: config.Healthcheck } : {}),
+/** What a registry sent is read; what cannot be is the image's failure. */
+function understood<T>(ref: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw new MoorageError('IMAGE_FAILED', { ref, reason: (error as Error).message }, { cause: error })
   }
 }
 
-/** skopeo exits 1 for everything: what went wrong is in its words. */
-function failure(ref: string, stderr: string): MoorageError {
-  const reason = /msg="((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1]?.replaceAll('\\"', '"') ?? stderr.trim()
-  if (/manifest unknown|name unknown|repository name not known|not found/i.test(stderr)) {
-    return new MoorageError('IMAGE_NOT_FOUND', { ref, reason })
-  }
-  if (/unauthorized|authentication required|access to the resource is denied/i.test(stderr)) {
-    return new MoorageError('IMAGE_UNAUTHORIZED', { ref, reason })
-  }
-  if (
-    /dial tcp|no such host|connection refused|timeout|deadline exceeded|pinging container registry|TLS/i.test(
-      stderr,
-    )
-  ) {
-    return new MoorageError('REGISTRY_UNREACHABLE', { ref, reason })
-  }
-  return new MoorageError('IMAGE_FAILED', { ref, reason })
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 }

@@ -1,0 +1,94 @@
+export interface Working {
+  /** Aborts when nobody waits for the work any more. */
+  readonly signal: AbortSignal
+  readonly onProgress: (detail: string) => void
+}
+
+export interface Waiting {
+  signal?: AbortSignal | undefined
+  onProgress?: ((detail: string) => void) | undefined
+}
+
+interface Work<T> {
+  readonly result: Promise<T>
+  readonly abort: AbortController
+  readonly listeners: Set<(detail: string) => void>
+  waiting: number
+  detail?: string
+}
+
+/**
+ * Work that is done once for all who want it at the same time. A caller that is cancelled returns at once; the work is
+ * aborted when the last one has gone, and who comes then begins it anew. Failure is told to those who wait, and to
+ * nobody later.
+ */
+export class SharedWork<T> {
+  readonly #works = new Map<string, Work<T>>()
+  /** Also what is aborted and unwinds. */
+  readonly #unended = new Set<Promise<unknown>>()
+
+  async join(
+    key: string,
+    { signal, onProgress }: Waiting,
+    act: (working: Working) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    const work = this.#works.get(key) ?? this.#begin(key, act)
+    work.waiting += 1
+    if (onProgress) {
+      if (work.detail !== undefined) onProgress(work.detail)
+      work.listeners.add(onProgress)
+    }
+    try {
+      return await orAborted(work.result, signal)
+    } finally {
+      if (onProgress) work.listeners.delete(onProgress)
+      work.waiting -= 1
+      if (work.waiting === 0) this.#abandon(key, work)
+    }
+  }
+
+  /** Aborts all work, and waits until it has unwound. */
+  async close(): Promise<void> {
+    for (const [key, work] of this.#works) this.#abandon(key, work)
+    await Promise.allSettled(this.#unended)
+  }
+
+  #begin(key: string, act: (working: Working) => Promise<T>): Work<T> {
+    const abort = new AbortController()
+    const listeners = new Set<(detail: string) => void>()
+    const onProgress = (detail: string) => {
+      work.detail = detail
+      for (const listener of listeners) listener(detail)
+    }
+    // In a turn of its own, so that what it reports first finds its record.
+    const result = Promise.resolve().then(() => act({ signal: abort.signal, onProgress }))
+    const work: Work<T> = { result, abort, listeners, waiting: 0 }
+    this.#works.set(key, work)
+    this.#unended.add(result)
+    const ended = () => {
+      this.#unended.delete(result)
+      if (this.#works.get(key) === work) this.#works.delete(key)
+    }
+    result.then(ended, ended)
+    return work
+  }
+
+  #abandon(key: string, work: Work<T>): void {
+    if (this.#works.get(key) === work) this.#works.delete(key)
+    work.abort.abort()
+  }
+}
+
+/** Waits for the work, but no longer than the caller does. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  const gone = Promise.withResolvers<never>()
+  const onAbort = () => gone.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, gone.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
