@@ -10,8 +10,8 @@ export interface LauncherOptions {
   runDirectory: string
   ociRuntime?: string
   onMessage(message: FromLauncher): void
-  /** It ended, asked or not. */
-  onExit(words: string): void
+  /** It ended: with 0 when it has cleaned up. */
+  onExit(code: number | null, words: string): void
 }
 
 /** What it says on stderr, of which the end is kept for messages. */
@@ -48,11 +48,11 @@ export class LauncherProcess {
     const ready = Promise.withResolvers<string>()
     const ended = once(child, 'close').then(([code]) => code as number | null)
     ended.then(
-      () => {
+      (code) => {
         ready.reject(
           new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason: words.trim() || 'it ended at once' }),
         )
-        options.onExit(words.trim())
+        options.onExit(code, words.trim())
       },
       (cause) =>
         ready.reject(new MoorageError('RUNTIME_MISSING', { what: 'unshare (util-linux)' }, { cause })),

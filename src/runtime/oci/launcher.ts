@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { asMoorageError } from '../../errors.ts'
 import type { ContainerSpec } from '../runtime.ts'
 import type { SeccompSetting } from './bundle.ts'
+import { favourCgroupMoves, unfavourCgroupMoves } from './cgroup-moves.ts'
 import { removeCgroup } from './cgroups.ts'
 import { Container, type ContainerContext } from './container.ts'
 import { capabilities } from './container-defaults.ts'
@@ -22,6 +23,8 @@ const [instance = '', runDirectory = '', wantedTool] = process.argv.slice(2)
 
 const containers = new Map<string, Container>()
 let closing = false
+const givingUp = new AbortController()
+let favoured: Promise<void> | undefined
 
 function tell(message: FromLauncher): void {
   process.stdout.write(jsonLine(message))
@@ -48,9 +51,11 @@ async function close(paths: RuntimePaths): Promise<void> {
   for (const container of containers.values()) container.kill()
   await Promise.all([...containers.values()].map(({ removed }) => removed))
   removeCgroup(cgroupName(instance))
-  rmSync(paths.state, { recursive: true, force: true })
-  rmSync(join(paths.root, 'bpf'), { force: true })
-  // Bundles one by one above; one that is left has something mounted in it.
+  givingUp.abort()
+  await favoured
+  unfavourCgroupMoves(join(paths.root, 'cgroup'))
+  // Fails where a bundle is left, with something mounted in it that must not be emptied.
+  rmdirSync(paths.bundles)
   rmSync(paths.root, { recursive: true, force: true })
   process.exit(0)
 }
@@ -95,6 +100,8 @@ async function main(): Promise<void> {
       else if (message.type === 'signal') containers.get(message.id)?.signal(message.name)
       else containers.get(message.id)?.kill()
     }
+    // Nobody waits for it: the first containers start without.
+    favoured = favourCgroupMoves(instance, join(paths.root, 'cgroup'), givingUp.signal)
     for (const message of queue) handle(message)
     tell({ type: 'ready', runtime: tool.version })
   } catch (error) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
  *
  *     oci/state/ID/       crun's or runc's own state
  *     oci/bundles/ID/     config.json, rootfs (the mount point), pid, log, stdin
+ *     oci/cgroup/         a mount point, see cgroup-moves.ts
  *
  * Beside a container's upper directory stands `UPPER.overlay/`, with the overlay's work directory and mount points.
  */

@@ -116,9 +116,9 @@ class OciRuntime implements Runtime {
       runDirectory,
       ...(ociRuntime === undefined ? {} : { ociRuntime }),
       onMessage: (message) => this.#receive(message),
-      onExit: (words) => {
+      onExit: (code, words) => {
         this.#launcher = undefined
-        this.#cleaning = this.#cleanUp(words)
+        if (code !== 0) this.#cleaning = this.#cleanUp(words)
       },
     })
   }
@@ -147,10 +147,8 @@ class OciRuntime implements Runtime {
     const orphans = [...this.#orders]
     this.#orders.clear()
     try {
-      if (orphans.length > 0 || this.#closed === undefined) {
-        const { killed } = await recoverContainers(this.#options)
-        this.#options.logger?.warn({ killed, words }, 'the launcher has ended unasked')
-      }
+      const { killed } = await recoverContainers(this.#options)
+      this.#options.logger?.warn({ killed, words }, 'the launcher has ended unasked')
     } catch (error) {
       this.#options.logger?.warn({ error: String(error) }, 'cannot remove what the launcher left')
     }
