@@ -126,13 +126,13 @@ t.test('bad input gets a clear error and leaves nothing behind', async (t) => {
 
 t.test('a subnet that the host already uses', async (t) => {
   using directories = ownDirectories()
-  await run('ip', ['link', 'add', 'moortest0', 'type', 'veth', 'peer', 'name', 'moortest1'])
-  t.teardown(() => run('ip', ['link', 'del', 'moortest0']))
-  await run('ip', ['address', 'add', '10.213.7.1/24', 'dev', 'moortest0'])
-  await run('ip', ['link', 'set', 'moortest0', 'up'])
+  await run('ip', ['link', 'add', 'host-lan0', 'type', 'veth', 'peer', 'name', 'host-lan1'])
+  t.teardown(() => run('ip', ['link', 'del', 'host-lan0']))
+  await run('ip', ['address', 'add', '10.213.7.1/24', 'dev', 'host-lan0'])
+  await run('ip', ['link', 'set', 'host-lan0', 'up'])
   const error = await failure(startDaemon(directories, '--subnet', '10.213.0.0/16'))
   t.match(error.message, /the subnet 10\.213\.0\.0\/16 cannot be used/)
-  t.match(error.message, 'moortest0')
+  t.match(error.message, 'host-lan0')
 })
 
 t.test('not being root', async (t) => {
