@@ -59,7 +59,9 @@ const daemon = await fakeDaemon({
   },
 })
 const unhappy = await fakeDaemon({
-  'GET status': { document: canned({ problems: [problem], services: [grace, failed] }) },
+  'GET status': {
+    document: canned({ problems: [problem], services: [grace, failed, serviceRow({ state: 'stopped' })] }),
+  },
   'GET dns/query': { document: dnsAnswer('NXDOMAIN') },
 })
 t.teardown(async () => {
@@ -88,7 +90,7 @@ const cases: Case[] = [
     host: unhappy.host,
     code: 1,
     stdout:
-      /Problems:\n {2}DISK_LOW: only 1 GiB are free\n {4}hint: free some space\n\nNAME.*\npg +g00000000000 +stops in (60|59)m .*\nwww +f00000000000 +failed \(exit 42\) .* - +- +- +3h\n$/,
+      /Problems:\n {2}DISK_LOW: only 1 GiB are free\n {4}hint: free some space\n\nNAME.*\npg +g00000000000 +stops in (60|59)m .*\nwww +f00000000000 +failed \(exit 42\) .* - +- +- +3h\n1 stopped: moorage ps -a shows them\.\n$/,
   },
   { args: 'status --network other', stdout: /\n\nNo services\.\n$/ },
   { args: 'ps', stdout: /^NAME +ID .*\nredis .*\npg .*\n$/ },

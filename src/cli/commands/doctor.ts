@@ -26,7 +26,7 @@ async function doctor(
       name,
       detail,
     ])
-    for (const line of table(['', 'GROUP', 'CHECK', 'FOUND'], rows, terminal)) terminal.print(line)
+    for (const line of table(['RESULT', 'GROUP', 'CHECK', 'FOUND'], rows, terminal)) terminal.print(line)
     if (failed.length > 0) terminal.print('')
     for (const { name, remedy } of failed) terminal.print(`${printable(name)}: ${printable(remedy)}`)
   }

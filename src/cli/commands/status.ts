@@ -67,9 +67,10 @@ function linesOf(found: Status, terminal: Terminal, now: number): string[] {
   for (const { code, message, hint } of found.problems) {
     lines.push(`  ${code}: ${printable(message)}`, `    hint: ${printable(hint)}`)
   }
-  lines.push('')
-  if (found.services.length === 0) lines.push('No services.')
-  else lines.push(...serviceTable(found.services, [], terminal, now))
+  const shown = found.services.filter(({ state }) => state !== 'stopped')
+  const stopped = found.services.length - shown.length
+  lines.push('', ...(shown.length === 0 ? ['No services.'] : serviceTable(shown, [], terminal, now)))
+  if (stopped > 0) lines.push(`${stopped} stopped: moorage ps -a shows them.`)
   return lines
 }
 

@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import t from 'tap'
+import { type CommandOptions, runCommand, startCommand } from './command.ts'
+
+const base = mkdtempSync(join(tmpdir(), 'moorage-cli-daemon-'))
+t.teardown(() => rmSync(base, { recursive: true, force: true }))
+
+const env = {
+  MOORAGE_STATE_DIR: join(base, 'state'),
+  MOORAGE_RUNTIME_DIR: join(base, 'run'),
+  MOORAGE_LOG_LEVEL: 'info',
+}
+
+/** A real daemon; resolves when it has said that it listens. */
+async function startDaemon(args: string[], options: CommandOptions = { env }) {
+  const started = startCommand(['daemon', '--json', ...args], options)
+  const [line] = await Promise.race([
+    once(started.child.stdout as NodeJS.ReadableStream, 'data'),
+    started.outcome.then(({ stderr }) => {
+      throw new Error(`the daemon ended: ${stderr}`)
+    }),
+  ])
+  return { ...started, listening: JSON.parse(String(line)) as { pid: number; socket: string } }
+}
+
+t.test('a daemon runs until SIGTERM; status, ps and dns see it', async (t) => {
+  const { child, outcome, listening } = await startDaemon([])
+  t.match(listening, { apiVersion: 'v1', pid: child.pid, socket: join(base, 'run/moorage.sock') })
+  const status = await runCommand(['status'], { env })
+  t.equal(status.code, 0, status.stderr)
+  t.match(status.stdout, `pid ${child.pid}`)
+  t.match(status.stdout, /Network default: [\d./]+, gateway .*\n\nNo services\.\n$/)
+  t.match(JSON.parse((await runCommand(['ps', '--json'], { env })).stdout), {
+    apiVersion: 'v1',
+    services: [],
+  })
+  t.equal((await runCommand(['dns', 'query', 'nothing.moorage.internal'], { env })).code, 3)
+  t.equal((await runCommand(['logs', 'nobody'], { env })).code, 3)
+
+  const second = await runCommand(['daemon', '--runtime-dir', join(base, 'second')], { env })
+  t.equal(second.code, 1, 'the state directory is taken')
+  const lastLine = second.stderr.trimEnd().split('\n').at(-1) ?? ''
+  t.match(JSON.parse(lastLine), { error: { code: 'STATE_LOCKED', details: { pid: child.pid } } })
+
+  child.kill('SIGTERM')
+  t.equal((await outcome).code, 0)
+  t.equal((await runCommand(['status'], { env })).code, 5)
+})
+
+t.test('a daemon with --idle-exit leaves by itself', async (t) => {
+  const { outcome } = await startDaemon(['--idle-exit', '100ms'])
+  t.equal((await outcome).code, 0)
+})
+
+t.test('a daemon that is told to stop before it listens stops then', async (t) => {
+  const stateDirectory = join(base, 'fresh')
+  const { child, outcome } = startCommand(['daemon', '--state-dir', stateDirectory], { env })
+  // It is made at the beginning of the start, when signals are seen to already.
+  for (let waited = 0; waited < 10_000 && !existsSync(stateDirectory); waited += 2) await setTimeout(2)
+  child.kill('SIGINT')
+  const { code, stderr } = await outcome
+  t.equal(code, 0, stderr)
+  t.match(stderr, /the daemon has stopped/)
+})
+
+t.test('doctor looks at this host', async (t) => {
+  const { code, stdout, stderr } = await runCommand(['doctor', '--json'], { env })
+  const { probes } = JSON.parse(stdout) as { probes: { ok: boolean; remedy: string; group: string }[] }
+  t.equal(stderr, '')
+  t.ok(probes.length > 5)
+  t.equal(code, probes.every(({ ok }) => ok) ? 0 : 1)
+  t.ok(probes.every(({ ok, remedy }) => ok || remedy !== ''))
+})
