@@ -24,7 +24,9 @@ async function startDaemon(args: string[], options: CommandOptions = { env }) {
       throw new Error(`the daemon ended: ${stderr}`)
     }),
   ])
-  return { ...started, listening: JSON.parse(String(line)) as { pid: number; socket: string } }
+  const listening = JSON.parse(String(line)) as { pid: number; socket: string; error?: object }
+  if (listening.error) throw new Error(`the daemon did not start: ${line}`)
+  return { ...started, listening }
 }
 
 t.test('a daemon runs until SIGTERM; status, ps and dns see it', async (t) => {
