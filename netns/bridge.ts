@@ -243,9 +243,6 @@ function bridgeRequests(subnet: Subnet, mtu: number) {
     rtnetlink.addBridge({ index: bridgeIndex, name: bridgeName, mac: macBytes(gatewayOf(subnet)), mtu }),
     ...rtnetlink.bringUp(bridgeIndex, bridgeName),
     rtnetlink.addAddress(bridgeIndex, gateway),
-    // Each sandbox has a route of its own. An address that nobody has is unreachable at once: not asked for in vain,
-    // and above all not sent to the host, which would send it back.
-    rtnetlink.addRoute({ to: { address: addressBytes(subnet.first), length: subnet.length } }),
   ]
 }
 

@@ -10,8 +10,9 @@ import { inNamespace, NetnsError } from './kernel/index.ts'
 import { bridgeName, innerUplinkName, tableName, uplinkPrefix } from './names.ts'
 
 /**
- * Refused at once, never dropped in silence. A reset and not ICMP for TCP: the kernel sends few ICMP errors to the
- * same place in a second, and the connections in excess would hang.
+ * Refused at once, never dropped in silence. For TCP by a reset: of ICMP errors the kernel sends few to one place in a
+ * second, and one that arrives while connect() still holds the socket is lost, which between two namespaces of one
+ * machine is the rule. The connection would hang until its SYN is sent again.
  */
 const refuse = `
     meta l4proto tcp reject with tcp reset
@@ -44,10 +45,16 @@ table inet moorage {
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
     iifname "${bridgeName}" oifname "${bridgeName}" accept
+    # Each sandbox has a route of its own, so this address nobody has; the host would send it back.
+    oifname "${innerUplinkName}" ip daddr ${subnet} goto refused
     ip daddr 169.254.0.0/16 goto refused
     iifname "${bridgeName}" oifname "${innerUplinkName}" accept
     iifname "${innerUplinkName}" oifname "${bridgeName}" accept
     goto refused
+  }
+  chain output {
+    type filter hook output priority filter; policy accept;
+    oifname "${innerUplinkName}" ip daddr ${subnet} goto refused
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

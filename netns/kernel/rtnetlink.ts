@@ -228,13 +228,12 @@ const RT_SCOPE_LINK = 253
 const RTN_UNICAST = 1
 const RTN_BROADCAST = 3
 const RTN_MULTICAST = 5
-const RTN_UNREACHABLE = 7
 
 export interface Route {
   /** Undefined: the default route. */
   to?: { address: Bytes; length: number }
-  /** The link; without one the destination is unreachable, and says so. */
-  index?: number
+  /** The link. */
+  index: number
   via?: Bytes
   source?: Bytes
 }
@@ -245,11 +244,11 @@ function routeRequest(type: number, flags: number, { to, index, via, source }: R
   header.writeUInt8(to?.length ?? 0, 1)
   header.writeUInt8(RT_TABLE_MAIN, 4)
   header.writeUInt8(RTPROT_STATIC, 5)
-  header.writeUInt8(index === undefined || via !== undefined ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK, 6)
-  header.writeUInt8(index === undefined ? RTN_UNREACHABLE : RTN_UNICAST, 7)
+  header.writeUInt8(via !== undefined ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK, 6)
+  header.writeUInt8(RTN_UNICAST, 7)
   const attributes: Attribute[] = []
   if (to !== undefined) attributes.push([RTA_DST, to.address])
-  if (index !== undefined) attributes.push([RTA_OIF, u32(index)])
+  attributes.push([RTA_OIF, u32(index)])
   if (via !== undefined) attributes.push([RTA_GATEWAY, via])
   if (source !== undefined) attributes.push([RTA_PREFSRC, source])
   const name = to === undefined ? 'the default route' : `the route to ${to.address.join('.')}/${to.length}`

@@ -1,0 +1,75 @@
+/** A run directory and an instance of a test's own, and what iproute2 and nft say of them. */
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { createNetwork, type Network, type NetworkOptions } from '../../netns/index.ts'
+import { deriveInstance } from '../../netns/names.ts'
+import { connectTcp } from '../../netns/sockets.ts'
+
+export const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' })
+
+/** A command inside a network namespace. */
+export const inside = (namespace: string, command: string, ...args: string[]) =>
+  run('nsenter', `--net=${namespace}`, command, ...args)
+
+export interface Place {
+  runDirectory: string
+  instance: string
+}
+
+interface Test {
+  teardown(fn: () => unknown): unknown
+}
+
+export function ownPlace(t: Test): Place {
+  const runDirectory = mkdtempSync(join(tmpdir(), 'netns-test-'))
+  t.teardown(() => rmSync(runDirectory, { recursive: true, force: true }))
+  return { runDirectory, instance: deriveInstance(randomBytes(16).toString('hex')) }
+}
+
+/** A network that is gone when the test is over. */
+export async function ownNetwork(t: Test, options: Partial<NetworkOptions> = {}): Promise<Network> {
+  const network = await createNetwork({ name: 'test', poolSize: 0, ...ownPlace(t), ...options })
+  t.teardown(() => network.destroy())
+  return network
+}
+
+/** Everything that an instance has in the kernel and in its run directory, as others see it. */
+export function remains({ runDirectory, instance }: Place): string[] {
+  const lines = (command: string, ...args: string[]) => run(command, ...args).split('\n')
+  return [
+    ...lines('ip', '-o', 'link').filter((line) => line.includes(`moor${instance}`)),
+    ...lines('ip', 'route').filter((line) => line.includes(`moor${instance}`)),
+    ...lines('nft', 'list', 'tables').filter((line) => line.includes(instance)),
+    ...readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(runDirectory)),
+    ...readdirSync(join(runDirectory, 'netns')),
+  ]
+}
+
+/** Looks again and again until it is so. */
+export async function until(what: string, so: () => boolean, milliseconds = 10_000): Promise<void> {
+  const end = performance.now() + milliseconds
+  while (!so()) {
+    if (performance.now() > end) throw new Error(`still not so after ${milliseconds} ms: ${what}`)
+    await turn()
+  }
+}
+
+/** How a TCP connection from a namespace ends: `open`, the error's code, or `TIMEOUT` after a second. */
+export async function dial(namespace: number, address: string, port: number): Promise<string> {
+  try {
+    const connection = await connectTcp(namespace, address, port, { timeout: 1000 })
+    connection.destroy()
+    return 'open'
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+}
+
+/** How many descriptors this process has, but for those of a thread that is just ending. */
+export const openFiles = () => readdirSync('/proc/self/fd').length
