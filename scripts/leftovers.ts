@@ -61,16 +61,13 @@ function processes(root: string): string[] {
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
-        const marks = [
-          command,
-          readFileSync(`/proc/${pid}/cgroup`, 'utf8'),
-          readlinkSync(`/proc/${pid}/cwd`),
-        ].join('\n')
-        return command !== '' && (/moorage|launcher/.test(marks) || marks.includes(root))
-          ? [`${pid} ${command}`]
-          : []
+        // `HIERARCHY:NAME:PATH`: a hierarchy may well have our name while this process is in its root.
+        const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8').replaceAll(/^\d+:[^:]*:/gm, '')
+        const marks = [command, groups, readlinkSync(`/proc/${pid}/cwd`)].join('\n')
+        const isOurs = /moorage|launcher/.test(marks) || marks.includes(root)
+        return command !== '' && isOurs ? [`${pid} ${command.slice(0, 200)}`] : []
       } catch {
-        return []
+        return [] // it ended meanwhile
       }
     })
 }
