@@ -195,6 +195,12 @@ export const catalogue = {
     status: 422,
     exit: 1,
   },
+  DIRECTORY_UNREADABLE: {
+    sentence: '{path} cannot be read: {reason}',
+    hint: 'check that it exists and that you may read it; exclude leaves parts of a directory out',
+    status: 400,
+    exit: 1,
+  },
   CANCELLED: {
     sentence: 'cancelled: {reason}',
     hint: 'nothing more is done for this call',

@@ -1,7 +1,8 @@
 /** The graph that a user describes, by value: operations, digests, names; and what client and daemon say to each other. */
 export { canonicalJson } from './canonical.ts'
 export { digestOf } from './digest.ts'
-export { type DirectoryFilter, digestDirectory } from './directory-digest.ts'
+export { digestDirectory } from './directory-digest.ts'
+export type { DirectoryFilter } from './directory-filter.ts'
 export { type Duration, milliseconds } from './durations.ts'
 export { hostnameOf, labelOf, zone } from './hostname.ts'
 export * from './messages.ts'

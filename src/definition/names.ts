@@ -4,16 +4,20 @@ import { zone } from './hostname.ts'
 const labelPattern = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i
 const longestName = 253
 
+/** What inet_aton(3) takes for an address before any name is looked up: `10.1` and `0x7f000001` too. */
+const addressPattern = /^(0x[\da-f]*|\d+)(\.(0x[\da-f]*|\d+)){0,3}$/
+
 /** What is wrong with an alias, if anything: it may be any host name, one of the real world too. */
 export function aliasProblem(alias: string): string | undefined {
-  const name = alias.toLowerCase().replace(/\.$/, '')
+  const name = alias.toLowerCase()
   if (name === '' || name.length > longestName) return `it must have 1 to ${longestName} characters`
+  if (name.endsWith('.')) return 'it is written without a dot at its end'
   if (!name.split('.').every((label) => labelPattern.test(label))) {
     return 'each part between dots is of letters, digits, "-" and "_", 63 at most, no "-" at its ends'
   }
   if (name === 'localhost' || name.endsWith('.localhost')) return 'localhost is the container itself'
   if (name === zone || name.endsWith(`.${zone}`)) return `names under ${zone} belong to the services`
-  if (/^[\d.]+$/.test(name)) return 'it looks like an address'
+  if (addressPattern.test(name)) return 'it looks like an address'
   return undefined
 }
 

@@ -6,14 +6,15 @@ import { schemaVersion } from './operations.ts'
 export interface ExecVertex {
   input: string
   args: readonly string[]
-  /** Sorted by name. */
+  /** In any order; of two of one name the last one counts. */
   env: readonly (readonly [name: string, value: string])[]
   user: string
   workdir: string
   stdin?: string | undefined
   expect: 'success' | 'any' | readonly number[]
-  /** Sorted by path. */
+  /** In any order. */
   mounts: readonly { type: 'cache'; path: string; volume: string; sharing: Sharing }[]
+  /** In any order. */
   bindings: readonly { alias: string; service: string }[]
   hostname?: string | undefined
   instance?: string | undefined
@@ -27,18 +28,23 @@ export function execVertex(vertex: ExecVertex): string {
     op: 'exec',
     input,
     args,
-    env,
+    env: [...new Map(env)].sort(([a], [b]) => order(a, b)),
     user,
     workdir,
     expect: typeof expect === 'string' ? expect : expect.toSorted((a, b) => a - b),
-    mounts,
+    mounts: mounts.toSorted((a, b) => order(a.path, b.path)),
     bindings: bindings
       .map(({ alias, service }) => ({ alias: alias.toLowerCase(), service }))
-      .sort((a, b) => (a.alias < b.alias ? -1 : 1)),
+      .sort((a, b) => order(a.alias, b.alias)),
     ...(stdin === undefined ? {} : { stdin }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(instance === undefined ? {} : { instance }),
   })
+}
+
+/** By UTF-16 code units, as RFC 8785 orders names: the same in every locale. */
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** An image's root filesystem, by the digest that its reference is pinned to. */
