@@ -4,7 +4,7 @@ import t from 'tap'
 import type { MoorageError } from '../../src/index.ts'
 import { cliPath, leftOf, ownDirectories, run, startDaemon, until } from './own-daemon.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(240_000)
 const image = 'mmdebstrap:bookworm?packages=busybox-static'
 
 /** What a call fails with. */

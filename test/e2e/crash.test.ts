@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { leftOf, type OwnDaemon, ownDirectories, startDaemon, until } from './own-daemon.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(240_000)
 const image = 'mmdebstrap:bookworm?packages=busybox-static'
 const serve = ['sh', '-c', 'mkdir -p /w && exec busybox httpd -f -p 80 -h /w']
 
