@@ -3,7 +3,7 @@
  * the host, the uplink. Lives in the worker, since making and removing links waits.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, writeFileSync } from 'node:fs'
 import {
   AddressLeases,
   addressBytes,
@@ -76,6 +76,7 @@ export class Bridge {
   readonly #steps: AsyncDisposableStack
   readonly #ports = new Map<number, Port>()
   #count = 0
+  #removed = false
 
   private constructor(parts: {
     made: MadeNetwork
@@ -180,6 +181,9 @@ export class Bridge {
     if (port === undefined) return
     try {
       await this.#firewall.expel(port.link.name, port.made.address, port.made.mac)
+    } catch (error) {
+      // With the whole network gone, there is nothing to be expelled from.
+      if (!this.#removed) throw error
     } finally {
       this.#forget(key, port)
     }
@@ -196,6 +200,7 @@ export class Bridge {
   }
 
   async remove(): Promise<void> {
+    this.#removed = true
     const ports = [...this.#ports.values()]
     this.#ports.clear()
     for (const { made } of ports) closeSync(made.fd)
@@ -230,6 +235,9 @@ function makeNamespace(path: string): { fd: number; value: NetlinkSocket } {
       writeFileSync(`${conf}/${scope}/accept_redirects`, '0')
     }
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+    // Where Docker has loaded br_netfilter, frames between bridge ports pass the IP rules a first time, as bridged.
+    const bridged = '/proc/sys/net/bridge/bridge-nf-call-iptables'
+    if (existsSync(bridged)) writeFileSync(bridged, '0')
     writeFileSync(path, '')
     bindMount('/proc/thread-self/ns/net', path)
     return new NetlinkSocket()

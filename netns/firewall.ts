@@ -37,8 +37,8 @@ table inet moorage {
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
     ct state established,related accept
-    iifname "${bridgeName}" ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept
-    iifname "${bridgeName}" ip daddr ${gateway} icmp type echo-request accept
+    ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept
+    ip daddr ${gateway} icmp type echo-request accept
     goto refused
   }
   chain forward {
@@ -118,9 +118,13 @@ export async function applyRuleset(ruleset: string, namespace?: number): Promise
   nft.stdin.end(ruleset)
   const ended = Promise.all([text(nft.stdout), text(nft.stderr), once(nft, 'close')])
   const [printed, said, [code]] = await ended.catch((cause) => {
-    throw new NetnsError('NFT_FAILED', `nft cannot be run: ${cause.message}; is nftables installed?`, {
-      cause,
-    })
+    throw new NetnsError(
+      'NFT_FAILED',
+      `nft cannot be run: ${cause.message}; is nftables installed, and in the PATH?`,
+      {
+        cause,
+      },
+    )
   })
   if (code !== 0) throw new NetnsError('NFT_FAILED', `nft refused: ${said.trim()}`)
   return printed

@@ -51,6 +51,21 @@ function attributes({ readOnly, noSuid, noDevices, noExec }: MountLimits): numbe
   return (readOnly ? 1 : 0) | (noSuid ? 2 : 0) | (noDevices ? 4 : 0) | (noExec ? 8 : 0)
 }
 
+/** The kernel refuses an overlay of one layer and no upper: that is the directory itself. */
+const isOneLayer = ({ lowers, upper }: OverlayLayers) => upper === undefined && lowers.length === 1
+
+/** A read-only view of a directory; the directory itself stays as it is. */
+function cloneLayer(directory: string, limits: MountLimits): number {
+  const clone = libc.openTree(AT_FDCWD, directory, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+  try {
+    libc.setMountAttributes(clone, attributes({ ...limits, readOnly: true }), `make ${directory} read-only`)
+    return clone
+  } catch (error) {
+    closeSync(clone)
+    throw error
+  }
+}
+
 /**
  * An overlay that is mounted nowhere: read it with `openInRoot`. The caller closes the descriptor, and with it the
  * mount.
@@ -58,10 +73,7 @@ function attributes({ readOnly, noSuid, noDevices, noExec }: MountLimits): numbe
  * @throws NetnsError `KERNEL` with errno `EINVAL` where the kernel has no `lowerdir+` (before 6.7)
  */
 export function openOverlay(layers: OverlayLayers): number {
-  // The kernel refuses an overlay of one layer: that is the directory itself.
-  if (layers.upper === undefined && layers.lowers.length === 1) {
-    return libc.openTree(AT_FDCWD, layers.lowers[0] as string, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
-  }
+  if (isOneLayer(layers)) return cloneLayer(layers.lowers[0] as string, layers)
   const doing = `set up an overlay of ${layers.lowers.length} layers`
   const context = libc.fsopen('overlay', FSOPEN_CLOEXEC)
   try {
@@ -82,8 +94,8 @@ const MS_LIMITS = { readOnly: 1, noSuid: 2, noDevices: 4, noExec: 8 } as const
 /** `:` parts the layers and `,` the options; a backslash keeps both, and itself. */
 const escaped = (path: string) => path.replace(/[\\:,]/g, '\\$&')
 
-/** The old way, for kernels without `lowerdir+`: all in one string of at most a page. */
-function mountByOptions(target: string, layers: OverlayLayers): void {
+/** The old way, and the only one for kernels without `lowerdir+` (before 6.7): all in one string of at most a page. */
+export function mountByOptions(target: string, layers: OverlayLayers): void {
   const parts = [`lowerdir=${layers.lowers.map(escaped).join(':')}`]
   if (layers.upper !== undefined) parts.push(`upperdir=${escaped(layers.upper)}`)
   if (layers.work !== undefined) parts.push(`workdir=${escaped(layers.work)}`)
@@ -110,24 +122,41 @@ let byOptions = false
  * @throws NetnsError `KERNEL`
  */
 export function mountOverlay({ target, ...layers }: OverlayLayers & { target: string }): void {
-  if (!byOptions) {
-    let mount: number
-    try {
-      mount = openOverlay(layers)
-    } catch (error) {
-      // A wrong layer is EINVAL or ENOENT too: what the old call says of it then is as good an answer.
-      mountByOptions(target, layers)
-      byOptions = error instanceof NetnsError && error.errno === 'EINVAL'
-      return
-    }
-    try {
-      libc.moveMount(mount, target, MOVE_MOUNT_F_EMPTY_PATH)
-    } finally {
-      closeSync(mount)
-    }
+  const mount = openOverlayIfKnown(layers)
+  if (mount === undefined) {
+    mountByOptions(target, layers)
     return
   }
-  mountByOptions(target, layers)
+  try {
+    libc.moveMount(mount, target, MOVE_MOUNT_F_EMPTY_PATH)
+  } finally {
+    closeSync(mount)
+  }
+}
+
+/** Undefined where the kernel may be too old: it says EINVAL, as it does of much else. */
+function openOverlayIfKnown(layers: OverlayLayers): number | undefined {
+  if (byOptions && !isOneLayer(layers)) return undefined
+  try {
+    return openOverlay(layers)
+  } catch (error) {
+    if (isOneLayer(layers) || !(error instanceof NetnsError && error.errno === 'EINVAL')) throw error
+    byOptions = isTooOld()
+    return undefined
+  }
+}
+
+/** Asked of a context that is thrown away: does the overlay filesystem know this parameter at all? */
+function isTooOld(): boolean {
+  const context = libc.fsopen('overlay', FSOPEN_CLOEXEC)
+  try {
+    libc.fsconfig(context, SET_STRING, 'lowerdir+', '/', 'ask for lowerdir+')
+    return false
+  } catch {
+    return true
+  } finally {
+    closeSync(context)
+  }
 }
 
 const RESOLVE_NO_MAGICLINKS = 0x02

@@ -50,6 +50,7 @@ const numbered = {
   fsopen: libc.func('long syscall(long, str, uint)'),
   fsconfig: libc.func('long syscall(long, int, uint, str, str, int)'),
   fsmount: libc.func('long syscall(long, int, uint, uint)'),
+  mountSetattr: libc.func('long syscall(long, int, str, uint, uint8_t *, size_t)'),
   openat2: libc.func('long syscall(long, int, str, uint8_t *, size_t)'),
 }
 
@@ -162,6 +163,14 @@ export const fsconfig = (
 
 export const fsmount = (fd: number, flags: number, attributes: number, doing: string) =>
   checked(doing, () => numbered.fsmount(432, fd, flags, attributes))
+
+const AT_EMPTY_PATH = 0x1000
+
+/** Adds attributes to a mount that is known by a descriptor (struct mount_attr). */
+export function setMountAttributes(fd: number, attributes: number, doing: string): void {
+  const attr = new Uint8Array(BigUint64Array.of(BigInt(attributes), 0n, 0n, 0n).buffer)
+  checked(doing, () => numbered.mountSetattr(442, fd, '', AT_EMPTY_PATH, attr, attr.length))
+}
 
 /** `how` is struct open_how. */
 export const openat2 = (directory: number, path: string, how: Uint8Array, doing: string) =>

@@ -198,6 +198,16 @@ t.test('after destroy nothing more is made', async (t) => {
   t.throws(() => network.bindUdp(network.gateway, 53), { code: 'NETWORK_GONE' })
 })
 
+t.test('sandboxes and their network may be destroyed at the same time', async (t) => {
+  const place = ownPlace(t)
+  const network = await createNetwork({ ...place, name: 'test', poolSize: 4 })
+  const boxes = await Promise.all(Array.from({ length: 10 }, () => network.createSandbox()))
+  await Promise.all([...boxes.slice(0, 5).map((box) => box.destroy()), network.destroy()])
+  await Promise.all(boxes.map((box) => box.destroy()))
+  t.equal(network.sandboxes, 0)
+  t.same(remains(place), [])
+})
+
 t.test('the host’s table is there while anybody of the instance is', async (t) => {
   const place = ownPlace(t)
   const tables = () => run('nft', 'list', 'tables').includes(place.instance)

@@ -30,7 +30,10 @@ t.test('a network without nft', async (t) => {
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.match(await text(child.stdout), /^NFT_FAILED nft cannot be run: .*ENOENT; is nftables installed\?/)
+  t.match(
+    await text(child.stdout),
+    /^NFT_FAILED nft cannot be run: .*ENOENT; is nftables installed, and in the PATH\?/,
+  )
   t.same(remains(place), [])
 })
 
