@@ -10,9 +10,13 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
-import { findLeftovers, takePicture } from './leftovers.ts'
+import { endMarked, findLeftovers, takePicture } from './leftovers.ts'
 
 const root = join(import.meta.dirname, '..')
+
+/** Where the reporter puts its count; in the environment of every process that the tests start, and of no other. */
+const summaryFolder = mkdtempSync(join(tmpdir(), 'test-summary-'))
+const summary = join(summaryFolder, 'summary.json')
 
 /** The folders of test/ whose tests need no root, and take seconds. */
 const unitFolders = ['dns', 'definition', 'lifecycle', 'client', 'scripts']
@@ -53,35 +57,29 @@ function testFiles(): string[] {
 }
 
 async function tap(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'test-summary-'))
-  const summary = join(folder, 'summary.json')
   // A few files alone say nothing about the coverage of the whole.
   const partial = files.length > 0 || options.unit
   const chosen = testFiles()
   if (partial && chosen.length === 0) return fail('tap: there is no test file to run')
   const args = [...(partial ? ['--disable-coverage'] : []), ...chosen]
-  try {
-    const child = spawn('tap', args, {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, MOORAGE_TEST_SUMMARY: summary, ...(options.long ? { MOORAGE_LONG: '1' } : {}) },
-    })
-    const [code, signal] = await once(child, 'exit')
-    if (!existsSync(summary))
-      return fail(`tap itself: ended with ${signal ?? `code ${code}`} before it had a result`)
-    const counted = JSON.parse(readFileSync(summary, 'utf8')) as { passed: number; failed: number }
-    passed += counted.passed
-    failed += counted.failed
-    if (counted.passed + counted.failed === 0) fail('tap: no test was run')
-    else if (code !== 0 && counted.failed === 0) {
-      fail(
-        partial
-          ? `tap: every test passed, but it exited with code ${code}`
-          : 'coverage: below the thresholds of .taprc (the table is above)',
-      )
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
+  const child = spawn('tap', args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, MOORAGE_TEST_SUMMARY: summary, ...(options.long ? { MOORAGE_LONG: '1' } : {}) },
+  })
+  const [code, signal] = await once(child, 'exit')
+  if (!existsSync(summary))
+    return fail(`tap itself: ended with ${signal ?? `code ${code}`} before it had a result`)
+  const counted = JSON.parse(readFileSync(summary, 'utf8')) as { passed: number; failed: number }
+  passed += counted.passed
+  failed += counted.failed
+  if (counted.passed + counted.failed === 0) fail('tap: no test was run')
+  else if (code !== 0 && counted.failed === 0) {
+    fail(
+      partial
+        ? `tap: every test passed, but it exited with code ${code}`
+        : 'coverage: below the thresholds of .taprc (the table is above)',
+    )
   }
 }
 
@@ -89,11 +87,17 @@ await stage('lint', 'biome', 'check', '--error-on-warnings', '.')
 await stage('types', 'tsc', '--noEmit')
 await stage('import arrows', 'node', 'scripts/arrows.ts')
 
-const before = takePicture(root)
+const before = takePicture(summary)
 await tap().catch((error) => fail(`tap: ${error instanceof Error ? error.message : error}`))
-const left = await findLeftovers(before, root)
+const left = await findLeftovers(before, summary)
 for (const thing of left) console.log(`  left behind: ${thing}`)
-if (left.length > 0) fail(`clean-up: the tests left ${left.length} things on this host (above)`)
+if (left.length > 0) {
+  fail(
+    `clean-up: the tests left ${left.length} things on this host (above); what still runs of them is ended now`,
+  )
+  await endMarked(summary)
+}
+rmSync(summaryFolder, { recursive: true })
 
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -2,7 +2,7 @@
  * What the tests could leave on the host. A picture is taken before and after; whatever is new stayed behind.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -54,32 +54,45 @@ function directoriesIn(directory: string): string[] {
   }
 }
 
-/** Processes of ours: by their command line, their working directory, or the cgroup they are in. */
-function processes(root: string): string[] {
+/** What a file of /proc says of a process; nothing once it has ended. */
+function about(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** The processes that were started below one that had `mark` in its environment. */
+export function markedProcesses(mark: string): number[] {
   return namesIn('/proc')
-    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((name) => /^\d+$/.test(name) && about(name, 'environ').includes(mark))
+    .map(Number)
+}
+
+/** Processes of ours: by their environment, their command line, or the cgroup they are in. */
+function processes(mark: string): string[] {
+  const marked = new Set(markedProcesses(mark))
+  return namesIn('/proc')
+    .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
-        // `HIERARCHY:NAME:PATH`: a hierarchy may well have our name while this process is in its root.
-        const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8').replaceAll(/^\d+:[^:]*:/gm, '')
-        const marks = [command, groups, readlinkSync(`/proc/${pid}/cwd`)].join('\n')
-        const isOurs = /moorage|launcher/.test(marks) || marks.includes(root)
-        return command !== '' && isOurs ? [`${pid} ${command.slice(0, 200)}`] : []
-      } catch {
-        return [] // it ended meanwhile
-      }
+      const command = about(pid, 'cmdline').replaceAll('\0', ' ').trim()
+      // `HIERARCHY:NAME:PATH`: a hierarchy may well have our name while this process is in its root.
+      const groups = about(pid, 'cgroup').replaceAll(/^\d+:[^:]*:/gm, '')
+      const isOurs = marked.has(Number(pid)) || /moorage/.test(`${command}\n${groups}`)
+      return command !== '' && isOurs ? [`${pid} ${command.slice(0, 200)}`] : []
     })
 }
 
-export function takePicture(root: string): Picture {
+/** @param mark - what the environment of the tests has, and of nothing else */
+export function takePicture(mark: string): Picture {
   return new Map([
     ['network namespace', new Set(linesOf('ip', 'netns').map((line) => line.split(' ')[0] ?? line))],
     ['network link', new Set(links())],
     ['nft table', new Set(linesOf('nft', 'list', 'tables'))],
     ['mount', new Set(mounts())],
     ['cgroup', new Set(cgroups())],
-    ['process', new Set(processes(root))],
+    ['process', new Set(processes(mark))],
     ['temporary directory', new Set(namesIn(tmpdir()).filter((name) => name.startsWith('moorage')))],
   ])
 }
@@ -92,11 +105,26 @@ export function difference(before: Picture, after: Picture): string[] {
 }
 
 /** Looks until nothing is left, for as long as `patience` in milliseconds: the kernel destroys namespaces later. */
-export async function findLeftovers(before: Picture, root: string, patience = 5_000): Promise<string[]> {
+export async function findLeftovers(before: Picture, mark: string, patience = 5_000): Promise<string[]> {
   const deadline = performance.now() + patience
   for (;;) {
-    const left = difference(before, takePicture(root))
+    const left = difference(before, takePicture(mark))
     if (left.length === 0 || performance.now() > deadline) return left
     await sleep(100)
+  }
+}
+
+/** Ends what still runs of the tests, first by SIGTERM, at which a daemon clears up after itself. */
+export async function endMarked(mark: string): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    const deadline = performance.now() + 10_000
+    for (const pid of markedProcesses(mark)) {
+      try {
+        process.kill(pid, signal)
+      } catch {
+        // it ended meanwhile
+      }
+    }
+    while (markedProcesses(mark).length > 0 && performance.now() < deadline) await sleep(50)
   }
 }

@@ -4,34 +4,31 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { difference, findLeftovers, takePicture } from '../../scripts/leftovers.ts'
+import { difference, endMarked, findLeftovers, takePicture } from '../../scripts/leftovers.ts'
 
-const nowhere = '/no/such/repository'
+const mark = `left-behind-${process.pid}`
 
-t.test('a process and a directory that stay behind are named; once they are gone, nothing is', async (t) => {
-  const before = takePicture(nowhere)
+t.test('a process and a directory that stay behind are named, and can be ended', async (t) => {
+  const before = takePicture(mark)
   const directory = mkdtempSync(join(tmpdir(), 'moorage-left-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const child = spawn('sh', ['-c', 'echo here; read line', 'moorage-left-behind'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
+  // A grandchild, whose parent has ended: nothing but its environment tells whose it is.
+  const child = spawn('sh', ['-c', 'sleep 30 & echo here'], {
+    env: { ...process.env, MARK: mark },
+    stdio: ['ignore', 'pipe', 'ignore'],
   })
-  t.teardown(() => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
+  child.stdout.destroy()
+  await once(child, 'exit')
 
   const ours = (things: string[]) =>
-    things.filter(
-      (thing) => thing.includes('left-behind') || thing.includes(directory.slice(tmpdir().length + 1)),
-    )
-  t.match(ours(difference(before, takePicture(nowhere))), [
-    new RegExp(`^process ${child.pid} sh -c .*moorage-left-behind`),
-    /^temporary directory moorage-left-/,
-  ])
+    things.filter((thing) => thing.includes('sleep 30') || directory.endsWith(thing.split(' ').at(-1) ?? ''))
+  const found = ours(difference(before, takePicture(mark)))
+  t.match(found, [/^process \d+ .*sleep 30/, /^temporary directory moorage-left-/])
 
-  const exit = once(child, 'exit')
-  child.stdin.end()
-  await exit
+  await endMarked(mark)
   rmSync(directory, { recursive: true })
-  t.same(ours(await findLeftovers(before, nowhere, 0)), [])
+  t.same(ours(await findLeftovers(before, mark, 0)), [])
 })
 
 t.test('what was there before does not count', async (t) => {
