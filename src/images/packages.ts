@@ -6,7 +6,7 @@ import type { Store, StoredImage } from '../store/index.ts'
 import { hostSources } from './debian-mirror.ts'
 import type { PackagesReference } from './reference.ts'
 import type { Working } from './shared-work.ts'
-import { fullDisk, lastWords, runTool } from './tool.ts'
+import { fullDisk, lastWords, runTool, settle } from './tool.ts'
 
 /** Part of the digest: a change of how the filesystem is made makes another image. */
 const recipe = 2
@@ -51,7 +51,7 @@ export async function buildFromPackages(
   const work = await store.temporary()
   try {
     onProgress(`building from Debian packages: ${packages.join(', ') || 'none but the base'}`)
-    const unpacked = await unpackPackages(reference, work, signal)
+    const unpacked = await unpackPackages(store, reference, work, signal)
     const missing = packages.find((wanted) => !unpacked.some((archive) => answers(archive, wanted)))
     if (missing !== undefined) {
       const reason = `${missing} is not a package of its own in ${suite} (a virtual one?)`
@@ -63,6 +63,7 @@ export async function buildFromPackages(
     await Promise.all(devices.map((name) => rm(join(rootfs, 'dev', name), { recursive: true })))
     await chmod(rootfs, 0o755)
     const digest = `sha256:${createHash('sha256').update(JSON.stringify({ recipe, unpacked })).digest('hex')}`
+    await settle(rootfs, signal)
     return await store.images.adopt({
       digest,
       rootfs,
@@ -76,6 +77,7 @@ export async function buildFromPackages(
 
 /** Makes `rootfs` in the directory; returns the sorted names of the package archives it was made of. */
 async function unpackPackages(
+  store: Store,
   { ref, suite, packages }: PackagesReference,
   work: string,
   signal: AbortSignal,
@@ -101,7 +103,7 @@ async function unpackPackages(
     ],
     { signal, env: { ...process.env, MOORAGE_PACKAGES: listing, TMPDIR: work } },
   )
-  if (code !== 0) throw failureOf(ref, stderr, work)
+  if (code !== 0) throw failureOf(ref, stderr, store.directory)
   return (await readFile(listing, 'utf8')).trim().split('\n')
 }
 

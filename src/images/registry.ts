@@ -8,7 +8,7 @@ import { digestOfBytes, type Manifest, parseManifest } from './manifest.ts'
 import type { RegistryReference } from './reference.ts'
 import type { Working } from './shared-work.ts'
 import { createSkopeo, type RegistryOptions, sourceOf } from './skopeo.ts'
-import { fullDisk, lastWords, runTool } from './tool.ts'
+import { fullDisk, lastWords, runTool, settle } from './tool.ts'
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 const architecture = architectures[process.arch] ?? process.arch
@@ -25,7 +25,7 @@ export interface Registry {
 }
 
 export function createRegistry(store: Store, options: RegistryOptions): Registry {
-  const skopeo = createSkopeo(options)
+  const skopeo = createSkopeo(store.directory, options)
 
   const manifestOf = async (
     reference: RegistryReference,
@@ -103,12 +103,13 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
           cwd: work,
         })
         if (unpack.code !== 0) {
-          const full = fullDisk(unpack.stderr, `the image ${ref}`, work)
+          const full = fullDisk(unpack.stderr, `the image ${ref}`, store.directory)
           throw full ?? new MoorageError('IMAGE_FAILED', { ref, reason: lastWords(unpack.stderr) })
         }
         const rootfs = join(work, 'rootfs')
         // Whatever its archive says of its top: everybody in a container must get through it.
         await chmod(rootfs, 0o755)
+        await settle(rootfs, signal)
         return await store.images.adopt({ digest, rootfs, source: ref, config })
       } finally {
         await rm(work, { recursive: true, force: true })

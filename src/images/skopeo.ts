@@ -28,7 +28,10 @@ export function sourceOf({ registry, repository, tag }: RegistryReference, diges
 }
 
 /** Asking registries through skopeo, without credentials: those of the host's root are not the caller's. */
-export function createSkopeo({ insecure = [], patience = 15_000 }: RegistryOptions): Skopeo {
+export function createSkopeo(
+  stateDirectory: string,
+  { insecure = [], patience = 15_000 }: RegistryOptions,
+): Skopeo {
   const run = async (
     reference: RegistryReference,
     args: readonly string[],
@@ -39,7 +42,7 @@ export function createSkopeo({ insecure = [], patience = 15_000 }: RegistryOptio
       // Large blobs pass through a temporary file.
       ...(cwd === undefined ? {} : { cwd, env: { ...process.env, TMPDIR: cwd } }),
     })
-    if (code !== 0) throw failureOf(reference.ref, stderr, cwd ?? '')
+    if (code !== 0) throw failureOf(reference.ref, stderr, stateDirectory)
     return stdout
   }
   const plain = ({ registry }: RegistryReference) => insecure.includes(registry) || isLoopback(registry)

@@ -83,6 +83,17 @@ export function lastWords(stderr: string): string {
 
 /** A full disk, whichever tool found it; nothing when that is not what its words say. */
 export function fullDisk(stderr: string, what: string, path: string): MoorageError | undefined {
-  if (!/no space left on device|disk quota exceeded|enough free space/i.test(stderr)) return undefined
-  return new MoorageError('DISK_FULL', { what, path }, { cause: new Error(lastWords(stderr)) })
+  const words = /^.*(no space left on device|disk quota exceeded|enough free space).*$/im.exec(stderr)
+  return words
+    ? new MoorageError('DISK_FULL', { what, path }, { cause: new Error(words[0].trim()) })
+    : undefined
+}
+
+/**
+ * Waits until what was written to a filesystem is on the disk itself: an image is pinned for good, and a loss of power
+ * must not leave one of empty files.
+ */
+export async function settle(directory: string, signal: AbortSignal): Promise<void> {
+  const { code, stderr } = await runTool('sync', ['--file-system', directory], { signal })
+  if (code !== 0) throw new Error(`sync --file-system ${directory}: ${lastWords(stderr)}`)
 }

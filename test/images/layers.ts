@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { sha256 } from './own-registry.ts'
 
+const gzip = (bytes: Buffer) => gzipSync(bytes, { level: 1 })
+
 export interface Layer {
   bytes: Buffer
   mediaType: string
@@ -12,18 +14,21 @@ export interface Layer {
 }
 
 const compressions = {
-  oci: { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', compress: gzipSync },
-  docker: { mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip', compress: gzipSync },
+  oci: { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', compress: gzip },
+  docker: { mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip', compress: gzip },
   zstd: { mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd', compress: zstdCompressSync },
 }
 
-/** A layer of these files: path -> text. */
-export function layerOf(files: Record<string, string>, kind: keyof typeof compressions = 'oci'): Layer {
+/** A layer of these files: path -> content. */
+export function layerOf(
+  files: Record<string, string | Buffer>,
+  kind: keyof typeof compressions = 'oci',
+): Layer {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-layer-'))
   try {
-    for (const [path, text] of Object.entries(files)) {
+    for (const [path, content] of Object.entries(files)) {
       mkdirSync(dirname(join(directory, path)), { recursive: true })
-      writeFileSync(join(directory, path), text)
+      writeFileSync(join(directory, path), content)
     }
     return layerOfTar(execFileSync('tar', ['-c', '-C', directory, '.'], { maxBuffer: 2 ** 28 }), kind)
   } finally {

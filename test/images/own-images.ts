@@ -13,8 +13,10 @@ export interface OwnImages extends AsyncDisposable {
 }
 
 /** Images in a state directory of a test's own. */
-export async function ownImages(registries: ImagesOptions['registries'] = {}): Promise<OwnImages> {
-  const directory = mkdtempSync(join(tmpdir(), 'moorage-images-'))
+export async function ownImages(
+  registries: ImagesOptions['registries'] = {},
+  directory: string = mkdtempSync(join(tmpdir(), 'moorage-images-')),
+): Promise<OwnImages> {
   const store = await openStore(directory)
   const images = createImages({ store, registries })
   return {

@@ -5,19 +5,6 @@ import t from 'tap'
 import { checkImageTools } from '../../src/images/index.ts'
 import { ownImages } from './own-images.ts'
 
-/** Processes whose command line names a directory. */
-function processesOf(directory: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory)
-      } catch {
-        return false
-      }
-    })
-}
-
 t.test('a root filesystem is made of Debian packages, once', async (t) => {
   await using own = await ownImages()
   const [image, same] = await Promise.all([
@@ -39,34 +26,6 @@ t.test('a root filesystem is made of Debian packages, once', async (t) => {
   t.same(await own.images.resolve('mmdebstrap:bookworm?packages=hostname'), image)
   t.ok(performance.now() - began < 200, 'what is there is not made again')
   await own.tidied()
-  t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), own.store.directory)
-})
-
-t.test('packages and suites that do not exist are told as that', async (t) => {
-  await using own = await ownImages()
-  await t.rejects(own.images.resolve('mmdebstrap:bookworm?packages=hostname,no-such-package'), {
-    code: 'PACKAGE_NOT_FOUND',
-    message: /Unable to locate package no-such-package/,
-  })
-  await t.rejects(own.images.resolve('mmdebstrap:nosuchsuite?packages=hostname'), {
-    code: 'PACKAGE_NOT_FOUND',
-    message: /nosuchsuite Release/,
-  })
-  await own.tidied()
-  t.same(own.store.images.list(), [])
-})
-
-t.test('a cancelled build leaves no process, no file and no mount', async (t) => {
-  await using own = await ownImages()
-  const gone = new AbortController()
-  const building = own.images.resolve('mmdebstrap:bookworm?packages=hostname', { signal: gone.signal })
-  building.catch(() => undefined)
-  while (processesOf(own.store.directory).length === 0) await new Promise((resolve) => setImmediate(resolve))
-  gone.abort()
-  await t.rejects(building, { code: 'CANCELLED' })
-  await own.tidied()
-  await own.images.close()
-  t.same(processesOf(own.store.directory), [])
   t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), own.store.directory)
 })
 

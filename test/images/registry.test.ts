@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   copyFileSync,
   existsSync,
@@ -187,6 +188,24 @@ t.test('many who ask at once share one pull, under whatever name', async (t) => 
   t.same(new Set(resolved.map((one) => one.digest)), new Set([digest]))
   t.equal(registry.requests().filter((request) => request === layer).length, 1)
   await own.tidied()
+})
+
+t.test('an image that does not fit on the disk is told as that, and leaves nothing', async (t) => {
+  const disk = mkdtempSync(join(tmpdir(), 'moorage-disk-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=80m', 'moorage-test', disk])
+  t.teardown(() => {
+    execFileSync('umount', [disk])
+    rmSync(disk, { recursive: true })
+  })
+  // There is room for it packed or unpacked, not for both.
+  await registry.push('large', '1', { layers: [layerOf({ a: randomBytes(45 * 1024 * 1024) })], config: {} })
+  await using own = await ownImages({}, join(disk, 'state'))
+  await t.rejects(own.images.resolve(`${address}/large:1`), {
+    code: 'DISK_FULL',
+    details: { path: own.store.directory },
+  })
+  await own.tidied()
+  own.store.ensureSpace()
 })
 
 t.test('what does not exist is told as that, and a later try is a fresh one', async (t) => {
