@@ -36,6 +36,7 @@ export async function startContainer(
 ): Promise<StartedContainer> {
   const { store, runtime, records } = context
   const { exec, kind, network, lowers, signal, releases } = options
+  store.ensureSpace()
   const id = records.nextId(exec.label)
   const upper = await store.temporary()
   releases.add('remove what it wrote', () => rm(upper, { recursive: true, force: true }))

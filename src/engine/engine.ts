@@ -121,7 +121,11 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     releases.add('close the networks', () => networks.close())
     // Side by side: the launcher's start is the longest of it.
     const [runtime, network] = await Promise.allSettled([
-      createOciRuntime({ instance, runDirectory }),
+      createOciRuntime({
+        instance,
+        runDirectory,
+        logger: { warn: (fields, message) => log('warn', message, fields) },
+      }),
       networks.use(defaultNetwork),
     ])
     if (runtime.status === 'fulfilled') releases.add('close the runtime', () => runtime.value.close())
@@ -138,6 +142,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       pending.add(tracked)
       void tracked.then(() => pending.delete(tracked))
     }
+    const images = createImages({ store })
+    releases.add('close the images', () => images.close())
     const services = createServices({
       clock: systemClock,
       ...(grace === undefined ? {} : { defaultGrace: grace }),
@@ -145,7 +151,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     })
     const context: EngineContext = {
       store,
-      images: createImages({ store }),
+      images,
       runtime: runtime.value,
       flights: createFlights({
         onUnheard: (error) => log('error', 'a run that nobody waited for', { error: String(error) }),
