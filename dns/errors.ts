@@ -1,19 +1,27 @@
 /** What can go wrong in `moorage/dns`. */
 export type DnsErrorCode =
-  | 'BAD_NAME'
-  | 'BAD_ADDRESS'
-  | 'BAD_ZONE'
-  | 'BAD_UPSTREAM'
+  | 'INVALID_NAME'
+  | 'INVALID_ADDRESS'
+  | 'INVALID_RECORD'
+  | 'INVALID_OPTION'
+  | 'INVALID_TYPE'
+  | 'UNKNOWN_ZONE'
+  | 'NOT_IN_ZONE'
+  | 'CNAME_CONFLICT'
+  | 'TRANSACTION'
+  | 'ADDRESS_IN_USE'
   | 'LISTEN_FAILED'
+  | 'INVALID_ANSWER'
+  | 'UPSTREAM_FAILED'
   | 'CLOSED'
 
-/** A failure of the DNS server: a code, a sentence with the names and numbers, and the cause. */
+/** The one error class of `moorage/dns`: a `code` for programs, one sentence for people, and the `cause`. */
 export class DnsError extends Error {
-  override readonly name: string = 'DnsError'
   readonly code: DnsErrorCode
 
-  constructor(code: DnsErrorCode, message: string, options: { cause?: unknown } = {}) {
+  constructor(code: DnsErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
+    this.name = 'DnsError'
     this.code = code
   }
 }

@@ -1,158 +1,178 @@
 import { randomInt } from 'node:crypto'
-import { createSocket } from 'node:dgram'
-import { connect } from 'node:net'
-import { rcodes } from './constants.ts'
-import { isV6, type Upstream } from './upstreams.ts'
+import type { Clock } from './clock.ts'
+import { rcode } from './codes.ts'
+import { DnsError } from './errors.ts'
+import type { Limits } from './limits.ts'
+import { flag } from './message.ts'
+import type { Upstream } from './resolv-conf.ts'
+import { askTcp, askUdp, type Question } from './upstream.ts'
 
-/** How long one upstream is waited for, and all of them together: resolvers give up after 5 s. */
-const oneTimeout = 2_000
-const wholeTimeout = 4_500
-/** Questions under way at once: in all, and for one client. */
-const mostInFlight = 1_024
-const mostOfClient = 64
-const TC = 0x0200
+/**
+ * What came of a forwarded query. `answer` is the upstream's, octet by octet, with the id of whoever asked; where it
+ * was fetched over TCP, `short` is what fitted over UDP. `overload`: nobody was asked. `unreachable`: nobody answered.
+ */
+export type Forwarded =
+  | { kind: 'answer'; answer: Buffer; short?: Buffer; upstream: Upstream }
+  | { kind: 'overload' }
+  | { kind: 'unreachable'; cause: unknown }
 
-/** What came of asking the outside: raw bytes with the caller's id, or why there are none. */
-export type Forwarded = Buffer | 'overload' | 'failed'
+export interface ForwarderOptions {
+  /** Whom to ask, in this order; asked anew at each query. */
+  upstreams: () => readonly Upstream[]
+  limits: Limits
+  clock: Clock
+}
 
 export interface Forwarder {
-  /** @param message - the client's query, whole; only its id is changed on the way */
-  forward(message: Buffer, client: string): Promise<Forwarded>
-  /** How many questions are under way. */
-  readonly inFlight: number
+  /** @param questionEnd where the question of `message` ends; @param client its address, for the share that it may have */
+  forward(message: Buffer, questionEnd: number, client: string): Promise<Forwarded>
+  /** Queries that wait for an answer. */
+  readonly waiting: number
+  /** Calls everything off: what waits becomes `unreachable`. */
   close(): void
 }
 
-/** Asks upstream resolvers, one after the other; identical questions that are under way are asked once. */
-export function createForwarder(upstreams: () => readonly Upstream[]): Forwarder {
-  const flights = new Map<string, Promise<Buffer | undefined>>()
-  const ofClient = new Map<string, number>()
-  const closing = new AbortController()
-  let inFlight = 0
+type Found = { answer: Buffer; short?: Buffer; upstream: Upstream }
 
-  const askAll = async (message: Buffer): Promise<Buffer | undefined> => {
-    const deadline = performance.now() + wholeTimeout
-    let last: Buffer | undefined
-    for (const upstream of upstreams()) {
-      const left = Math.min(oneTimeout, deadline - performance.now())
-      if (left <= 0 || closing.signal.aborted) break
-      const answer = await ask(message, upstream, left, closing.signal)
-      if (answer === undefined) continue
-      last = answer
-      const rcode = answer.readUInt16BE(2) & 15
-      if (rcode !== rcodes.SERVFAIL && rcode !== rcodes.REFUSED) return answer
+/** Asks upstreams: equal queries in flight once, one upstream after the other, within limits and deadlines. */
+export function createForwarder({ upstreams, limits, clock }: ForwarderOptions): Forwarder {
+  const flights = new Map<string, Promise<Found>>()
+  const shares = new Map<string, number>()
+  const paused = new Map<string, number>()
+  const closing = new AbortController()
+  let waiting = 0
+
+  const start = (message: Buffer, questionEnd: number): Promise<Found> => {
+    // All but the id: two queries are equal if an upstream could not tell them apart.
+    const key = message.toString('latin1', 2)
+    const known = flights.get(key)
+    if (known !== undefined) return known
+    const flight = askAll({ message: Buffer.from(message), questionEnd }).finally(() => flights.delete(key))
+    flights.set(key, flight)
+    return flight
+  }
+
+  const askAll = async (question: Question): Promise<Found> => {
+    using total = deadline(clock, limits.forward, closing.signal)
+    let refusal: Found | undefined
+    let cause: unknown = new DnsError('UPSTREAM_FAILED', 'there is no upstream to ask')
+    let round = inOrder(upstreams(), paused, clock.now())
+    // Who was silent is asked once more: a datagram may have been lost.
+    for (let left = 2; left > 0 && round.length > 0; left--) {
+      const silent: Upstream[] = []
+      for (const upstream of round) {
+        using each = deadline(clock, limits.upstream, total.signal)
+        try {
+          const found = await askOne(upstream, question, each.signal)
+          paused.delete(keyOf(upstream))
+          if (!isRefusal(found.answer)) return found
+          refusal = found
+        } catch (error) {
+          cause = error
+          if (total.signal.aborted) break
+          paused.set(keyOf(upstream), clock.now() + limits.upstreamPause)
+          if (each.signal.aborted) silent.push(upstream)
+        }
+      }
+      if (total.signal.aborted || refusal !== undefined) break
+      round = silent
     }
-    return last
+    if (refusal !== undefined) return refusal
+    throw cause
   }
 
   return {
-    get inFlight() {
-      return inFlight
+    get waiting() {
+      return waiting
     },
-    async forward(message, client) {
-      const count = ofClient.get(client) ?? 0
-      if (inFlight >= mostInFlight || count >= mostOfClient) return 'overload'
-      inFlight += 1
-      ofClient.set(client, count + 1)
+    async forward(message, questionEnd, client) {
+      const share = shares.get(client) ?? 0
+      if (waiting >= limits.forwards || share >= limits.forwardsPerClient) return { kind: 'overload' }
+      if (closing.signal.aborted) return { kind: 'unreachable', cause: closing.signal.reason }
+      waiting++
+      shares.set(client, share + 1)
       try {
-        const key = message.toString('latin1', 2)
-        let flight = flights.get(key)
-        if (flight === undefined) {
-          flight = askAll(message).finally(() => flights.delete(key))
-          flights.set(key, flight)
+        const { answer, short, upstream } = await start(message, questionEnd)
+        const id = message.readUInt16BE(0)
+        return {
+          kind: 'answer',
+          answer: withId(answer, id),
+          ...(short === undefined ? {} : { short: withId(short, id) }),
+          upstream,
         }
-        const answer = await flight
-        if (answer === undefined) return 'failed'
-        const own = Buffer.from(answer)
-        message.copy(own, 0, 0, 2)
-        return own
+      } catch (cause) {
+        return { kind: 'unreachable', cause }
       } finally {
-        inFlight -= 1
-        const left = (ofClient.get(client) ?? 1) - 1
-        if (left === 0) ofClient.delete(client)
-        else ofClient.set(client, left)
+        waiting--
+        const rest = (shares.get(client) ?? 1) - 1
+        if (rest === 0) shares.delete(client)
+        else shares.set(client, rest)
       }
     },
-    close: () => closing.abort(),
+    close() {
+      closing.abort(new DnsError('CLOSED', 'the DNS server is closed'))
+    },
   }
 }
 
-/** One upstream's answer; over TCP when it does not fit into a datagram. */
-async function ask(
-  message: Buffer,
+/** Asks one upstream: over UDP, and over TCP what did not fit. */
+async function askOne(
   upstream: Upstream,
-  timeout: number,
+  { message, questionEnd }: Question,
   signal: AbortSignal,
-): Promise<Buffer | undefined> {
-  // RFC 5452: a random id on a random port, so that an answer cannot be guessed.
-  const query = Buffer.from(message)
-  query.writeUInt16BE(randomInt(65_536), 0)
-  const answer = await askOverUdp(query, upstream, timeout, signal)
-  if (answer === undefined || (answer.readUInt16BE(2) & TC) === 0) return answer
-  return (await askOverTcp(query, upstream, timeout, signal)) ?? answer
+): Promise<Found> {
+  const question = { message: withId(message, randomInt(0x10000)), questionEnd }
+  const answer = await askUdp(upstream, question, signal)
+  if ((answer.readUInt16BE(2) & flag.TC) === 0) return { answer, upstream }
+  try {
+    return { answer: await askTcp(upstream, question, signal), short: answer, upstream }
+  } catch {
+    // No TCP there. What fitted, and that it is not all, is still the truth.
+    return { answer, upstream }
+  }
 }
 
-function askOverUdp(query: Buffer, upstream: Upstream, timeout: number, signal: AbortSignal) {
-  return new Promise<Buffer | undefined>((resolve) => {
-    const socket = createSocket(isV6(upstream) ? 'udp6' : 'udp4')
-    const end = (answer?: Buffer) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-      socket.close()
-      resolve(answer)
-    }
-    const timer = setTimeout(end, timeout)
-    const onAbort = () => end()
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.on('error', () => end())
-    socket.on('message', (answer) => {
-      if (isAnswerTo(query, answer)) end(answer)
-    })
-    // Connected: the kernel drops what comes from elsewhere, and a refused port is told at once.
-    socket.connect(upstream.port, upstream.address, () => socket.send(query))
-  })
+/** SERVFAIL and REFUSED say something about that server, not about the name: another may know. */
+function isRefusal(answer: Buffer): boolean {
+  const code = answer.readUInt16BE(2) & 0xf
+  return code === rcode.SERVFAIL || code === rcode.REFUSED
 }
 
-function askOverTcp(query: Buffer, upstream: Upstream, timeout: number, signal: AbortSignal) {
-  return new Promise<Buffer | undefined>((resolve) => {
-    const socket = connect(upstream.port, upstream.address)
-    let received = Buffer.alloc(0)
-    const end = (answer?: Buffer) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-      socket.destroy()
-      resolve(answer)
-    }
-    const timer = setTimeout(end, timeout)
-    const onAbort = () => end()
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.on('error', () => end())
-    socket.on('close', () => end())
-    socket.on('connect', () => {
-      const length = Buffer.alloc(2)
-      length.writeUInt16BE(query.length)
-      socket.write(Buffer.concat([length, query]))
-    })
-    socket.on('data', (chunk) => {
-      received = Buffer.concat([received, chunk])
-      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-      const answer = received.subarray(2, 2 + received.readUInt16BE(0))
-      end(isAnswerTo(query, answer) ? Buffer.from(answer) : undefined)
-    })
-  })
+/** Upstreams that were silent lately go last; they are not left out, for there may be no others. */
+function inOrder(
+  upstreams: readonly Upstream[],
+  paused: ReadonlyMap<string, number>,
+  now: number,
+): readonly Upstream[] {
+  const rests = (upstream: Upstream) => ((paused.get(keyOf(upstream)) ?? 0) > now ? 1 : 0)
+  return paused.size === 0 ? upstreams : [...upstreams].sort((a, b) => rests(a) - rests(b))
 }
 
-/** RFC 5452 section 9.1: the same id and question, and a response. */
-function isAnswerTo(query: Buffer, answer: Buffer): boolean {
-  if (answer.length < 12 || answer.readUInt16BE(0) !== query.readUInt16BE(0)) return false
-  if ((answer.readUInt16BE(2) & 0x8000) === 0) return false
-  if (answer.readUInt16BE(4) !== 1) return answer.readUInt16BE(4) === 0 && answer.length === 12
-  const end = questionEnd(query)
-  return answer.length >= end && answer.compare(query, 12, end, 12, end) === 0
+function keyOf({ address, port }: Upstream): string {
+  return `${address} ${port}`
 }
 
-function questionEnd(query: Buffer): number {
-  let at = 12
-  while (at < query.length && query[at] !== 0) at += 1 + (query[at] ?? 0)
-  return Math.min(query.length, at + 5)
+function withId(message: Buffer, id: number): Buffer {
+  const copy = Buffer.from(message)
+  copy.writeUInt16BE(id, 0)
+  return copy
+}
+
+/** A signal that fires after `ms`, or with `outer`. */
+function deadline(clock: Clock, ms: number, outer: AbortSignal): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController()
+  const timer = clock.setTimeout(
+    () => controller.abort(new DnsError('UPSTREAM_FAILED', `no answer within ${ms} ms`)),
+    ms,
+  )
+  const follow = () => controller.abort(outer.reason)
+  if (outer.aborted) follow()
+  else outer.addEventListener('abort', follow)
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      timer[Symbol.dispose]()
+      outer.removeEventListener('abort', follow)
+    },
+  }
 }

@@ -1,16 +1,15 @@
-/** `moorage/dns`: an authoritative DNS server to embed, with a view for each client. */
-export type { ReadableRecord } from './decode-answer.ts'
+/** `moorage/dns`: an authoritative DNS server to embed: names, per-client aliases, forwarding. */
+export type { DnsAnswer, DnsRecord } from './answer.ts'
+export type { Clock } from './clock.ts'
+export type { Counters } from './counters.ts'
 export { DnsError, type DnsErrorCode } from './errors.ts'
-export type { Listen } from './listeners.ts'
-export { type Response, respond, type Snapshot } from './respond.ts'
-export {
-  type Counters,
-  createDnsServer,
-  type DnsAnswer,
-  type DnsServer,
-  type DnsServerOptions,
-  type QueryEvent,
-  type Transaction,
-} from './server.ts'
-export { ViewData, type Views } from './view.ts'
-export { type Zone, ZoneData } from './zone.ts'
+export type { DnsEvents, QueryEvent } from './events.ts'
+export { defaultLimits, type Limits } from './limits.ts'
+export type { Listen } from './listen.ts'
+export type { DnsServerOptions } from './options.ts'
+export { newReply, type Reply } from './reply.ts'
+export { type Asker, type Knowledge, respond, type Verdict } from './respond.ts'
+export { createDnsServer, type DnsServer, type QueryOptions } from './server.ts'
+export type { Transaction } from './update.ts'
+export type { Aliases, Views } from './view.ts'
+export type { Zone } from './zone.ts'

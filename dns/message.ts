@@ -1,223 +1,161 @@
-import { classicLimit, type Rcode, rcodes, types, udpLimit } from './constants.ts'
-import { lowerCase, nameBytes } from './name.ts'
+import { rcode, recordType } from './codes.ts'
+import { hashStart, hashStep, longestLabel, longestName } from './name.ts'
 
-/** The wire format: RFC 1035 section 4, RFC 6891 for EDNS. */
+/** RFC 1035, 4.1.1. The question's name always starts right behind it. */
+export const headerSize = 12
+/** No query is longer; what is cannot mean well. */
+export const longestQuery = 4096
+/** RFC 1035, 2.3.4: what a client that says nothing else takes over UDP. */
+export const plainUdpSize = 512
 
-const headerLength = 12
-const QR = 0x8000
-const AA = 0x0400
-const TC = 0x0200
-const RD = 0x0100
-const RA = 0x0080
-const CD = 0x0010
-
-/** A query that can be answered. */
-export interface Query {
-  id: number
-  recursionDesired: boolean
-  checkingDisabled: boolean
-  /** The question's own bytes, which the answer repeats: case and all. */
-  question: Buffer
-  /** In lower case, without the final dot; a dot inside a label is written `\.`. */
-  name: string
-  type: number
-  class: number
-  /** What the client takes, if it speaks EDNS. */
-  edns: { size: number; version: number } | undefined
-}
-
-export type Decoded =
-  | { kind: 'query'; query: Query }
-  /** To be refused: with what is known of it. */
-  | { kind: 'error'; rcode: Rcode; id: number; opcode: number; recursionDesired: boolean }
-  /** Not answered at all: a response, or less than a header. */
-  | { kind: 'drop' }
+/** Flags of a message (RFC 1035, 4.1.1; RFC 4035, 3). */
+export const flag = {
+  QR: 0x8000,
+  AA: 0x0400,
+  TC: 0x0200,
+  RD: 0x0100,
+  RA: 0x0080,
+  AD: 0x0020,
+  CD: 0x0010,
+} as const
+const opcodeMask = 0x7800
 
 /**
- * Decodes a query; never throws. A response is never answered, or two servers would talk for ever (CVE-2004-0789).
+ * A query, decoded in place: numbers only, offsets point into the message. It is made once and filled again for each
+ * packet, so that decoding allocates nothing.
  */
-export function decodeQuery(bytes: Buffer): Decoded {
-  if (bytes.length < headerLength) return { kind: 'drop' }
-  const flags = bytes.readUInt16BE(2)
-  if ((flags & QR) !== 0) return { kind: 'drop' }
-  const id = bytes.readUInt16BE(0)
-  const opcode = (flags >> 11) & 15
-  const error = (rcode: Rcode): Decoded => ({
-    kind: 'error',
-    rcode,
-    id,
-    opcode,
-    recursionDesired: (flags & RD) !== 0,
-  })
-  if (opcode !== 0) return error('NOTIMP')
-  // RFC 9619: one question; in a query there is nothing else but EDNS and signatures.
-  const [questions, answers, authorities, additionals] = [4, 6, 8, 10].map((at) => bytes.readUInt16BE(at))
-  if (questions !== 1 || answers !== 0 || authorities !== 0 || (additionals ?? 0) > 2) return error('FORMERR')
-  const name = readName(bytes, headerLength)
-  if (name === undefined || name.end + 4 > bytes.length) return error('FORMERR')
-  const end = name.end + 4
-  const edns = readEdns(bytes, end, additionals ?? 0)
-  if (edns === 'malformed') return error('FORMERR')
+export interface Query {
+  flags: number
+  /** Where the question ends; `headerSize` if there is none that could be repeated in an answer. */
+  questionEnd: number
+  /** Octets of the question's name, its closing zero included. */
+  nameLength: number
+  labels: number
+  hash: number
+  type: number
+  class: number
+  /** Whether there was an OPT record, and what it said (RFC 6891, 6.1.2). */
+  edns: boolean
+  udpSize: number
+  dnssecOk: boolean
+}
+
+export function newQuery(): Query {
   return {
-    kind: 'query',
-    query: {
-      id,
-      recursionDesired: (flags & RD) !== 0,
-      checkingDisabled: (flags & CD) !== 0,
-      question: Buffer.from(bytes.subarray(headerLength, end)),
-      name: name.text,
-      type: bytes.readUInt16BE(name.end),
-      class: bytes.readUInt16BE(name.end + 2),
-      edns,
-    },
+    flags: 0,
+    questionEnd: headerSize,
+    nameLength: 0,
+    labels: 0,
+    hash: 0,
+    type: 0,
+    class: 0,
+    edns: false,
+    udpSize: plainUdpSize,
+    dnssecOk: false,
   }
 }
 
-/** A name of a question: it has nothing before it to point to, so compression is malformed. */
-function readName(bytes: Buffer, start: number): { text: string; end: number } | undefined {
-  const labels: string[] = []
-  let at = start
-  for (;;) {
-    const length = bytes[at]
-    if (length === undefined || length > 63 || at - start > 254) return undefined
-    at += 1
-    if (length === 0) return { text: lowerCase(labels.join('.')), end: at }
-    if (at + length > bytes.length) return undefined
-    // Escaped, so that a dot inside a label never makes two of it.
-    labels.push(bytes.toString('latin1', at, at + length).replaceAll('.', '\\.'))
-    at += length
-  }
-}
+/** An rcode, or `drop` for what must not be answered at all. */
+export type Decoded = number | 'drop'
 
-function readEdns(bytes: Buffer, start: number, count: number): Query['edns'] | 'malformed' {
-  let found: Query['edns']
-  let at = start
-  for (let i = 0; i < count; i += 1) {
-    // RFC 6891 section 6.1.2: the OPT record's owner is the root; other records (TSIG) are passed over.
-    const name = readName(bytes, at)
-    if (name === undefined || name.end + 10 > bytes.length) return 'malformed'
-    const type = bytes.readUInt16BE(name.end)
-    const length = bytes.readUInt16BE(name.end + 8)
-    const next = name.end + 10 + length
-    if (next > bytes.length) return 'malformed'
-    if (type === types.OPT) {
-      if (found !== undefined || name.text !== '') return 'malformed'
-      if (!optionsAreSound(bytes.subarray(name.end + 10, next))) return 'malformed'
-      found = {
-        size: Math.max(classicLimit, bytes.readUInt16BE(name.end + 2)),
-        version: bytes[name.end + 5] ?? 0,
-      }
+/**
+ * The whole policy of early refusal: decodes a query of `size` octets, and says with which rcode it must be refused,
+ * if not NOERROR. Reads nothing beyond `size`, follows no pointer, throws never.
+ */
+export function decodeQuery(message: Buffer, size: number, query: Query): Decoded {
+  query.questionEnd = headerSize
+  query.edns = false
+  query.udpSize = plainUdpSize
+  query.dnssecOk = false
+  if (size < headerSize) return 'drop'
+  const flags = message.readUInt16BE(2)
+  query.flags = flags
+  // Two servers that answer answers would talk for ever (CVE-2004-0789).
+  if ((flags & flag.QR) !== 0) return 'drop'
+  if ((flags & opcodeMask) !== 0) return rcode.NOTIMP
+  // RFC 9619: one question. An IXFR query has an SOA record in its authority section (RFC 1995, 3), none has an answer.
+  const additionals = message.readUInt16BE(10)
+  if (message.readUInt16BE(4) !== 1 || message.readUInt16BE(6) !== 0) return rcode.FORMERR
+  if (message.readUInt16BE(8) > 1 || additionals > 2 || size > longestQuery) return rcode.FORMERR
+  if (!decodeQuestion(message, size, query)) return rcode.FORMERR
+  let at = query.questionEnd
+  if (message.readUInt16BE(8) === 1) at = skipRecord(message, size, at)
+  let version = 0
+  for (let index = 0; index < additionals && at !== bad; index++) {
+    const head = skipName(message, size, at)
+    const isOpt = head !== bad && head + 10 <= size && message.readUInt16BE(head) === recordType.OPT
+    const next = skipRecord(message, size, at)
+    if (isOpt && next !== bad) {
+      // RFC 6891, 6.1.1: a second one, or one that the root does not own, is a format error.
+      if (query.edns || head !== at + 1) return rcode.FORMERR
+      query.edns = true
+      query.udpSize = Math.max(plainUdpSize, message.readUInt16BE(head + 2))
+      version = message.readUInt8(head + 5)
+      query.dnssecOk = (message.readUInt8(head + 6) & 0x80) !== 0
+      if (version === 0 && !validOptions(message, head + 10, next)) return rcode.FORMERR
     }
     at = next
   }
-  return found
+  if (at !== size) return rcode.FORMERR
+  return version > 0 ? rcode.BADVERS : rcode.NOERROR
 }
 
-/** Options are ignored, but their lengths must add up; a cookie has 8, or 16 to 40 octets (RFC 7873 section 5.2.2). */
-function optionsAreSound(options: Buffer): boolean {
-  const COOKIE = 10
-  let at = 0
-  while (at < options.length) {
-    if (at + 4 > options.length) return false
-    const length = options.readUInt16BE(at + 2)
-    if (options.readUInt16BE(at) === COOKIE && length !== 8 && (length < 16 || length > 40)) return false
+function decodeQuestion(message: Buffer, size: number, query: Query): boolean {
+  let at = headerSize
+  let hash = hashStart
+  let labels = 0
+  for (;;) {
+    if (at >= size) return false
+    const length = message[at] as number
+    hash = hashStep(hash, length)
+    at++
+    if (length === 0) break
+    // Nothing stands before the first name that a pointer could mean (RFC 1035, 4.1.4).
+    if (length > longestLabel || at + length >= size || at + length - headerSize >= longestName) return false
+    for (const end = at + length; at < end; at++) hash = hashStep(hash, message[at] as number)
+    labels++
+  }
+  if (at + 4 > size) return false
+  query.nameLength = at - headerSize
+  query.labels = labels
+  query.hash = hash
+  query.type = message.readUInt16BE(at)
+  query.class = message.readUInt16BE(at + 2)
+  query.questionEnd = at + 4
+  return true
+}
+
+const bad = -1
+
+/** Where a record's name ends. A pointer ends it, and is not followed. */
+function skipName(message: Buffer, size: number, start: number): number {
+  for (let at = start; at >= 0 && at < size; ) {
+    const length = message[at] as number
+    if (length === 0) return at + 1
+    if (length >= 0xc0) return at + 2 <= size && (message.readUInt16BE(at) & 0x3fff) < start ? at + 2 : bad
+    if (length > longestLabel || at - start > longestName) return bad
+    at += length + 1
+  }
+  return bad
+}
+
+function skipRecord(message: Buffer, size: number, start: number): number {
+  const head = skipName(message, size, start)
+  if (head === bad || head + 10 > size) return bad
+  const end = head + 10 + message.readUInt16BE(head + 8)
+  return end <= size ? end : bad
+}
+
+const cookie = 10
+
+/** Whether the options of an OPT record fill it exactly; unknown ones are nobody's concern (RFC 6891, 6.1.2). */
+function validOptions(message: Buffer, start: number, end: number): boolean {
+  let at = start
+  while (at + 4 <= end) {
+    const length = message.readUInt16BE(at + 2)
+    // RFC 7873, 5.2: a client's cookie has 8 octets, a server's 8 to 32 more.
+    if (message.readUInt16BE(at) === cookie && length !== 8 && (length < 16 || length > 40)) return false
     at += 4 + length
   }
-  return at === options.length
-}
-
-/** A record of an answer; without an owner it is the question's name. */
-export interface AnswerRecord {
-  owner?: string
-  type: number
-  ttl: number
-  data: Buffer
-}
-
-export interface Answer {
-  rcode: Rcode
-  authoritative: boolean
-  recursionAvailable: boolean
-  answers: readonly AnswerRecord[]
-  authorities: readonly AnswerRecord[]
-}
-
-/**
- * Encodes an answer to a query.
- *
- * @param limit - octets that it may have; more is cut to the header and question with TC set (RFC 2181 section 9)
- */
-export function encodeAnswer(query: Query, answer: Answer, limit: number): Buffer {
-  const { answers, authorities } = answer
-  const records = [...answers, ...authorities].map(encodeRecord)
-  const opt = query.edns ? [encodeOpt(answer.rcode)] : []
-  const length = [query.question, ...records, ...opt].reduce((sum, { length }) => sum + length, headerLength)
-  const fits = length <= limit
-  const header = Buffer.alloc(headerLength)
-  header.writeUInt16BE(query.id, 0)
-  header.writeUInt16BE(
-    QR |
-      (answer.authoritative ? AA : 0) |
-      (fits ? 0 : TC) |
-      (query.recursionDesired ? RD : 0) |
-      (answer.recursionAvailable ? RA : 0) |
-      (query.checkingDisabled ? CD : 0) |
-      (rcodes[answer.rcode] & 15),
-    2,
-  )
-  header.writeUInt16BE(1, 4)
-  header.writeUInt16BE(fits ? answers.length : 0, 6)
-  header.writeUInt16BE(fits ? authorities.length : 0, 8)
-  header.writeUInt16BE(opt.length, 10)
-  return Buffer.concat([header, query.question, ...(fits ? records : []), ...opt])
-}
-
-/** What the client can take over UDP. */
-export function udpLimitOf({ edns }: Query): number {
-  return edns === undefined ? classicLimit : Math.min(edns.size, udpLimit)
-}
-
-/** An answer to what could not be understood: the header alone. */
-export function encodeError({
-  rcode,
-  id,
-  opcode,
-  recursionDesired,
-}: Extract<Decoded, { kind: 'error' }>): Buffer {
-  const header = Buffer.alloc(headerLength)
-  header.writeUInt16BE(id, 0)
-  header.writeUInt16BE(QR | (opcode << 11) | (recursionDesired ? RD : 0) | rcodes[rcode], 2)
-  return header
-}
-
-/** A query of our own. */
-export function encodeQuery(id: number, name: string, type: number): Buffer {
-  const header = Buffer.alloc(headerLength)
-  header.writeUInt16BE(id, 0)
-  header.writeUInt16BE(RD, 2)
-  header.writeUInt16BE(1, 4)
-  const rest = Buffer.alloc(4)
-  rest.writeUInt16BE(type, 0)
-  rest.writeUInt16BE(1, 2)
-  return Buffer.concat([header, nameBytes(name), rest])
-}
-
-function encodeRecord({ owner, type, ttl, data }: AnswerRecord): Buffer {
-  // 0xc00c points to the question's name.
-  const name = owner === undefined ? Buffer.of(0xc0, headerLength) : nameBytes(owner)
-  const fixed = Buffer.alloc(10)
-  fixed.writeUInt16BE(type, 0)
-  fixed.writeUInt16BE(1, 2)
-  fixed.writeUInt32BE(ttl, 4)
-  fixed.writeUInt16BE(data.length, 8)
-  return Buffer.concat([name, fixed, data])
-}
-
-/** RFC 6891 section 6.1.3: the upper bits of the rcode, version 0, no flags. */
-function encodeOpt(rcode: Rcode): Buffer {
-  const opt = Buffer.alloc(11)
-  opt.writeUInt16BE(types.OPT, 1)
-  opt.writeUInt16BE(udpLimit, 3)
-  opt.writeUInt8(rcodes[rcode] >> 4, 5)
-  return opt
+  return at === end
 }

@@ -1,79 +1,93 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { DnsError } from './errors.ts'
 
-/** RFC 4343: only A to Z have a lower case. */
-export function lowerCase(name: string): string {
-  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+/** RFC 1035, 2.3.4: octets of a label without its length, and of a whole name in wire form. */
+export const longestLabel = 63
+export const longestName = 255
+
+/** Lower case for A-Z and nothing else (RFC 4343). Lengths of labels (at most 63) are below `A`, and stay as they are. */
+export const folded = Uint8Array.from({ length: 256 }, (_, octet) =>
+  octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
+)
+
+/** FNV-1a, to be continued octet by octet. */
+export const hashStart = 0x811c9dc5 | 0
+export function hashStep(hash: number, octet: number): number {
+  return Math.imul(hash ^ (folded[octet] as number), 0x01000193)
+}
+
+/** The hash of a name in wire form, its closing zero included; equal for names that differ in case only. */
+export function hashName(octets: Uint8Array, start: number, end: number): number {
+  let hash = hashStart
+  for (let at = start; at < end; at++) hash = hashStep(hash, octets[at] as number)
+  return hash
+}
+
+/** Whether two stretches of `length` octets are equal but for ASCII case. */
+export function sameName(
+  a: Uint8Array,
+  aStart: number,
+  b: Uint8Array,
+  bStart: number,
+  length: number,
+): boolean {
+  for (let at = 0; at < length; at++) {
+    if (folded[a[aStart + at] as number] !== folded[b[bStart + at] as number]) return false
+  }
+  return true
 }
 
 /**
- * A host name as it is kept: lower case, without the final dot.
- *
- * @throws DnsError BAD_NAME
+ * The wire form, in lower case, of an absolute name; a dot at its end is optional, `.` is the root.
+ * @param characters what a label may be made of; host names unless told otherwise
+ * @throws DnsError `INVALID_NAME`
  */
-export function hostName(name: string): string {
-  const kept = lowerCase(name.endsWith('.') ? name.slice(0, -1) : name)
-  // RFC 1035 section 2.3.4: 63 octets a label, 255 a name on the wire, which is 253 characters.
-  const labels = kept.split('.')
-  if (kept.length > 253 || !labels.every((label) => /^[a-z0-9_-]{1,63}$/.test(label))) {
+export function wireName(text: string, characters: RegExp = /^[a-z0-9_-]+$/): Buffer {
+  if (text === '.') return Buffer.of(0)
+  const labels = text.toLowerCase().replace(/\.$/, '').split('.')
+  for (const label of labels) {
+    if (label === '') throw new DnsError('INVALID_NAME', `"${text}" is not a name: it has an empty label`)
+    if (label.length > longestLabel) {
+      throw new DnsError(
+        'INVALID_NAME',
+        `"${text}" is not a name: its label "${label}" has ${label.length} characters, ${longestLabel} is the most`,
+      )
+    }
+    if (!characters.test(label)) {
+      throw new DnsError(
+        'INVALID_NAME',
+        `"${text}" is not a host name: its label "${label}" may hold letters, digits, "-" and "_" only`,
+      )
+    }
+  }
+  const wire = Buffer.concat([...labels.map((label) => Buffer.from(`?${label}`, 'latin1')), Buffer.of(0)])
+  let at = 0
+  for (const label of labels) {
+    wire[at] = label.length
+    at += label.length + 1
+  }
+  if (wire.length > longestName) {
     throw new DnsError(
-      'BAD_NAME',
-      `"${name}" is not a host name: labels of letters, digits, "-" and "_", 63 at most`,
+      'INVALID_NAME',
+      `"${text}" is not a name: it is longer than ${longestName - 2} characters`,
     )
   }
-  return kept
+  return wire
 }
 
-/** A name on the wire: each label behind its length, then 0. */
-export function nameBytes(name: string): Buffer {
-  if (name === '') return Buffer.of(0)
-  const labels = name.split('.').map((label) => Buffer.from(label, 'latin1'))
-  return Buffer.concat([...labels.flatMap((label) => [Buffer.of(label.length), label]), Buffer.of(0)])
-}
-
-/** An address as its bytes. @throws DnsError BAD_ADDRESS */
-export function addressBytes(address: string): Buffer {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  if (!isIPv6(address) || address.includes('%'))
-    throw new DnsError('BAD_ADDRESS', `"${address}" is not an IP address`)
-  // A dotted tail is two groups.
-  const plain = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) =>
-    [(Number(a) << 8) | Number(b), (Number(c) << 8) | Number(d)].map((group) => group.toString(16)).join(':'),
-  )
-  const [head = '', tail] = plain.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups = [...left, ...Array(8 - left.length - right.length).fill('0'), ...right]
-  return Buffer.from(
-    groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]),
-  )
-}
-
-/** The name that an address is asked back by: RFC 1035 section 3.5, RFC 3596 section 2.5. */
-export function reverseName(address: string): string {
-  const bytes = [...addressBytes(address)]
-  if (bytes.length === 4) return `${bytes.reverse().join('.')}.in-addr.arpa`
-  const nibbles = bytes.flatMap((byte) => [byte >> 4, byte & 15]).reverse()
-  return `${nibbles.map((nibble) => nibble.toString(16)).join('.')}.ip6.arpa`
-}
-
-/**
- * The reverse zones of an IPv4 subnet, cut at whole octets: 10.87.0.0/16 is 87.10.in-addr.arpa.
- *
- * @throws DnsError BAD_ZONE
- */
-export function reverseZones(cidr: string): string[] {
-  const [address = '', prefixText = ''] = cidr.split('/')
-  const prefix = Number(prefixText)
-  if (!isIPv4(address) || !Number.isInteger(prefix) || prefix < 8 || prefix > 32) {
-    throw new DnsError('BAD_ZONE', `"${cidr}" is not an IPv4 subnet from /8 to /32`)
+/** The text of an uncompressed name, without a dot at its end; octets that a host name has not are escaped. */
+export function textName(wire: Uint8Array, start = 0): string {
+  let text = ''
+  let at = start
+  for (let length = wire[at] ?? 0; length !== 0; length = wire[at] ?? 0) {
+    if (text !== '') text += '.'
+    for (let end = ++at + length; at < end; at++) text += printable(wire[at] as number)
   }
-  const octets = address.split('.').map(Number)
-  const whole = Math.ceil(prefix / 8)
-  const count = 2 ** (whole * 8 - prefix)
-  return Array.from({ length: count }, (_, i) => {
-    const own = octets.slice(0, whole)
-    own[whole - 1] = (own[whole - 1] ?? 0) + i
-    return `${own.reverse().join('.')}.in-addr.arpa`
-  })
+  return text === '' ? '.' : text
+}
+
+/** RFC 1035, 5.1: `\.` for a dot within a label, `\DDD` for what cannot be printed. */
+function printable(octet: number): string {
+  if (octet === 0x2e || octet === 0x5c) return `\\${String.fromCharCode(octet)}`
+  if (octet > 0x20 && octet < 0x7f) return String.fromCharCode(octet)
+  return `\\${String(octet).padStart(3, '0')}`
 }

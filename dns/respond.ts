@@ -1,180 +1,242 @@
-import { classAny, classIn, types } from './constants.ts'
-import {
-  type Answer,
-  type AnswerRecord,
-  decodeQuery,
-  encodeAnswer,
-  encodeError,
-  type Query,
-  udpLimitOf,
-} from './message.ts'
-import { addressBytes, hostName, nameBytes } from './name.ts'
-import { clientAddress, type ViewData } from './view.ts'
-import { type Addresses, isWithin, type ZoneData } from './zone.ts'
+import { extendedError, rcode, recordType } from './codes.ts'
+import { decodeQuery, flag, headerSize, newQuery, type Query } from './message.ts'
+import type { NameNode, Names, ZoneCut } from './names.ts'
+import { anyRefusal, recordHead } from './record-set.ts'
+import { addNs, addRecords, addSoa, finishReply, longestMessage, type Reply, startReply } from './reply.ts'
+import type { ViewMap } from './view.ts'
 
-/** Everything that an answer depends on: one unchanging picture of it. */
-export interface Snapshot {
-  readonly zones: readonly ZoneData[]
-  /** Reverse zones that we answer for. */
-  readonly reverse: readonly string[]
-  readonly views: ViewData
-  readonly ttl: number
+/** All that an answer depends on, besides the query and who asks. */
+export interface Knowledge {
+  readonly names: Names
+  readonly views: ViewMap
+  /** Whether what is not known here is asked elsewhere. */
+  readonly recursion: boolean
+  /** What clients without a view get. */
   readonly unknownClients: 'zone' | 'refuse'
-  readonly forwarding: boolean
+  /** The most that is sent over UDP. */
+  readonly udpSize: number
+  /** Seconds that answers may be kept. */
+  readonly ttl: number
 }
 
-/** What becomes of a message. */
-export type Response =
-  | { kind: 'answer'; bytes: Buffer; query?: Query; answer?: Answer }
-  /** To be asked upstream, with the message's own bytes. */
-  | { kind: 'forward'; query: Query }
-  | { kind: 'drop' }
-
-/** The most that fits over TCP. */
-const tcpLimit = 65_535
-
-/** Names that are never anybody else's: RFC 6761 section 6.4, RFC 7686. */
-const nowhere = ['invalid', 'onion']
+/** Who asks. */
+export interface Asker {
+  /** Its address as views spell it; `undefined` is nobody in particular, who sees the zones. */
+  readonly client: string | undefined
+  readonly transport: 'udp' | 'tcp'
+}
 
 /**
- * The answer to a message: a pure function of the message, who sent it, and the zones and views; never throws.
- * Views are looked at before zones, zones before the outside.
+ * What to do with a query: send `reply` (`view`: an alias answered it; `zone`: our own data; `local`: a name that is
+ * never asked elsewhere; `refusal`: an error), ask an upstream (`forward`), or nothing at all (`drop`).
+ */
+export type Verdict = 'view' | 'zone' | 'local' | 'refusal' | 'forward' | 'drop'
+
+/** Filled again for each query: answering is synchronous, so there is one at a time. */
+const query: Query = newQuery()
+
+/**
+ * Answers a query as far as that needs nobody else. It has no state and no side effect but what it writes into `reply`,
+ * never throws whatever the packet holds, and for addresses and PTR allocates nothing.
+ *
+ * @param message the query, in its first `size` octets; it may be the buffer of `reply`
  */
 export function respond(
   message: Buffer,
-  client: string,
-  snapshot: Snapshot,
-  transport: 'udp' | 'tcp' = 'udp',
-): Response {
-  const decoded = decodeQuery(message)
-  if (decoded.kind === 'drop') return decoded
-  if (decoded.kind === 'error') return { kind: 'answer', bytes: encodeError(decoded) }
-  const { query } = decoded
-  const answer = answerTo(query, clientAddress(client), snapshot)
-  if (answer === 'forward') return { kind: 'forward', query }
-  const limit = transport === 'tcp' ? tcpLimit : udpLimitOf(query)
-  return { kind: 'answer', bytes: encodeAnswer(query, answer, limit), query, answer }
-}
-
-/** The answer to a question, or that it is one for the outside. */
-export function answerTo(query: Query, client: string, snapshot: Snapshot): Answer | 'forward' {
-  const { views, zones, reverse, unknownClients } = snapshot
-  const { name, type } = query
-  if (query.edns !== undefined && query.edns.version > 0) return plain('BADVERS', snapshot)
-  if (query.class !== classIn && query.class !== classAny) return plain('REFUSED', snapshot)
-  if (type === types.AXFR || type === types.IXFR) return plain('REFUSED', snapshot)
-  if (unknownClients === 'refuse' && !views.has(client)) return plain('REFUSED', snapshot)
-
-  const target = views.target(client, name)
-  if (target !== undefined) return aliasAnswer(query, target, snapshot)
-  const zone = zones
-    .filter((one) => isWithin(name, one.name))
-    .sort((a, b) => b.name.length - a.name.length)[0]
-  if (zone !== undefined) return zoneAnswer(query, zone, snapshot)
-  const reverseZone = reverse.find((one) => isWithin(name, one))
-  if (reverseZone !== undefined) return reverseAnswer(query, reverseZone, snapshot)
-  if (name === 'localhost' || name.endsWith('.localhost')) return localhostAnswer(query, snapshot)
-  if (nowhere.some((one) => isWithin(name, one))) return plain('NXDOMAIN', snapshot)
-  // A single label is a name of this network or of nobody: it is never asked upstream. The root has none.
-  if (name !== '' && !name.includes('.')) return plain('NXDOMAIN', snapshot)
-  return snapshot.forwarding && query.recursionDesired ? 'forward' : plain('REFUSED', snapshot)
-}
-
-function plain(rcode: Answer['rcode'], snapshot: Snapshot): Answer {
-  return {
-    rcode,
-    authoritative: false,
-    recursionAvailable: snapshot.forwarding,
-    answers: [],
-    authorities: [],
+  size: number,
+  asker: Asker,
+  knowledge: Knowledge,
+  reply: Reply,
+): Verdict {
+  const decoded = decodeQuery(message, size, query)
+  if (decoded === 'drop') return 'drop'
+  startReply(reply, message, query, limitOf(query, asker.transport, knowledge.udpSize))
+  if (decoded !== rcode.NOERROR) return refuse(reply, knowledge, decoded)
+  const view = asker.client === undefined ? undefined : knowledge.views.get(asker.client)
+  if (view === undefined && asker.client !== undefined && knowledge.unknownClients === 'refuse') {
+    return refuse(reply, knowledge, rcode.REFUSED, extendedError.prohibited)
   }
-}
-
-/** An alias is answered with its target's addresses under its own name. */
-function aliasAnswer(query: Query, target: string, snapshot: Snapshot): Answer {
-  const [first] = snapshot.zones
-  const full = first && !target.endsWith('.') ? first.fullName(target) : hostName(target)
-  const addresses = snapshot.zones.find((zone) => isWithin(full, zone.name))?.addresses(full)
-  const soaName = first?.name ?? ''
-  if (addresses === undefined) return negative('NXDOMAIN', soaName, snapshot)
-  return positive(addressRecords(query.type, addresses, snapshot.ttl), soaName, snapshot)
-}
-
-function zoneAnswer(query: Query, zone: ZoneData, snapshot: Snapshot): Answer {
-  const { name, type } = query
-  if (!zone.has(name)) return negative('NXDOMAIN', zone.name, snapshot)
-  const addresses = zone.addresses(name)
-  const records = addresses ? addressRecords(type, addresses, snapshot.ttl) : []
-  if (name === zone.name) records.push(...apexRecords(type, zone.name, snapshot.ttl))
-  return positive(records, zone.name, snapshot)
-}
-
-/** `type` asked of addresses. ANY gets one kind: RFC 8482 section 4.1. */
-function addressRecords(type: number, { v4, v6 }: Addresses, ttl: number): AnswerRecord[] {
-  const of = (wanted: number, data: readonly Buffer[]) =>
-    data.map((bytes) => ({ type: wanted, ttl, data: bytes }))
-  if (type === types.A) return of(types.A, v4)
-  if (type === types.AAAA) return of(types.AAAA, v6)
-  if (type === types.ANY) return v4.length > 0 ? of(types.A, v4) : of(types.AAAA, v6)
-  return []
-}
-
-function apexRecords(type: number, zone: string, ttl: number): AnswerRecord[] {
-  if (type === types.SOA) return [soa(zone, ttl)]
-  if (type === types.NS) return [{ type: types.NS, ttl, data: nameBytes(`ns.${zone}`) }]
-  return []
-}
-
-function reverseAnswer(query: Query, reverseZone: string, snapshot: Snapshot): Answer {
-  const names = snapshot.zones.flatMap((zone) => zone.pointers(query.name))
-  const isApex = query.name === reverseZone
-  if (names.length === 0 && !isApex) {
-    // Something may be below it: an octet is missing.
-    const below = snapshot.zones.some((zone) => zone.hasPointerBelow(query.name))
-    if (!below) return negative('NXDOMAIN', reverseZone, snapshot)
+  const { type } = query
+  if (query.class !== 1 || type === recordType.AXFR || type === recordType.IXFR) {
+    return refuse(reply, knowledge, rcode.REFUSED)
   }
-  const asked = query.type === types.PTR || query.type === types.ANY
-  const records = asked
-    ? names.map((name) => ({ type: types.PTR, ttl: snapshot.ttl, data: nameBytes(name) }))
-    : isApex
-      ? apexRecords(query.type, reverseZone, snapshot.ttl)
-      : []
-  return positive(records, reverseZone, snapshot)
-}
+  if (type === recordType.OPT || type === 0) return refuse(reply, knowledge, rcode.FORMERR)
+  // Meta types but ANY (RFC 6895, 3.1) ask for services that there are none of here.
+  if (type >= 128 && type < recordType.ANY) return refuse(reply, knowledge, rcode.NOTIMP)
 
-/** RFC 6761 section 6.3: loopback, never the outside. */
-function localhostAnswer(query: Query, snapshot: Snapshot): Answer {
-  const addresses = { texts: [], v4: [addressBytes('127.0.0.1')], v6: [addressBytes('::1')] }
-  return positive(addressRecords(query.type, addresses, snapshot.ttl), 'localhost', snapshot)
-}
-
-function positive(records: AnswerRecord[], zone: string, snapshot: Snapshot): Answer {
-  // A name that is there without records of this type is NODATA, never NXDOMAIN: musl and browsers give up on that.
-  if (records.length === 0) return negative('NOERROR', zone, snapshot)
-  return {
-    rcode: 'NOERROR',
-    authoritative: true,
-    recursionAvailable: snapshot.forwarding,
-    answers: records,
-    authorities: [],
+  const alias = view?.table.find(message, headerSize, query.nameLength, query.hash)
+  if (alias !== undefined) {
+    const target = knowledge.names.find(alias.target, 0, alias.target.length, alias.hash)
+    answerAlias(reply, knowledge, target)
+    return 'view'
   }
-}
-
-/** RFC 2308: both kinds of no carry the zone's SOA, whose minimum says how long they hold. */
-function negative(rcode: 'NOERROR' | 'NXDOMAIN', zone: string, snapshot: Snapshot): Answer {
-  return {
-    rcode,
-    authoritative: true,
-    recursionAvailable: snapshot.forwarding,
-    answers: [],
-    authorities: [{ ...soa(zone, snapshot.ttl), owner: zone }],
+  const node = knowledge.names.find(message, headerSize, query.nameLength, query.hash)
+  if (node !== undefined) {
+    answerNode(reply, knowledge, node)
+    return node.zone.kind === 'localhost' ? 'local' : 'zone'
   }
+  const zone = knowledge.names.zoneOf(message, headerSize, query.nameLength)
+  if (zone !== undefined) return answerMissing(reply, knowledge, zone)
+  // Nobody else knows what a single label means here, and nobody else should learn it.
+  if (query.labels === 1) {
+    noSuchName(reply, knowledge)
+    return 'local'
+  }
+  if (!knowledge.recursion) return refuse(reply, knowledge, rcode.REFUSED, extendedError.notAuthoritative)
+  return 'forward'
 }
 
-function soa(zone: string, ttl: number): AnswerRecord {
-  const numbers = Buffer.alloc(20)
-  // serial, refresh, retry, expire, minimum: nobody transfers the zone, and nothing may be remembered.
-  for (const [i, value] of [1, 3_600, 600, 86_400, ttl].entries()) numbers.writeUInt32BE(value, i * 4)
-  const data = Buffer.concat([nameBytes(`ns.${zone}`), nameBytes(`hostmaster.${zone}`), numbers])
-  return { type: types.SOA, ttl, data }
+/** Refuses a query that was to be forwarded, or says that its answer is too large, by `flags`. */
+export function respondError(
+  message: Buffer,
+  asker: Asker,
+  knowledge: Knowledge,
+  reply: Reply,
+  { code, reason = extendedError.none, flags = 0 }: { code: number; reason?: number; flags?: number },
+): void {
+  if (decodeQuery(message, message.length, query) === 'drop')
+    throw new RangeError('an answer is never answered')
+  startReply(reply, message, query, limitOf(query, asker.transport, knowledge.udpSize))
+  finishReply(reply, query, flags | recursionFlag(knowledge), code, knowledge.udpSize, reason)
+}
+
+/** What a client takes at once: over UDP what it says, but no more than travels whole. */
+function limitOf({ udpSize }: Query, transport: 'udp' | 'tcp', most: number): number {
+  return transport === 'tcp' ? longestMessage : Math.min(udpSize, most)
+}
+
+function recursionFlag({ recursion }: Knowledge): number {
+  return recursion ? flag.RA : 0
+}
+
+function finish(
+  reply: Reply,
+  knowledge: Knowledge,
+  flags: number,
+  code: number,
+  reason: number = extendedError.none,
+) {
+  finishReply(reply, query, flags | recursionFlag(knowledge), code, knowledge.udpSize, reason)
+}
+
+function refuse(reply: Reply, knowledge: Knowledge, code: number, reason?: number): Verdict {
+  finish(reply, knowledge, 0, code, reason)
+  return 'refusal'
+}
+
+/** A name that exists: what it has of the type, or that it has nothing of it (RFC 2308, 2.2). */
+function answerNode(reply: Reply, knowledge: Knowledge, node: NameNode): void {
+  const { zone } = node
+  const atTop = node.wire.length === zone.wire.length
+  let code: number = rcode.NOERROR
+  if (query.type === recordType.SOA && atTop) {
+    addSoa(reply, query.nameLength > 1 ? headerSize : 0, knowledge.names.serial, zone.ttl, 'answers')
+  } else if (query.type === recordType.NS && atTop && zone.kind !== 'localhost') addNs(reply, zone.ttl)
+  else code = addAnswers(reply, knowledge, node)
+  if (reply.answers === 0 && !reply.overflow) addZoneSoa(reply, knowledge.names, zone)
+  finish(reply, knowledge, flag.AA, code)
+}
+
+/** An alias has its target's addresses as its own: no CNAME, so that nobody has to resolve a second name. */
+function answerAlias(reply: Reply, knowledge: Knowledge, target: NameNode | undefined): void {
+  let end = target
+  for (let links = 0; end?.target !== undefined && links < longestChain; links++)
+    end = knowledge.names.get(end.target)
+  if (end !== undefined) addAnswers(reply, knowledge, end)
+  // For its client an alias is a zone of its own, with one name.
+  if (reply.answers === 0 && !reply.overflow)
+    addSoa(reply, headerSize, knowledge.names.serial, knowledge.ttl, 'authorities')
+  finish(reply, knowledge, flag.AA, end === undefined ? rcode.NXDOMAIN : rcode.NOERROR)
+}
+
+function answerMissing(reply: Reply, knowledge: Knowledge, zone: ZoneCut): Verdict {
+  if (zone.kind === 'nothing') {
+    noSuchName(reply, knowledge)
+    return 'local'
+  }
+  if (zone.kind === 'localhost') {
+    const top = knowledge.names.get(zone.wire)
+    if (top !== undefined) {
+      answerNode(reply, knowledge, top)
+      return 'local'
+    }
+  }
+  addZoneSoa(reply, knowledge.names, zone)
+  finish(reply, knowledge, flag.AA, rcode.NXDOMAIN)
+  return 'zone'
+}
+
+/** A name that exists nowhere, said as the root would say it; nobody is authoritative for that but the root. */
+function noSuchName(reply: Reply, knowledge: Knowledge): void {
+  addSoa(reply, 0, knowledge.names.serial, knowledge.ttl, 'authorities')
+  finish(reply, knowledge, 0, rcode.NXDOMAIN)
+}
+
+/** The zone's name is the end of the question's: a pointer there spells it as the client did. */
+function addZoneSoa(reply: Reply, names: Names, { wire, ttl }: ZoneCut): void {
+  const owner = wire.length > 1 ? headerSize + query.nameLength - wire.length : 0
+  addSoa(reply, owner, names.serial, ttl, 'authorities')
+}
+
+/** Adds what a name has of the type asked for; the rcode that goes with it. */
+function addAnswers(reply: Reply, knowledge: Knowledge, node: NameNode): number {
+  if (query.type === recordType.ANY) addRecords(reply, anyRefusal)
+  else if (node.cname !== undefined && query.type !== recordType.CNAME)
+    return addChain(reply, knowledge, node)
+  else {
+    const set = setOf(node)
+    if (set !== undefined) addRecords(reply, set)
+  }
+  return rcode.NOERROR
+}
+
+/** Longer chains of CNAMEs are circles. */
+const longestChain = 8
+
+/**
+ * Adds a chain of CNAMEs inside our zones with what it leads to; where it leaves them, the client goes on (RFC 1034,
+ * 4.3.2). Where it ends in nothing, that is what the rcode says (RFC 2308, 2.1).
+ */
+function addChain(reply: Reply, { names }: Knowledge, start: NameNode): number {
+  let node: NameNode | undefined = start
+  let target: Buffer | undefined
+  let owner = headerSize
+  for (
+    let links = 0;
+    node?.cname !== undefined && node.target !== undefined && links < longestChain;
+    links++
+  ) {
+    // The next owner is this record's data: behind a pointer and the record's head.
+    const data: number = reply.length + 2 + recordHead
+    addRecords(reply, node.cname, owner)
+    owner = data
+    target = node.target
+    node = names.get(target)
+  }
+  if (reply.overflow) return rcode.NOERROR
+  const set = node === undefined ? undefined : setOf(node)
+  if (set !== undefined) {
+    addRecords(reply, set, owner)
+    return rcode.NOERROR
+  }
+  const zone = target === undefined ? undefined : names.zoneOf(target)
+  if (zone === start.zone) addZoneSoa(reply, names, zone)
+  return node === undefined && zone !== undefined ? rcode.NXDOMAIN : rcode.NOERROR
+}
+
+function setOf(node: NameNode) {
+  switch (query.type) {
+    case recordType.A:
+      return node.a
+    case recordType.AAAA:
+      return node.aaaa
+    case recordType.PTR:
+      return node.ptr
+    case recordType.TXT:
+      return node.text
+    case recordType.CNAME:
+      return node.cname
+    default:
+      return undefined
+  }
 }

@@ -1,205 +1,204 @@
 import { randomInt } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { EventEmitter } from 'eventemitter3'
-import { typeNames, typeNumber } from './constants.ts'
-import { decodeAnswer, type ReadableRecord } from './decode-answer.ts'
+import { parseAddress } from './address.ts'
+import { type DnsAnswer, decodeAnswer } from './answer.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { typeCode, typeName } from './codes.ts'
+import { type Counters, newCounts } from './counters.ts'
+import { encodeQuery } from './encode-query.ts'
 import { DnsError } from './errors.ts'
+import type { DnsEvents } from './events.ts'
 import { createForwarder } from './forward.ts'
-import { type Handler, type Listen, type Listener, listen } from './listeners.ts'
-import { type Answer, encodeAnswer, encodeQuery, type Query, udpLimitOf } from './message.ts'
-import { hostName, reverseZones } from './name.ts'
-import { respond, type Snapshot } from './respond.ts'
-import { parseUpstream, systemUpstreams } from './upstreams.ts'
-import { clientAddress, ViewData, type Views } from './view.ts'
-import { type Zone, ZoneData } from './zone.ts'
+import { createZones } from './knowledge.ts'
+import { defaultLimits } from './limits.ts'
+import { closeTcp, closeUdp, type Listener, openListener } from './listen.ts'
+import { wireName } from './name.ts'
+import { checkOptions, type DnsServerOptions } from './options.ts'
+import type { Knowledge } from './respond.ts'
+import { createServing, type Server } from './serve.ts'
+import { createConnections } from './tcp-connections.ts'
+import { serveUdp } from './udp-listener.ts'
+import { runUpdate, type Transaction } from './update.ts'
+import { upstreamSource } from './upstreams.ts'
+import { openViews, type ViewMap, type Views } from './view.ts'
+import { type Journal, openZone, type Zone } from './zone.ts'
 
-export interface DnsServerOptions {
-  /** The zones that it is authoritative for; aliases name the first's. */
-  zones: readonly string[]
-  /** Subnets whose addresses it answers PTR for. */
-  reverse?: readonly string[]
-  listen?: readonly Listen[]
-  /** Who is asked about everything else. @defaultValue `'none'` */
-  upstreams?: 'system' | 'none' | readonly string[]
-  /** Clients without a view: the zones, or REFUSED. @defaultValue `'zone'` */
-  unknownClients?: 'zone' | 'refuse'
-  /** @defaultValue `/etc/resolv.conf` */
-  resolvConf?: string
-  /** Seconds that answers may be remembered. @defaultValue 0 */
-  ttl?: number
-}
-
-/** An answer to `query()`. */
-export interface DnsAnswer {
-  name: string
-  type: string
-  /** `NOERROR`, `NXDOMAIN`, … */
-  status: string
-  authoritative: boolean
-  answers: ReadableRecord[]
-}
-
-/** A query that was answered. */
-export interface QueryEvent {
-  client: string
-  name: string
-  type: string
-  status: string
-  transport: 'udp' | 'tcp'
-}
-
-export interface Counters {
-  queries: number
-  answered: number
-  forwarded: number
-  dropped: number
-  failed: number
-}
-
-/** Zones and views as one transaction changes them. */
-export interface Transaction {
-  zone(name: string): Zone
-  readonly views: Views
-}
-
-/** An authoritative DNS server with a view for each client. */
+/** An authoritative DNS server with a view for each client, which asks others for the rest. */
 export interface DnsServer extends AsyncDisposable {
-  /** @throws DnsError BAD_ZONE when it is not one of the server's */
+  /** @throws DnsError `UNKNOWN_ZONE` for a name that is not among the zones of the options */
   zone(name: string): Zone
+  /** What single clients see besides. */
   readonly views: Views
-  /** Several changes, seen together; when `change` throws, none of them happens. */
-  update(change: (tx: Transaction) => void): void
-  /** What a client would get, without a socket. @param options.as - its address */
-  query(name: string, type: string, options?: { as?: string; signal?: AbortSignal }): Promise<DnsAnswer>
+  /**
+   * Makes several changes that are seen together, or, if `fn` throws, not at all. `fn` is synchronous.
+   * @throws what `fn` throws
+   */
+  update(fn: (tx: Transaction) => void): void
+  /**
+   * What a client would get, without a socket; asks upstreams if it must.
+   * @param name with or without a dot at its end; it is never completed
+   * @param type `A`, `PTR`, `TYPE65`, …
+   * @param options `as`: the client's address; without it, the zones are seen and no view
+   * @throws DnsError `INVALID_NAME`, `INVALID_TYPE`, `INVALID_ADDRESS`, `INVALID_ANSWER`, `CLOSED`; the signal's reason
+   */
+  query(name: string, type?: string, options?: QueryOptions): Promise<DnsAnswer>
   /** Where it listens. */
-  readonly addresses: readonly { address: string; port: number }[]
-  readonly counters: Readonly<Counters>
-  on(event: 'query', listener: (query: QueryEvent) => void): void
-  off(event: 'query', listener: (query: QueryEvent) => void): void
+  readonly addresses: readonly { readonly address: string; readonly port: number }[]
+  readonly counters: Counters
+  /** What `respond()` answers from: for those who bring their own sockets. */
+  readonly knowledge: Knowledge
+  on<Name extends keyof DnsEvents>(event: Name, listener: DnsEvents[Name]): void
+  off<Name extends keyof DnsEvents>(event: Name, listener: DnsEvents[Name]): void
+  /** Takes no more queries, waits a moment for those in flight, and closes its sockets. */
   close(): Promise<void>
 }
 
+export interface QueryOptions {
+  as?: string
+  signal?: AbortSignal
+}
+
 /**
- * Starts a DNS server.
+ * Starts a server; when the promise is fulfilled, its sockets are bound.
  *
- * @throws DnsError LISTEN_FAILED, BAD_ZONE, BAD_NAME, BAD_UPSTREAM
  * @example
  * await using dns = await createDnsServer({ zones: ['dev.internal'], listen: [{ address: '127.0.0.1', port: 5353 }] })
  * dns.zone('dev.internal').set('db', ['10.0.0.7'])
+ * dns.views.set('10.0.0.9', { postgres: 'db' })
+ *
+ * @throws DnsError `INVALID_OPTION`, `INVALID_NAME`, `ADDRESS_IN_USE`, `LISTEN_FAILED`; all sockets are closed then,
+ * those that were handed over too
  */
 export async function createDnsServer(options: DnsServerOptions): Promise<DnsServer> {
-  const { upstreams = 'none', ttl = 0, unknownClients = 'zone', resolvConf = '/etc/resolv.conf' } = options
-  const reverse = (options.reverse ?? []).flatMap(reverseZones)
-  const given = typeof upstreams === 'string' ? undefined : upstreams.map(parseUpstream)
-  let zones: readonly ZoneData[] = options.zones.map((name) => new ZoneData(name))
-  let views = new ViewData()
-  const counters: Counters = { queries: 0, answered: 0, forwarded: 0, dropped: 0, failed: 0 }
-  const events = new EventEmitter<{ query: [QueryEvent] }>()
-  const listeners: Listener[] = []
-  const find = upstreams === 'system' ? systemUpstreams(resolvConf) : () => given ?? []
-  // Asking oneself would never end.
-  const isOwn = ({ address, port }: { address: string; port: number }) =>
-    listeners.some((one) => one.address.address === address && one.address.port === port)
-  const forwarder = createForwarder(() => find().filter((upstream) => !isOwn(upstream)))
-
-  const snapshot = (): Snapshot => ({
-    zones,
-    reverse,
-    views,
-    ttl,
-    unknownClients,
-    forwarding: upstreams !== 'none',
-  })
-
-  const tell = (query: Query, bytes: Buffer, client: string, transport: 'udp' | 'tcp') => {
-    if (events.listenerCount('query') === 0) return
-    const { status } = decodeAnswer(bytes)
-    const type = typeNames.get(query.type) ?? `TYPE${query.type}`
-    events.emit('query', { client, name: query.name, type, status, transport })
-  }
-
-  const forward = async (query: Query, message: Buffer, client: string): Promise<Buffer> => {
-    counters.forwarded += 1
-    const outcome = await forwarder.forward(message, client)
-    if (Buffer.isBuffer(outcome)) return outcome
-    counters.failed += 1
-    const rcode = outcome === 'overload' ? 'REFUSED' : 'SERVFAIL'
-    const answer: Answer = {
-      rcode,
-      authoritative: false,
-      recursionAvailable: true,
-      answers: [],
-      authorities: [],
-    }
-    return encodeAnswer(query, answer, udpLimitOf(query))
-  }
-
-  const handle: Handler = (message, from, transport) => {
-    counters.queries += 1
-    const client = clientAddress(from)
-    const response = respond(message, client, snapshot(), transport)
-    if (response.kind === 'drop') {
-      counters.dropped += 1
-      return undefined
-    }
-    if (response.kind === 'answer') {
-      counters.answered += 1
-      if (response.query) tell(response.query, response.bytes, client, transport)
-      return response.bytes
-    }
-    return forward(response.query, message, client).then((bytes) => {
-      tell(response.query, bytes, client, transport)
-      return bytes
-    })
-  }
-
-  const zoneOf = (among: readonly ZoneData[], name: string): ZoneData => {
-    const wanted = hostName(name)
-    const found = among.find((zone) => zone.name === wanted)
-    if (found === undefined) throw new DnsError('BAD_ZONE', `this server has no zone "${name}"`)
-    return found
-  }
-
-  const close = async () => {
-    forwarder.close()
-    const settled = await Promise.allSettled(listeners.splice(0).map((listener) => listener.close()))
-    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
-    if (failed.length > 0) throw new AggregateError(failed, 'some listeners could not be closed')
-  }
-
+  const opened: Listener[] = []
   try {
-    for (const where of options.listen ?? []) listeners.push(await listen(where, handle))
+    checkOptions(options)
+    for (const listen of options.listen ?? []) opened.push(await openListener(listen))
+    return dnsServer(options, opened)
   } catch (error) {
-    await close()
+    const handedOver = (options.listen ?? []).filter((listen) => 'udp' in listen)
+    await Promise.all([...opened, ...handedOver].flatMap(({ udp, tcp }) => [closeUdp(udp), closeTcp(tcp)]))
     throw error
+  }
+}
+
+function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): DnsServer {
+  const { ttl = 0, upstreams = 'system', resolvConf = '/etc/resolv.conf', clock = systemClock } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const { names, primary, first } = createZones(options.zones, options.reverse ?? [], ttl)
+  const viewMap: ViewMap = new Map()
+  const knowledge: Knowledge = {
+    names,
+    views: viewMap,
+    recursion: upstreams !== 'none',
+    unknownClients: options.unknownClients ?? 'zone',
+    udpSize: limits.udpSize,
+    ttl,
+  }
+  const emitter = new EventEmitter<DnsEvents>()
+  const forwarder = createForwarder({
+    upstreams: upstreamSource(upstreams, resolvConf, listeners),
+    limits,
+    clock,
+  })
+  const counts = newCounts()
+  const serving = createServing({ knowledge, forwarder, counts, emitter })
+  // What the owner asks is neither counted nor told.
+  const asking = createServing({ knowledge, forwarder, counts: newCounts(), emitter: new EventEmitter() })
+  const connections = createConnections({ server: serving, limits, clock, counts })
+  const failed = (error: Error) => {
+    counts.errors++
+    emitter.emit('error', error)
+  }
+  for (const { udp, tcp } of listeners) {
+    serveUdp(udp, serving, failed)
+    tcp.on('error', failed)
+    tcp.on('connection', (socket) => connections.accept(socket))
+  }
+
+  const openOwn = (name: string, journal?: Journal) => {
+    const data = primary.get(name.toLowerCase().replace(/\.$/, ''))
+    if (data !== undefined) return openZone(data, journal)
+    throw new DnsError(
+      'UNKNOWN_ZONE',
+      `"${name}" is no zone of this server, which has ${[...primary.keys()].join(', ')}`,
+    )
+  }
+
+  const shutDown = async () => {
+    const answered = Promise.all([serving.drain(), asking.drain()])
+    connections.finish()
+    await Promise.race([answered, pause(clock, limits.drain)])
+    forwarder.close()
+    await answered
+    // Datagrams of sockets with a resolver of their own leave in the next turn.
+    await nextTurn()
+    const closed = listeners.map(({ udp, tcp }) => Promise.all([closeUdp(udp), closeTcp(tcp)]))
+    connections.destroy()
+    await Promise.all(closed)
+  }
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= shutDown()
+    return closing
   }
 
   return {
-    zone: (name) => zoneOf(zones, name),
-    get views() {
-      return views
+    zone: (name) => openOwn(name),
+    views: openViews(viewMap, names, first),
+    update(fn) {
+      runUpdate(fn, (journal) => ({
+        zone: (name) => openOwn(name, journal),
+        views: openViews(viewMap, names, first, journal),
+      }))
     },
-    update(change) {
-      const nextZones = zones.map((zone) => new ZoneData(zone.name, zone))
-      const nextViews = new ViewData(views)
-      change({ zone: (name) => zoneOf(nextZones, name), views: nextViews })
-      zones = nextZones
-      views = nextViews
-    },
-    async query(name, type, { as = '127.0.0.1', signal } = {}) {
+    async query(name, type = 'A', { as, signal } = {}) {
       signal?.throwIfAborted()
-      const number = typeNumber(type)
-      if (number === undefined) throw new DnsError('BAD_NAME', `"${type}" is not a record type`)
-      const message = encodeQuery(randomInt(65_536), hostName(name), number)
-      const bytes = (await handle(message, as, 'tcp')) ?? Buffer.alloc(12)
-      return { name, type: type.toUpperCase(), ...decodeAnswer(bytes) }
+      if (closing !== undefined) throw new DnsError('CLOSED', 'the DNS server is closed')
+      const code = typeCode(type)
+      if (code === undefined)
+        throw new DnsError('INVALID_TYPE', `"${type}" is not a type of record, such as A or TYPE65`)
+      const client = as === undefined ? undefined : parseAddress(as).text
+      const message = encodeQuery(wireName(name, anyLabel), code, randomInt(0x10000), limits.udpSize)
+      const answer = await withSignal(ask(asking, message, client), signal)
+      return decodeAnswer(answer, name, typeName(code))
     },
-    get addresses() {
-      return listeners.map((listener) => listener.address)
-    },
-    counters,
-    on: (event, listener) => void events.on(event, listener),
-    off: (event, listener) => void events.off(event, listener),
+    addresses: listeners.map(({ address, port }) => ({ address, port })),
+    counters: counts,
+    knowledge,
+    on: (event, listener) => void emitter.on(event, listener as never),
+    off: (event, listener) => void emitter.off(event, listener as never),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Whoever asks by hand may ask for anything that can be printed. */
+const anyLabel = /^[!-~]+$/
+
+/** As a client over TCP would: nothing is too large. */
+async function ask(server: Server, message: Buffer, client: string | undefined): Promise<Buffer> {
+  let answer: Buffer | undefined
+  await server.serve(message, { client, transport: 'tcp' }, (octets, size) => {
+    answer = Buffer.from(octets.subarray(0, size))
+  })
+  if (answer === undefined) throw new DnsError('CLOSED', 'the DNS server is closed')
+  return answer
+}
+
+async function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimeout(resolve, ms))
 }

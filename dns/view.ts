@@ -1,57 +1,91 @@
-import { isIP } from 'node:net'
+import { parseAddress } from './address.ts'
 import { DnsError } from './errors.ts'
-import { hostName } from './name.ts'
+import { hashName, textName, wireName } from './name.ts'
+import { NameTable } from './name-table.ts'
+import type { Names } from './names.ts'
+import type { Journal, ZoneData } from './zone.ts'
 
-/** What each client sees besides the zones: its aliases, by its source address. */
+/** Alias -> the name that it stands for: relative to the first zone unless it ends in a dot. */
+export type Aliases = Readonly<Record<string, string>>
+
+/**
+ * What single clients see besides the zones, by their source address. An alias is any host name, of the real world too,
+ * and goes before everything else, for that client alone. A client without a view is an unknown one.
+ */
 export interface Views {
-  /** @param aliases - host name -> a name of the first zone, or a full one that ends in a dot */
-  set(client: string, aliases: Readonly<Record<string, string>>): void
-  delete(client: string): void
-  get(client: string): Readonly<Record<string, string>> | undefined
-  entries(): IterableIterator<[client: string, aliases: Readonly<Record<string, string>>]>
+  /**
+   * Gives a client its aliases, in place of those it had.
+   * @throws DnsError `INVALID_ADDRESS`, `INVALID_NAME`, `NOT_IN_ZONE`; nothing is changed then
+   */
+  set(clientAddress: string, aliases: Aliases): void
+  /** Forgets a client. Whether it was known. */
+  delete(clientAddress: string): boolean
+  get(clientAddress: string): Aliases | undefined
+  entries(): IterableIterator<[clientAddress: string, aliases: Aliases]>
 }
 
-/** An IPv4 address as it is, when a dual-stack socket says `::ffff:a.b.c.d`. */
-export function clientAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+/** What an alias stands for: found anew at each query, so that it follows its name to another address. */
+export interface Alias {
+  readonly target: Buffer
+  readonly hash: number
 }
 
-interface View {
-  readonly given: Readonly<Record<string, string>>
-  readonly targets: ReadonlyMap<string, string>
+export interface View {
+  readonly aliases: Aliases
+  readonly table: NameTable<Alias>
 }
 
-export class ViewData implements Views {
-  readonly #views: Map<string, View>
+/** Views by client address, in canonical spelling. */
+export type ViewMap = Map<string, View>
 
-  constructor(from?: ViewData) {
-    this.#views = new Map(from ? from.#views : [])
+/** The views as their users see them; with a journal, each change can be taken back. */
+export function openViews(map: ViewMap, names: Names, first: ZoneData, journal?: Journal): Views {
+  const put = (client: string, view: View | undefined) => {
+    const before = map.get(client)
+    const apply = (now: View | undefined) => {
+      if (now === undefined) map.delete(client)
+      else map.set(client, now)
+    }
+    apply(view)
+    journal?.(() => apply(before))
   }
+  return {
+    set(clientAddress, aliases) {
+      put(parseAddress(clientAddress).text, viewOf(aliases, names, first))
+    },
+    delete(clientAddress) {
+      const client = parseAddress(clientAddress).text
+      if (!map.has(client)) return false
+      put(client, undefined)
+      return true
+    },
+    get: (clientAddress) => map.get(parseAddress(clientAddress).text)?.aliases,
+    *entries() {
+      for (const [client, { aliases }] of map) yield [client, aliases]
+    },
+  }
+}
 
-  set(client: string, aliases: Readonly<Record<string, string>>): void {
-    if (isIP(client) === 0) throw new DnsError('BAD_ADDRESS', `"${client}" is not the address of a client`)
-    const targets = new Map(Object.entries(aliases).map(([alias, target]) => [hostName(alias), target]))
-    this.#views.set(clientAddress(client), { given: { ...aliases }, targets })
+function viewOf(aliases: Aliases, names: Names, first: ZoneData): View {
+  const table = new NameTable<Alias>()
+  const spelled: Record<string, string> = {}
+  for (const [alias, name] of Object.entries(aliases)) {
+    const wire = wireName(alias)
+    if (/(^|\.)localhost\.?$/i.test(alias)) {
+      throw new DnsError('INVALID_NAME', `the alias "${alias}" is always this machine (RFC 6761, 6.3)`)
+    }
+    if (table.get(wire) !== undefined) {
+      throw new DnsError('INVALID_NAME', `the alias "${alias}" is given twice, in different case`)
+    }
+    const target = first.resolve(name)
+    if (names.zoneOf(target)?.kind !== 'primary') {
+      throw new DnsError(
+        'NOT_IN_ZONE',
+        `the alias "${alias}" stands for ${textName(target)}, which is in no zone of this server`,
+      )
+    }
+    table.set(wire, { target, hash: hashName(target, 0, target.length) })
+    spelled[textName(wire)] = name
   }
-
-  delete(client: string): void {
-    this.#views.delete(clientAddress(client))
-  }
-
-  get(client: string): Readonly<Record<string, string>> | undefined {
-    return this.#views.get(clientAddress(client))?.given
-  }
-
-  *entries(): IterableIterator<[string, Readonly<Record<string, string>>]> {
-    for (const [client, { given }] of this.#views) yield [client, given]
-  }
-
-  has(client: string): boolean {
-    return this.#views.has(client)
-  }
-
-  /** What an alias of this client stands for. */
-  target(client: string, name: string): string | undefined {
-    return this.#views.get(client)?.targets.get(name)
-  }
+  return { aliases: Object.freeze(spelled), table }
 }

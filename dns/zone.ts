@@ -1,125 +1,178 @@
-import { addressBytes, hostName, reverseName } from './name.ts'
+import { type Address, parseAddress } from './address.ts'
+import { recordType } from './codes.ts'
+import { DnsError } from './errors.ts'
+import { textName, wireName } from './name.ts'
+import type { NameNode, Names, ZoneCut } from './names.ts'
+import { mostRecords, recordSet, textData } from './record-set.ts'
+import type { ReverseNames } from './reverse-names.ts'
 
-/** Names of one zone and their addresses. Names are relative to it unless they end in a dot. */
+/**
+ * The names of a zone. Names are relative to it unless they end in a dot; `@` is the zone itself. Case does not matter.
+ * A change is complete when the call returns: the next query sees it.
+ */
 export interface Zone {
+  /** The zone's own name, without a dot at its end. */
   readonly name: string
-  /** @throws DnsError BAD_NAME, BAD_ADDRESS */
+  /**
+   * Gives a name its IPv4 and IPv6 addresses, in place of those it had. None at all is a name that exists without data.
+   * @throws DnsError `INVALID_NAME`, `INVALID_ADDRESS`, `NOT_IN_ZONE`, `CNAME_CONFLICT`; nothing is changed then
+   */
   set(name: string, addresses: readonly string[]): void
-  delete(name: string): void
+  /** Gives a name one TXT record of these strings, of at most 255 octets each; none: takes it. */
+  setText(name: string, strings: readonly string[]): void
+  /** Makes a name another name for `target` (relative to the zone unless it ends in a dot), and nothing else. */
+  setCname(name: string, target: string): void
+  /** Takes a name with all its records. Whether it was there. */
+  delete(name: string): boolean
+  /** A name's addresses. */
   get(name: string): readonly string[] | undefined
+  /** Names, relative and in lower case, with their addresses. */
   entries(): IterableIterator<[name: string, addresses: readonly string[]]>
 }
 
-/** The addresses of a name, ready to be sent. */
-export interface Addresses {
-  readonly texts: readonly string[]
-  readonly v4: readonly Buffer[]
-  readonly v6: readonly Buffer[]
+/** What somebody said about a name; replaced as a whole, never changed. */
+interface Content {
+  readonly addresses: readonly Address[]
+  readonly strings: readonly string[]
+  readonly target: Buffer | undefined
 }
 
-/** A zone's content: copied before it is changed, so that what one transaction does is seen together. */
-export class ZoneData implements Zone {
-  readonly name: string
-  readonly #addresses: Map<string, Addresses>
-  /** Names that exist because something below them does (RFC 1034 section 4.3.2), and how much does. */
-  readonly #parents: Map<string, number>
-  /** reverse name -> full names */
-  readonly #pointers: Map<string, Set<string>>
+const nothing: Content = { addresses: [], strings: [], target: undefined }
 
-  constructor(name: string, from?: ZoneData) {
-    this.name = hostName(name)
-    this.#addresses = new Map(from ? from.#addresses : [])
-    this.#parents = new Map(from ? from.#parents : [])
-    this.#pointers = new Map([...(from ? from.#pointers : [])].map(([key, names]) => [key, new Set(names)]))
+/** What a zone holds, and the one way to change it. */
+export class ZoneData {
+  readonly cut: ZoneCut
+  readonly #names: Names
+  readonly #reverse: ReverseNames
+  /** By name in wire form, as latin1 text. */
+  readonly #contents = new Map<string, Content>()
+
+  constructor(cut: ZoneCut, names: Names, reverse: ReverseNames) {
+    this.cut = cut
+    this.#names = names
+    this.#reverse = reverse
   }
 
-  /** The name in full: a relative one gets the zone's. */
-  fullName(name: string): string {
-    if (name === '@') return this.name
-    if (name.endsWith('.')) return hostName(name)
-    return hostName(`${name}.${this.name}`)
+  /** The wire form of a name as users of this zone write it. */
+  resolve(name: string): Buffer {
+    const { cut } = this
+    if (typeof name !== 'string' || name === '') throw new DnsError('INVALID_NAME', 'a name may not be empty')
+    const relative = cut.name === '.' ? name : `${name}.${cut.name}`
+    return name === '@' ? cut.wire : wireName(name.endsWith('.') ? name : relative)
   }
 
-  set(name: string, addresses: readonly string[]): void {
-    const full = this.fullName(name)
-    const texts = [...new Set(addresses)]
-    const bytes = texts.map(addressBytes)
-    this.#remove(full)
-    this.#addresses.set(full, {
-      texts,
-      v4: bytes.filter(({ length }) => length === 4),
-      v6: bytes.filter(({ length }) => length === 16),
-    })
-    this.#countParents(full, 1)
-    for (const text of texts) {
-      const reverse = reverseName(text)
-      const names = this.#pointers.get(reverse)
-      if (names) names.add(full)
-      else this.#pointers.set(reverse, new Set([full]))
+  /** The same, for a name that is to have records here. */
+  own(name: string): Buffer {
+    const wire = this.resolve(name)
+    const zone = this.#names.zoneOf(wire)
+    if (zone !== this.cut) {
+      const where = zone === undefined ? 'in no zone of this server' : `in the zone ${zone.name}`
+      throw new DnsError('NOT_IN_ZONE', `${textName(wire)} is ${where}, not in ${this.cut.name}`)
     }
+    return wire
   }
 
-  delete(name: string): void {
-    this.#remove(this.fullName(name))
+  content(wire: Buffer): Content | undefined {
+    return this.#contents.get(wire.toString('latin1'))
   }
 
-  #remove(full: string): void {
-    const held = this.#addresses.get(full)
-    if (held === undefined) return
-    this.#addresses.delete(full)
-    this.#countParents(full, -1)
-    for (const text of held.texts) {
-      const reverse = reverseName(text)
-      const names = this.#pointers.get(reverse)
-      names?.delete(full)
-      if (names?.size === 0) this.#pointers.delete(reverse)
+  *contents(): IterableIterator<[string, Content]> {
+    for (const [key, content] of this.#contents) yield [this.#relative(Buffer.from(key, 'latin1')), content]
+  }
+
+  /** Replaces what a name has; `undefined` takes the name. The caller has checked everything. */
+  put(wire: Buffer, content: Content | undefined): void {
+    const key = wire.toString('latin1')
+    const before = this.#contents.get(key)
+    if (content === undefined) this.#contents.delete(key)
+    else this.#contents.set(key, content)
+    this.#names.serial = (this.#names.serial + 1) >>> 0 || 1
+    if (content !== undefined) this.#fill(this.#names.name(wire, this.cut), content)
+    else {
+      const node = this.#names.get(wire)
+      if (node !== undefined) this.#names.clear(node)
     }
+    for (const address of before?.addresses ?? []) this.#reverse.remove(address, wire)
+    for (const address of content?.addresses ?? []) this.#reverse.add(address, wire)
   }
 
-  #countParents(full: string, by: number): void {
-    for (let name = parentOf(full); name.length > this.name.length; name = parentOf(name)) {
-      const count = (this.#parents.get(name) ?? 0) + by
-      if (count > 0) this.#parents.set(name, count)
-      else this.#parents.delete(name)
-    }
+  #fill(node: NameNode, { addresses, strings, target }: Content): void {
+    const { ttl } = this.cut
+    const octets = (length: number) =>
+      addresses.map((address) => address.octets).filter((address) => address.length === length)
+    node.a = recordSet(recordType.A, ttl, octets(4))
+    node.aaaa = recordSet(recordType.AAAA, ttl, octets(16))
+    node.text = strings.length === 0 ? undefined : recordSet(recordType.TXT, ttl, [textData(strings)])
+    node.cname = target === undefined ? undefined : recordSet(recordType.CNAME, ttl, [target])
+    node.target = target
   }
 
-  get(name: string): readonly string[] | undefined {
-    return this.#addresses.get(this.fullName(name))?.texts
-  }
-
-  *entries(): IterableIterator<[string, readonly string[]]> {
-    for (const [full, { texts }] of this.#addresses)
-      yield [full.slice(0, -(this.name.length + 1)) || '@', texts]
-  }
-
-  /** By full name. */
-  addresses(full: string): Addresses | undefined {
-    return this.#addresses.get(full)
-  }
-
-  /** Whether the name is there: itself, or something below it. */
-  has(full: string): boolean {
-    return full === this.name || this.#addresses.has(full) || this.#parents.has(full)
-  }
-
-  /** Whether an address is kept whose reverse name lies below this one. */
-  hasPointerBelow(reverse: string): boolean {
-    return [...this.#pointers.keys()].some((name) => name.endsWith(`.${reverse}`))
-  }
-
-  /** The names of an address, by its reverse name. */
-  pointers(reverse: string): readonly string[] {
-    return [...(this.#pointers.get(reverse) ?? [])]
+  #relative(wire: Buffer): string {
+    if (wire.length === this.cut.wire.length) return '@'
+    return textName(Buffer.concat([wire.subarray(0, wire.length - this.cut.wire.length), Buffer.of(0)]))
   }
 }
 
-function parentOf(name: string): string {
-  const dot = name.indexOf('.')
-  return dot < 0 ? '' : name.slice(dot + 1)
+/** Is told how to take a change back, for `update()`. */
+export type Journal = (undo: () => void) => void
+
+/** A zone as its users see it; with a journal, each change can be taken back. */
+export function openZone(data: ZoneData, journal?: Journal): Zone {
+  const put = (wire: Buffer, content: Content | undefined) => {
+    const before = data.content(wire)
+    data.put(wire, content)
+    journal?.(() => data.put(wire, before))
+  }
+  return {
+    name: data.cut.name,
+    set(name, addresses) {
+      const wire = data.own(name)
+      const before = data.content(wire) ?? nothing
+      refuseCname(wire, before)
+      put(wire, { ...before, addresses: distinct(wire, addresses) })
+    },
+    setText(name, strings) {
+      const wire = data.own(name)
+      const before = data.content(wire) ?? nothing
+      refuseCname(wire, before)
+      textData(strings)
+      put(wire, { ...before, strings: [...strings] })
+    },
+    setCname(name, target) {
+      const wire = data.own(name)
+      const { addresses, strings } = data.content(wire) ?? nothing
+      if (addresses.length + strings.length > 0 || wire.length === data.cut.wire.length) {
+        throw new DnsError(
+          'CNAME_CONFLICT',
+          `${textName(wire)} has other records; a CNAME stands alone (RFC 2181, 10.1)`,
+        )
+      }
+      put(wire, { ...nothing, target: data.resolve(target) })
+    },
+    delete(name) {
+      const wire = data.own(name)
+      if (data.content(wire) === undefined) return false
+      put(wire, undefined)
+      return true
+    },
+    get: (name) => data.content(data.own(name))?.addresses.map(({ text }) => text),
+    *entries() {
+      for (const [name, { addresses }] of data.contents()) yield [name, addresses.map(({ text }) => text)]
+    },
+  }
 }
 
-/** Whether a name is a zone's own or below it. */
-export function isWithin(name: string, zone: string): boolean {
-  return name === zone || name.endsWith(`.${zone}`)
+function refuseCname(wire: Buffer, { target }: Content): void {
+  if (target === undefined) return
+  throw new DnsError('CNAME_CONFLICT', `${textName(wire)} is a CNAME of ${textName(target)}: delete it first`)
+}
+
+/** An address given twice would make a record twice, which RFC 2181, 5 forbids. */
+function distinct(wire: Buffer, addresses: readonly string[]): Address[] {
+  const known = new Map(addresses.map(parseAddress).map((address) => [address.text, address]))
+  if (known.size <= mostRecords) return [...known.values()]
+  throw new DnsError(
+    'INVALID_RECORD',
+    `${textName(wire)} would have ${known.size} addresses, ${mostRecords} is the most`,
+  )
 }

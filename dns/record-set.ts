@@ -1,0 +1,55 @@
+import { recordType } from './codes.ts'
+import { DnsError } from './errors.ts'
+
+/** More of one type under one name make answers that fit no sensible packet. */
+export const mostRecords = 100
+
+/**
+ * The records of one type under one name, ready for the wire. Each has the question's name for its owner, by a pointer
+ * to octet 12 of the message: so the owner is spelled as the client spelled it (RFC 4343), and an alias is answered by
+ * the very same octets as the name that it stands for.
+ */
+export interface RecordSet {
+  readonly type: number
+  readonly count: number
+  readonly wire: Buffer
+}
+
+/** Octets of a record between its owner's pointer and its data: type, class, TTL, length of the data. */
+export const recordHead = 10
+
+export function recordSet(type: number, ttl: number, data: readonly Buffer[]): RecordSet | undefined {
+  if (data.length === 0) return undefined
+  const kept = data.slice(0, mostRecords)
+  const wire = Buffer.concat(
+    kept.map((octets) => {
+      const head = Buffer.alloc(2 + recordHead)
+      head.writeUInt16BE(0xc00c, 0)
+      head.writeUInt16BE(type, 2)
+      head.writeUInt16BE(1, 4)
+      head.writeUInt32BE(ttl, 6)
+      head.writeUInt16BE(octets.length, 10)
+      return Buffer.concat([head, octets])
+    }),
+  )
+  return { type, count: kept.length, wire }
+}
+
+/** One TXT record of one string or several (RFC 1035, 3.3.14). */
+export function textData(strings: readonly string[]): Buffer {
+  const octets = strings.map((text) => Buffer.from(text, 'utf8'))
+  for (const { length } of octets) {
+    if (length > 255) {
+      throw new DnsError(
+        'INVALID_RECORD',
+        `a text of ${length} octets is too long for a TXT record, 255 is the most`,
+      )
+    }
+  }
+  return Buffer.concat(octets.map((text) => Buffer.concat([Buffer.of(text.length), text])))
+}
+
+/** What ANY is answered with (RFC 8482, 4.2). */
+export const anyRefusal = recordSet(recordType.HINFO, 0, [
+  Buffer.from('\x07RFC8482\x00', 'latin1'),
+]) as RecordSet

@@ -1,0 +1,156 @@
+import { extendedError, recordType } from './codes.ts'
+import { flag, headerSize, type Query } from './message.ts'
+import { type RecordSet, recordHead } from './record-set.ts'
+
+/**
+ * An answer while it is written: over and over into one buffer, which may be the query's own, since header and question
+ * stay where they are. What does not fit sets `overflow`, and nothing is written beyond `limit`.
+ */
+export interface Reply {
+  readonly buffer: Buffer
+  /** Octets written so far; in the end, those of the answer. */
+  length: number
+  limit: number
+  answers: number
+  authorities: number
+  overflow: boolean
+}
+
+/** The largest message there is: its length has two octets over TCP. */
+export const longestMessage = 65535
+
+export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
+  return { buffer, length: 0, limit: 0, answers: 0, authorities: 0, overflow: false }
+}
+
+const optSize = 11
+const errorSize = 6
+
+/** Repeats the question, octet by octet, and keeps room for the OPT record. */
+export function startReply(reply: Reply, message: Buffer, query: Query, limit: number): void {
+  const { buffer } = reply
+  if (buffer !== message) message.copy(buffer, 0, 0, query.questionEnd)
+  reply.length = query.questionEnd
+  reply.limit = Math.min(limit, buffer.length) - (query.edns ? optSize + errorSize : 0)
+  reply.answers = 0
+  reply.authorities = 0
+  reply.overflow = false
+}
+
+/** Writes header and OPT. `code` may have the upper bits that only an OPT record can carry. */
+export function finishReply(
+  reply: Reply,
+  query: Query,
+  flags: number,
+  code: number,
+  udpSize: number,
+  reason: number,
+): void {
+  const { buffer } = reply
+  let extra = flags
+  if (reply.overflow) {
+    // RFC 2181, 9: no half of a set; the client asks again over TCP.
+    reply.length = query.questionEnd
+    reply.answers = reply.authorities = 0
+    extra |= flag.TC
+  }
+  // Opcode, RD and CD are the query's; AD and Z are never ours to set (RFC 6840, 5.7).
+  buffer.writeUInt16BE(flag.QR | (query.flags & (0x7800 | flag.RD | flag.CD)) | extra | (code & 0xf), 2)
+  buffer.writeUInt16BE(query.questionEnd > headerSize ? 1 : 0, 4)
+  buffer.writeUInt16BE(reply.answers, 6)
+  buffer.writeUInt16BE(reply.authorities, 8)
+  buffer.writeUInt16BE(query.edns ? 1 : 0, 10)
+  if (query.edns) writeOpt(reply, query, code, udpSize, reason)
+}
+
+/** RFC 6891, 7: an OPT record for an OPT record, in errors and truncated answers too. */
+function writeOpt(reply: Reply, query: Query, code: number, udpSize: number, reason: number): void {
+  const { buffer } = reply
+  const at = reply.length
+  const explained = reason !== extendedError.none
+  buffer[at] = 0
+  buffer.writeUInt16BE(recordType.OPT, at + 1)
+  buffer.writeUInt16BE(udpSize, at + 3)
+  buffer[at + 5] = code >> 4
+  buffer[at + 6] = 0
+  // RFC 3225, 3: DO is repeated. No other flag is defined.
+  buffer.writeUInt16BE(query.dnssecOk ? 0x8000 : 0, at + 7)
+  buffer.writeUInt16BE(explained ? errorSize : 0, at + 9)
+  reply.length = at + optSize
+  if (!explained) return
+  // RFC 8914, 2: option 15, its length, the code, no text.
+  buffer.writeUInt16BE(15, at + 11)
+  buffer.writeUInt16BE(2, at + 13)
+  buffer.writeUInt16BE(reason, at + 15)
+  reply.length += errorSize
+}
+
+/** Adds the records of a set, owned by the question's name or, with `owner`, by the name at that offset. */
+export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): void {
+  const start = reply.length
+  if (!fits(reply, set.wire.length)) return
+  set.wire.copy(reply.buffer, start)
+  reply.length += set.wire.length
+  reply.answers += set.count
+  if (owner === headerSize) return
+  for (let at = start; at < reply.length; at += 2 + recordHead + reply.buffer.readUInt16BE(at + recordHead)) {
+    reply.buffer.writeUInt16BE(0xc000 | owner, at)
+  }
+}
+
+const hostmaster = Buffer.from('\x0ahostmaster', 'latin1')
+/** Seconds for secondaries, which there are none of; `minimum` is what counts (RFC 2308, 4). */
+const soaTimes = { refresh: 3600, retry: 600, expire: 86400 } as const
+
+/**
+ * Adds a zone's SOA record. Its names are pointers to `owner`, where the question ends in the zone's name; 0 stands
+ * for the root.
+ */
+export function addSoa(
+  reply: Reply,
+  owner: number,
+  serial: number,
+  ttl: number,
+  section: 'answers' | 'authorities',
+): void {
+  if (!fits(reply, 2 + recordHead + 2 + hostmaster.length + 2 + 20)) return
+  const { buffer } = reply
+  let at = writeOwner(buffer, reply.length, owner)
+  buffer.writeUInt16BE(recordType.SOA, at)
+  buffer.writeUInt16BE(1, at + 2)
+  buffer.writeUInt32BE(ttl, at + 4)
+  const data = at + recordHead
+  at = writeOwner(buffer, data, owner)
+  at += hostmaster.copy(buffer, at)
+  at = writeOwner(buffer, at, owner)
+  for (const value of [serial, soaTimes.refresh, soaTimes.retry, soaTimes.expire, ttl]) {
+    at = buffer.writeUInt32BE(value, at)
+  }
+  buffer.writeUInt16BE(at - data, data - 2)
+  reply.length = at
+  reply[section]++
+}
+
+/** Adds the NS record of a zone whose name is the question's: the zone's own name, at this server. */
+export function addNs(reply: Reply, ttl: number): void {
+  if (!fits(reply, 2 + recordHead + 2)) return
+  const { buffer } = reply
+  let at = writeOwner(buffer, reply.length, headerSize)
+  at = buffer.writeUInt16BE(recordType.NS, at)
+  at = buffer.writeUInt16BE(1, at)
+  at = buffer.writeUInt32BE(ttl, at)
+  at = buffer.writeUInt16BE(2, at)
+  reply.length = writeOwner(buffer, at, headerSize)
+  reply.answers++
+}
+
+function writeOwner(buffer: Buffer, at: number, owner: number): number {
+  if (owner !== 0) return buffer.writeUInt16BE(0xc000 | owner, at)
+  return buffer.writeUInt8(0, at)
+}
+
+function fits(reply: Reply, octets: number): boolean {
+  if (reply.length + octets <= reply.limit) return true
+  reply.overflow = true
+  return false
+}
