@@ -14,10 +14,14 @@ export {
   type RunningService,
   type Service,
   type ServiceSettings,
+  type Tunnel,
 } from './client/index.ts'
 export type {
+  DirectoryFilter,
   Duration,
+  ExposedPort,
   LogEvent,
+  PortForward,
   Problem,
   ProgressEvent,
   RunRow,

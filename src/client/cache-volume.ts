@@ -5,6 +5,7 @@ import type { Node } from './graph.ts'
 /** A named directory that outlives runs. */
 export class CacheVolume implements Node {
   readonly name: string
+  readonly inputs: readonly Node[] = []
 
   /** @throws MoorageError INVALID_OPTION */
   constructor(name: string) {

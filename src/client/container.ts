@@ -4,24 +4,20 @@ import {
   type ExposedPort,
   labelProblem,
   milliseconds,
+  type Output,
   type Protocol,
+  pathProblem,
+  type ResultEvent,
   type ServiceOptions,
   type Sharing,
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { CacheVolume } from './cache-volume.ts'
-import {
-  type BoundService,
-  type CacheMount,
-  directoriesOf,
-  type ExecFields,
-  ExecNode,
-  ImageNode,
-  RootfsNode,
-  ScratchNode,
-} from './exec-node.ts'
-import { definitionOf, type Node } from './graph.ts'
-import type { HostDirectory } from './host-directory.ts'
+import { withDefinition } from './delivery.ts'
+import { type BoundService, type CacheMount, type ExecFields, ExecNode } from './exec-node.ts'
+import { ImageNode, RootfsNode, ScratchNode } from './filesystem-node.ts'
+import { definitionOf, type IndexOf, type Node } from './graph.ts'
+import { HostDirectory } from './host-directory.ts'
 import { notYet } from './not-yet.ts'
 import { type EndpointOptions, Service } from './service.ts'
 import { type CallContext, evaluate, type Session } from './session.ts'
@@ -148,8 +144,9 @@ export class Container {
     return this.#withProcess({ env: [...(this.#state.process.env ?? []), [name, value]] })
   }
 
-  /** An absolute path; made when it does not exist. */
+  /** An absolute path; made when it does not exist. @throws MoorageError INVALID_OPTION */
   withWorkdir(path: string): Container {
+    checkPath('working directory', path)
     return this.#withProcess({ workdir: path })
   }
 
@@ -159,7 +156,8 @@ export class Container {
   }
 
   /**
-   * A name in the network, besides the one that is derived from the definition: one label.
+   * A name in the network, besides the one that is derived from the definition: one label. As part of what the process
+   * sees, it stands before the `withExec` that it is for.
    *
    * @throws MoorageError INVALID_OPTION
    */
@@ -200,8 +198,14 @@ export class Container {
     return this.#with({ healthcheck: check })
   }
 
-  /** Sent to stop it as a service. @param signal - like `SIGINT` */
+  /** Sent to stop it as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
   withStopSignal(signal: string): Container {
+    if (!/^SIG[A-Z0-9]+$/.test(signal)) {
+      throw new MoorageError('INVALID_OPTION', {
+        option: `stop signal "${signal}"`,
+        reason: 'it is a name like SIGINT',
+      })
+    }
     return this.#with({ stopSignal: signal })
   }
 
@@ -222,8 +226,9 @@ export class Container {
     return this.#with({ bindings: [...others, { alias, exec, options }] })
   }
 
-  /** Mounts a directory that outlives runs. */
+  /** Mounts a directory that outlives runs. @throws MoorageError INVALID_OPTION */
   withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
+    checkPath('mount', path)
     const { sharing = 'shared' } = options
     if (sharing !== 'shared') notYet(`a cache volume that is ${sharing} (F22)`)
     const others = this.#state.mounts.filter((mount) => mount.path !== path)
@@ -258,8 +263,10 @@ export class Container {
     return this.#state.lastExec ?? this.#exec({})
   }
 
-  #evaluate(output: 'stdout' | 'stderr' | 'exitCode' | 'sync', context?: CallContext) {
-    return runDefined(this.#session, this.vertex, output, context)
+  #evaluate(output: Output, context: CallContext = {}): Promise<ResultEvent> {
+    return withDefinition(this.#session, this.vertex, context, (definition, signal) =>
+      evaluate(this.#session, { definition, output }, context, signal),
+    )
   }
 
   /** What the last exec wrote to its standard output, running what has to be run. @throws MoorageError, ExecError */
@@ -333,18 +340,15 @@ export class Container {
   }
 }
 
-/** Evaluates an exec, after the directories that it is made of have been read. */
-async function runDefined(
-  session: Session,
-  exec: ExecNode,
-  output: 'stdout' | 'stderr' | 'exitCode' | 'sync',
-  context?: CallContext,
-) {
-  const directories = directoriesOf(exec)
-  await Promise.all(directories.map((directory) => directory.digest()))
-  return evaluate(session, { definition: definitionOf(exec), output }, directories, context)
+function checkPath(what: string, path: string): void {
+  const reason = pathProblem(path)
+  if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `${what} "${path}"`, reason })
 }
 
+/** Whether two execs are described alike; directories, which may not have been read yet, by their paths. */
 function sameDefinition(one: ExecNode, other: ExecNode): boolean {
-  return JSON.stringify(definitionOf(one)) === JSON.stringify(definitionOf(other))
+  const operationOf = (node: Node, indexOf: IndexOf) =>
+    node instanceof HostDirectory ? { op: 'host' as const, digest: node.identity } : node.operation(indexOf)
+  const [described, otherwise] = [one, other].map((exec) => JSON.stringify(definitionOf(exec, operationOf)))
+  return described === otherwise
 }

@@ -1,7 +1,6 @@
 import type { Binding, ExecOperation, Mount, ServiceOptions, Sharing } from '../definition/index.ts'
 import type { CacheVolume } from './cache-volume.ts'
-import type { Node } from './graph.ts'
-import type { HostDirectory } from './host-directory.ts'
+import type { IndexOf, Node } from './graph.ts'
 
 /** A service that a client is bound to. */
 export interface BoundService {
@@ -38,7 +37,11 @@ export class ExecNode implements Node {
     this.bindings = bindings
   }
 
-  operation(indexOf: (input: Node) => number): ExecOperation {
+  get inputs(): Node[] {
+    return [this.input, ...this.mounts.map(({ volume }) => volume), ...this.bindings.map(({ exec }) => exec)]
+  }
+
+  operation(indexOf: IndexOf): ExecOperation {
     const mounts = this.mounts.map(
       ({ path, volume, sharing }): Mount => ({ type: 'cache', path, volume: indexOf(volume), sharing }),
     )
@@ -54,50 +57,8 @@ export class ExecNode implements Node {
     }
   }
 
-  /** The same, as another instance. */
+  /** The same, with other fields. */
   withFields(fields: ExecFields): ExecNode {
     return new ExecNode(this.input, { ...this.fields, ...fields }, this.mounts, this.bindings)
   }
-}
-
-/** A container's root filesystem made of a directory. */
-export class RootfsNode implements Node {
-  readonly directory: HostDirectory
-
-  constructor(directory: HostDirectory) {
-    this.directory = directory
-  }
-
-  operation(indexOf: (input: Node) => number): { op: 'rootfs'; directory: number } {
-    return { op: 'rootfs', directory: indexOf(this.directory) }
-  }
-}
-
-export class ImageNode implements Node {
-  readonly ref: string
-  readonly pull: 'always' | undefined
-
-  constructor(ref: string, pull: 'always' | undefined) {
-    this.ref = ref
-    this.pull = pull
-  }
-
-  operation(): { op: 'image'; ref: string; pull?: 'always' } {
-    return { op: 'image', ref: this.ref, ...(this.pull ? { pull: this.pull } : {}) }
-  }
-}
-
-export class ScratchNode implements Node {
-  operation(): { op: 'scratch' } {
-    return { op: 'scratch' }
-  }
-}
-
-/** The directories of this machine that an exec is made of, through its inputs and services. */
-export function directoriesOf(node: Node, seen: Set<Node> = new Set()): HostDirectory[] {
-  if (seen.has(node)) return []
-  seen.add(node)
-  if (node instanceof RootfsNode) return [node.directory]
-  if (!(node instanceof ExecNode)) return []
-  return [node.input, ...node.bindings.map(({ exec }) => exec)].flatMap((input) => directoriesOf(input, seen))
 }

@@ -1,15 +1,20 @@
-import type {
-  ExposedPort,
-  LogEvent,
-  ResolveAnswer,
-  ResolveRequest,
-  ServiceOptions,
+import {
+  type ExposedPort,
+  type LogEvent,
+  labelOf,
+  type PortForward,
+  type ResolveAnswer,
+  type ResolveRequest,
+  type ServiceOptions,
+  type StartRequest,
+  type UpRequest,
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
-import { directoriesOf, type ExecNode } from './exec-node.ts'
-import { definitionOf } from './graph.ts'
+import { withDefinition } from './delivery.ts'
+import type { ExecNode } from './exec-node.ts'
 import { notYet } from './not-yet.ts'
-import { type CallContext, follow, type Session, sendDirectories, signalOf, withNetwork } from './session.ts'
+import { type CallContext, eventsOf, resultOf, type Session, signalOf, target } from './session.ts'
+import { openTunnel, type Tunnel } from './tunnel.ts'
 
 export interface EndpointOptions extends CallContext {
   /** The first exposed one unless said. */
@@ -33,11 +38,14 @@ export class Service {
   readonly vertex: ExecNode
   readonly options: ServiceOptions
   readonly #session: Session
+  /** Known of one that was started: what a tag means may have changed since. */
+  readonly #label: string | undefined
 
-  constructor(session: Session, vertex: ExecNode, options: ServiceOptions) {
+  constructor(session: Session, vertex: ExecNode, options: ServiceOptions, label?: string) {
     this.#session = session
     this.vertex = vertex
     this.options = options
+    this.#label = label
   }
 
   /**
@@ -50,22 +58,25 @@ export class Service {
     detach = false,
     ...context
   }: CallContext & { detach?: boolean } = {}): Promise<RunningService> {
-    const directories = await this.#directories()
-    const request = { definition: definitionOf(this.vertex), service: this.options, detach }
-    const { lease } = await follow(
-      this.#session,
-      '/v1/services',
-      withNetwork(this.#session, request),
-      directories,
-      context,
-    )
-    return new RunningService(this.#session, this.vertex, this.options, lease)
+    const session = this.#session
+    const { lease, service } = await withDefinition(session, this.vertex, context, (definition, wanted) => {
+      const body: StartRequest = { definition, service: this.options, network: session.network, detach }
+      // What hangs on the session is not worth waiting for without it.
+      const signal = detach ? wanted : AbortSignal.any([wanted, session.lost])
+      const headers = { 'moorage-session': session.id }
+      return resultOf(
+        session,
+        session.transport.stream('POST', target('services'), body, { signal, headers }),
+        context,
+      )
+    })
+    return new RunningService(session, this.vertex, this.options, { lease, label: service?.label })
   }
 
   /** Stops it, those that need it first; when it does not run, nothing happens. @param kill - by SIGKILL, at once */
   async stop({ kill = false, ...context }: CallContext & { kill?: boolean } = {}): Promise<void> {
     try {
-      await this.#call('DELETE', kill ? '?kill=1' : '', context)
+      await this.#call('DELETE', '', { kill: kill ? '1' : undefined }, context)
     } catch (error) {
       if (!(error instanceof MoorageError && error.code === 'SERVICE_NOT_FOUND')) throw error
     }
@@ -73,16 +84,22 @@ export class Service {
 
   /** Stops and starts it at another address; its clients stay, and its names follow. */
   async restart(context: CallContext = {}): Promise<void> {
-    await this.#call('POST', '/restart', context)
+    await this.#call('POST', '/restart', {}, context)
   }
 
-  async #call(method: string, suffix: string, context: CallContext): Promise<unknown> {
-    const label = (await this.#resolve({ want: 'ports' }, context)).value.split('.')[0]
+  async #call(
+    method: string,
+    action: string,
+    query: Record<string, string | undefined>,
+    context: CallContext,
+  ): Promise<void> {
     const { transport, network } = this.#session
-    const query = network === undefined ? '' : `${suffix.includes('?') ? '&' : '?'}network=${network}`
-    return transport.call(method, `/v1/services/${label}${suffix}${query}`, undefined, {
-      signal: signalOf(this.#session, context),
-    })
+    const path = target(`services/${await this.#labelOf(context)}${action}`, { ...query, network })
+    await transport.call(method, path, undefined, { signal: signalOf(this.#session, context) })
+  }
+
+  async #labelOf(context: CallContext): Promise<string> {
+    return this.#label ?? labelOf(await this.digest(context))
   }
 
   /** The digest that its name is derived from. */
@@ -111,44 +128,62 @@ export class Service {
     return (await this.#resolve({ want: 'ports' }, context)).ports ?? []
   }
 
-  /** Its output, from the start; with `follow`, until it ends. @param since - milliseconds since the epoch */
-  async *logs(options: CallContext & { follow?: boolean; since?: number } = {}): AsyncGenerator<LogLine> {
-    const label = (await this.#resolve({ want: 'ports' }, options)).value.split('.')[0]
-    const query = new URLSearchParams({
-      ...(options.follow ? { follow: '1' } : {}),
-      ...(options.since === undefined ? {} : { since: String(options.since) }),
-      ...(this.#session.network === undefined ? {} : { network: this.#session.network }),
+  #resolve(
+    wanted: Omit<ResolveRequest, 'definition' | 'service' | 'network'>,
+    context: CallContext,
+  ): Promise<ResolveAnswer> {
+    const { transport, network } = this.#session
+    return withDefinition(this.#session, this.vertex, context, (definition, signal) => {
+      const body: ResolveRequest = { definition, service: this.options, network, ...wanted }
+      return transport.call('POST', target('resolve'), body, { signal })
     })
-    const events = this.#session.transport.stream('GET', `/v1/services/${label}/logs?${query}`, undefined, {
-      signal: signalOf(this.#session, options),
-    })
-    for await (const event of events) if (event.type === 'log') yield lineOf(event)
   }
 
-  up(..._: unknown[]): never {
-    return notYet('up (F9)')
+  /**
+   * Its output, from the start; with `follow`, until it ends.
+   *
+   * @param options.since - what was written from then on; a number is of milliseconds since the epoch
+   * @throws MoorageError SERVICE_NOT_FOUND when it never ran
+   */
+  async *logs(
+    options: CallContext & { follow?: boolean; since?: number | Date } = {},
+  ): AsyncGenerator<LogLine> {
+    const { follow, since } = options
+    const { transport, network } = this.#session
+    const path = target(`services/${await this.#labelOf(options)}/logs`, {
+      follow: follow ? '1' : undefined,
+      since: since === undefined ? undefined : String(since.valueOf()),
+      network,
+    })
+    const events = transport.stream('GET', path, undefined, { signal: signalOf(this.#session, options) })
+    for await (const event of eventsOf(events)) if (event.type === 'log') yield lineOf(event)
+  }
+
+  /**
+   * Lets ports of this machine lead to it; it is started if it does not run, and held while the tunnel is open.
+   *
+   * @param options.ports - each port that it declares, at any free one, unless said; `host: 0` is any,
+   *   `address` is 127.0.0.1 unless said
+   * @throws HealthError, MoorageError
+   */
+  up({ ports, ...context }: CallContext & { ports?: readonly PortForward[] } = {}): Promise<Tunnel> {
+    const session = this.#session
+    return withDefinition(session, this.vertex, context, (definition, wanted) => {
+      const body: UpRequest = {
+        definition,
+        service: this.options,
+        network: session.network,
+        ...(ports === undefined ? {} : { ports: [...ports] }),
+      }
+      const headers = { 'moorage-session': session.id }
+      return openTunnel(session, wanted, context.onEvent, (signal) =>
+        session.transport.stream('POST', target('up'), body, { signal, headers }),
+      )
+    })
   }
 
   exec(..._: unknown[]): never {
     return notYet('exec in a running service')
-  }
-
-  async #directories() {
-    const directories = directoriesOf(this.vertex)
-    await Promise.all(directories.map((directory) => directory.digest()))
-    return directories
-  }
-
-  async #resolve(
-    wanted: Omit<ResolveRequest, 'definition' | 'service' | 'network'>,
-    context: CallContext,
-  ): Promise<ResolveAnswer> {
-    const signal = signalOf(this.#session, context)
-    await sendDirectories(this.#session, await this.#directories(), signal)
-    const request = { definition: definitionOf(this.vertex), service: this.options, ...wanted }
-    return this.#session.transport.call('POST', '/v1/resolve', withNetwork(this.#session, request), {
-      signal,
-    })
   }
 }
 
@@ -156,12 +191,17 @@ export class Service {
 export class RunningService extends Service implements AsyncDisposable {
   readonly #release: () => Promise<void>
 
-  constructor(session: Session, vertex: ExecNode, options: ServiceOptions, lease: string | undefined) {
-    super(session, vertex, options)
+  constructor(
+    session: Session,
+    vertex: ExecNode,
+    options: ServiceOptions,
+    { lease, label }: { lease: string | undefined; label: string | undefined },
+  ) {
+    super(session, vertex, options, label)
     this.#release = async () => {
-      // Detached: there is nothing to let go of. Closed: the session took its leases along.
-      if (lease === undefined || session.signal.aborted) return
-      await session.transport.call('DELETE', `/v1/session/${session.id}/leases/${lease}`)
+      // Detached: there is nothing to let go of. Closed or lost: the session took its leases along.
+      if (lease === undefined || session.signal.aborted || session.lost.aborted) return
+      await session.transport.call('DELETE', target(`session/${session.id}/leases/${lease}`))
     }
   }
 

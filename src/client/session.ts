@@ -1,6 +1,5 @@
 import type { EvaluateRequest, ResultEvent, StreamEvent } from '../definition/index.ts'
 import { errorFromWire, MoorageError } from '../errors.ts'
-import type { HostDirectory } from './host-directory.ts'
 import type { Transport } from './transport.ts'
 
 /** What every asynchronous call takes. */
@@ -14,38 +13,55 @@ export interface CallContext {
 /** What all objects of one `connect()` share. */
 export interface Session {
   readonly transport: Transport
-  readonly network: string | undefined
+  readonly network: string
   /** Of the session that leases hang on. */
   readonly id: string
+  /** Aborted when the connection is closed. */
   readonly signal: AbortSignal
+  /** Aborted when the daemon has ended the session, and the leases with it. */
+  readonly lost: AbortSignal
   readonly onEvent: ((event: StreamEvent) => void) | undefined
+  /** Directories on their way to the daemon, by digest. */
+  readonly uploads: Map<string, Promise<void>>
 }
 
-/** The call's own end, and the session's. */
+/** The call's own end, and the connection's. */
 export function signalOf(session: Session, { signal }: CallContext): AbortSignal {
   return signal ? AbortSignal.any([signal, session.signal]) : session.signal
 }
 
+/** A path of the API with a query; what is undefined is left out. */
+export function target(path: string, query: Record<string, string | undefined> = {}): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const parameters = new URLSearchParams(given).toString()
+  return `/v1/${path}${parameters === '' ? '' : `?${parameters}`}`
+}
+
 /**
- * Follows a stream to its result. What the daemon lacks of directories is sent first.
+ * The events of a call that are worth telling: no heartbeats.
  *
  * @throws MoorageError what the stream ends with
  */
-export async function follow(
-  session: Session,
-  path: string,
-  body: unknown,
-  directories: readonly HostDirectory[],
-  context: CallContext = {},
-): Promise<ResultEvent> {
-  const signal = signalOf(session, context)
-  await sendDirectories(session, directories, signal)
-  const headers = { 'moorage-session': session.id }
-  for await (const event of session.transport.stream('POST', path, body, { signal, headers })) {
-    if (event.type === 'result') return event
+export async function* eventsOf(events: AsyncIterable<StreamEvent>): AsyncGenerator<StreamEvent> {
+  for await (const event of events) {
     if (event.type === 'error') throw errorFromWire(event.error)
-    if (event.type === 'heartbeat') continue
-    context.onEvent?.(event)
+    if (event.type !== 'heartbeat') yield event
+  }
+}
+
+/**
+ * Follows a stream to its result; everybody who wants to is told of what comes before.
+ *
+ * @throws MoorageError what the stream ends with
+ */
+export async function resultOf(
+  session: Session,
+  events: AsyncIterable<StreamEvent>,
+  { onEvent }: CallContext,
+): Promise<ResultEvent> {
+  for await (const event of eventsOf(events)) {
+    if (event.type === 'result') return event
+    onEvent?.(event)
     session.onEvent?.(event)
   }
   throw new MoorageError('DAEMON_UNREACHABLE', {
@@ -58,33 +74,14 @@ export async function follow(
 export function evaluate(
   session: Session,
   request: Omit<EvaluateRequest, 'network'>,
-  directories: readonly HostDirectory[],
-  context?: CallContext,
-): Promise<ResultEvent> {
-  return follow(session, '/v1/evaluate', withNetwork(session, request), directories, context)
-}
-
-export function withNetwork<T extends object>({ network }: Session, body: T): T & { network?: string } {
-  return network === undefined ? body : { ...body, network }
-}
-
-/** Sends what the daemon has not got yet of the directories that a definition names. */
-export async function sendDirectories(
-  { transport }: Session,
-  directories: readonly HostDirectory[],
+  context: CallContext,
   signal: AbortSignal,
-): Promise<void> {
-  if (directories.length === 0) return
-  const byDigest = new Map<string, HostDirectory>()
-  for (const directory of directories) byDigest.set(await directory.digest(), directory)
-  const { missing } = await transport.call<{ missing: string[] }>(
-    'POST',
-    '/v1/blobs/missing',
-    { digests: [...byDigest.keys()] },
-    { signal },
+): Promise<ResultEvent> {
+  const body: EvaluateRequest = { ...request, network: session.network }
+  const headers = { 'moorage-session': session.id }
+  return resultOf(
+    session,
+    session.transport.stream('POST', target('evaluate'), body, { signal, headers }),
+    context,
   )
-  for (const digest of missing) {
-    const tar = await byDigest.get(digest)?.tar(signal)
-    if (tar) await transport.upload(`/v1/blobs/${digest}`, 'application/x-tar', tar, { signal })
-  }
 }

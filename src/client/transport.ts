@@ -1,23 +1,23 @@
-import {
-  type ClientRequest,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import type { StreamEvent } from '../definition/index.ts'
 import { errorFromWire, MoorageError, type WireError } from '../errors.ts'
+import { parseAddress } from './address.ts'
+import { cancellation } from './cancellation.ts'
+import { linesOf } from './lines.ts'
+import { version } from './version.ts'
 
-/** The longest that one line of a stream may be. */
-const longestLine = 256 * 1024 * 1024
+/** A daemon sends a heartbeat every 10 s: one that is silent for so long, in milliseconds, is gone or hangs. */
+const longestSilence = 60_000
 
 export interface CallOptions {
   signal?: AbortSignal | undefined
   headers?: Record<string, string>
 }
 
-/** The way to a daemon: JSON calls, streams of events, and uploads. */
+/** The way to a daemon: JSON calls, streams of events, and uploads. All throw MoorageError only. */
 export interface Transport {
   readonly host: string
   call<T>(method: string, path: string, body?: unknown, options?: CallOptions): Promise<T>
@@ -29,112 +29,130 @@ export interface Transport {
 /**
  * A transport over HTTP to `unix:///path` or `http://host:port`.
  *
+ * @param options.silence - after which a stream is given up, in milliseconds
  * @throws MoorageError INVALID_OPTION
  */
-export function createTransport(host: string): Transport {
-  const target = targetOf(host)
+export function createTransport(host: string, { silence = longestSilence } = {}): Transport {
+  const address = parseAddress(host)
 
+  /** Asks, and hands the answer to `read`; whatever fails on the way, or while reading, is told in our words. */
   const open = async (
     method: string,
     path: string,
     send: (request: ClientRequest) => void,
     { signal, headers = {} }: CallOptions,
   ): Promise<IncomingMessage> => {
-    signal?.throwIfAborted()
+    if (signal?.aborted) throw cancellation(signal)
     const opened = Promise.withResolvers<IncomingMessage>()
-    const request = httpRequest({ ...target, method, path, headers, agent: false }, opened.resolve)
+    const request = httpRequest(
+      // A connection each: its end is what tells the daemon that the caller has gone.
+      { ...address, method, path, headers: { 'moorage-version': version, ...headers }, agent: false },
+      opened.resolve,
+    )
     request.on('error', opened.reject)
-    // Destroyed at once, whatever it is doing: the daemon sees the connection close.
     const onAbort = () => request.destroy(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     request.on('close', () => signal?.removeEventListener('abort', onAbort))
     send(request)
-    try {
-      const response = await opened.promise
-      if (response.statusCode === 200) return response
-      throw await errorOf(response)
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason
-      throw unreachable(host, error)
-    }
+    const response = await opened.promise
+    if (response.statusCode === 200) return response
+    throw await errorOf(response, host, `${method} ${path.replace(/\?.*/, '')}`)
   }
 
-  const sendJson = (body: unknown) => (request: ClientRequest) => {
-    if (body === undefined) return void request.end()
-    request.setHeader('content-type', 'application/json')
-    request.end(JSON.stringify(body))
+  const told = (error: unknown, signal: AbortSignal | undefined): MoorageError => {
+    if (signal?.aborted) return cancellation(signal)
+    return error instanceof MoorageError ? error : unreachable(host, error)
   }
 
   return {
     host,
     async call<T>(method: string, path: string, body?: unknown, options: CallOptions = {}) {
-      const response = await open(method, path, sendJson(body), options)
-      return (await json(response)) as T
+      try {
+        return (await json(await open(method, path, sendJson(body), options))) as T
+      } catch (error) {
+        throw told(error, options.signal)
+      }
     },
 
     async *stream(method, path, body, options = {}) {
-      const response = await open(method, path, sendJson(body), options)
+      let response: IncomingMessage | undefined
       try {
-        yield* lines(response)
+        response = await open(method, path, sendJson(body), options)
+        giveUpWhenSilent(response, host, silence)
+        for await (const line of linesOf(response)) {
+          if (options.signal?.aborted) throw options.signal.reason
+          yield JSON.parse(line) as StreamEvent
+        }
       } catch (error) {
-        if (options.signal?.aborted) throw options.signal.reason
-        throw unreachable(host, error)
+        throw told(error, options.signal)
       } finally {
-        response.destroy()
+        response?.destroy()
       }
     },
 
     async upload(path, type, body, options = {}) {
-      const response = await open(
-        'PUT',
-        path,
-        (request) => {
-          request.setHeader('content-type', type)
-          body.on('error', (error) => request.destroy(error))
-          body.pipe(request)
-        },
-        options,
-      )
-      response.resume()
+      const send = (request: ClientRequest) => {
+        request.setHeader('content-type', type)
+        // Its failure is the request's, which is awaited below; whichever ends first ends the other.
+        pipeline(body, request).catch(() => undefined)
+      }
+      try {
+        await json(await open('PUT', path, send, options))
+      } catch (error) {
+        throw told(error, options.signal)
+      } finally {
+        body.destroy()
+      }
     },
   }
 }
 
-function targetOf(host: string): RequestOptions {
-  if (host.startsWith('unix://')) return { socketPath: host.slice('unix://'.length) }
-  if (host.startsWith('/')) return { socketPath: host }
-  const url = URL.parse(host)
-  if (url?.protocol === 'http:') return { host: url.hostname, port: url.port || 80 }
-  throw new MoorageError('INVALID_OPTION', {
-    option: `host "${host}"`,
-    reason: 'it is unix:///path or http://host:port',
-  })
-}
-
-async function* lines(response: IncomingMessage): AsyncGenerator<StreamEvent> {
-  let rest = ''
-  response.setEncoding('utf8')
-  for await (const chunk of response) {
-    rest += chunk
-    if (rest.length > longestLine) throw new Error('a line of the stream is too long')
-    const parts = rest.split('\n')
-    rest = parts.pop() ?? ''
-    for (const line of parts) if (line !== '') yield JSON.parse(line) as StreamEvent
+function sendJson(body: unknown): (request: ClientRequest) => void {
+  return (request) => {
+    if (body === undefined) return void request.end()
+    request.setHeader('content-type', 'application/json')
+    request.end(JSON.stringify(body))
   }
 }
 
-async function errorOf(response: IncomingMessage): Promise<MoorageError> {
-  const body = (await json(response).catch(() => undefined)) as { error?: WireError } | undefined
-  if (body?.error?.code) return errorFromWire(body.error)
-  return new MoorageError('INTERNAL', {
-    reason: `the daemon answered with HTTP status ${response.statusCode}`,
+function giveUpWhenSilent(response: IncomingMessage, host: string, silence: number): void {
+  response.socket.setTimeout(silence, () => {
+    // A reader that takes its time leaves bytes unread: then it is not the daemon that is silent.
+    if (response.readableLength > 0) return
+    const reason = `nothing was heard of it for ${silence / 1_000} s`
+    response.destroy(new MoorageError('DAEMON_UNREACHABLE', { host, reason }))
   })
 }
 
+async function errorOf(response: IncomingMessage, host: string, what: string): Promise<MoorageError> {
+  const body = (await json(response).catch(() => undefined)) as { error?: WireError } | undefined
+  if (typeof body?.error?.code === 'string') return errorFromWire(body.error)
+  const { statusCode, headers } = response
+  const theirs = headers['moorage-version']
+  if (theirs === undefined) {
+    const reason = `something else than a daemon answers there, with HTTP status ${statusCode}`
+    return new MoorageError('DAEMON_UNREACHABLE', { host, reason })
+  }
+  // A client of a later version than its daemon.
+  if (statusCode === 404)
+    return new MoorageError('NOT_YET', { what: `${what} (the daemon at ${host} has version ${theirs})` })
+  return new MoorageError('INTERNAL', {
+    reason: `the daemon answered ${what} with HTTP status ${statusCode}`,
+  })
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'nobody listens there',
+  ECONNRESET: 'the connection broke',
+  EPIPE: 'the connection broke',
+  EACCES: 'permission denied; the socket is for root and the group moorage',
+  ENOTFOUND: 'no such host',
+}
+
 /** What a socket says, in our words. */
-function unreachable(host: string, error: unknown): unknown {
-  if (error instanceof MoorageError) return error
+export function unreachable(host: string, error: unknown): MoorageError {
   const { code, message } = error as NodeJS.ErrnoException
-  const reason = code === 'ENOENT' ? 'there is no such socket' : (code ?? message)
+  const reason = reasons[code ?? ''] ?? (message || code || 'unknown')
   return new MoorageError('DAEMON_UNREACHABLE', { host, reason }, { cause: error })
 }

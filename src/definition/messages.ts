@@ -39,6 +39,27 @@ export interface ResolveRequest {
   from?: 'container' | 'host'
 }
 
+/** A port of the host that leads to one of a service. */
+export interface PortForward {
+  /** 0: any that is free. */
+  host: number
+  service: number
+  /** Of the host that it listens on; 127.0.0.1 unless said. */
+  address?: string
+}
+
+/**
+ * `POST up`: start a service, and let ports of the host lead to it for as long as the request is open. Its `result`
+ * comes once they do; the stream then stays open.
+ */
+export interface UpRequest {
+  definition: Definition
+  service: ServiceOptions
+  network?: string
+  /** Each port that the service declares, at any free one, unless said. */
+  ports?: PortForward[]
+}
+
 export interface ResolveAnswer {
   /** The digest (`sha256:…`), the hostname or the endpoint. */
   value: string
@@ -78,6 +99,8 @@ export interface ResultEvent {
   cachedAge?: number
   /** Set by `POST services`. */
   service?: ServiceRow
+  /** Set by `POST up`: which port leads where. */
+  ports?: PortForward[]
   /** Set by `POST services` within a session: `DELETE session/{id}/leases/{lease}` lets go of it. */
   lease?: string
 }

@@ -32,3 +32,10 @@ export function volumeNameProblem(name: string): string | undefined {
   if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) return undefined
   return 'a volume’s name is of letters, digits, "_", "." and "-", 128 at most'
 }
+
+/** What is wrong with a path inside a container, if anything: the daemon follows none that leads elsewhere. */
+export function pathProblem(path: string): string | undefined {
+  if (!path.startsWith('/')) return 'it must be absolute'
+  if (path.split('/').includes('..')) return 'it must be without ".."'
+  return path.includes('\0') ? 'it holds a NUL byte' : undefined
+}
