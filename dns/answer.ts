@@ -6,22 +6,22 @@ import { precheck } from './precheck.ts'
 
 /** One record of an answer; `data` is spelled as in a zone file. */
 export interface DnsRecord {
-  readonly name: string
-  readonly type: string
+  name: string
+  type: string
   /** Seconds. */
-  readonly ttl: number
-  readonly data: string
+  ttl: number
+  data: string
 }
 
 /** What a client gets. */
 export interface DnsAnswer {
-  readonly name: string
-  readonly type: string
+  name: string
+  type: string
   /** `NOERROR`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, … */
-  readonly status: string
+  status: string
   /** Whether it comes from a zone or view of this server, not from an upstream. */
-  readonly authoritative: boolean
-  readonly answers: readonly DnsRecord[]
+  authoritative: boolean
+  answers: DnsRecord[]
 }
 
 /** What dns2 makes of a record; which fields there are depends on the type. */

@@ -12,7 +12,7 @@ export interface DnsServerOptions {
   listen?: readonly Listen[]
   /**
    * Who is asked for what is not known here: the system's resolvers, nobody, or these (`addr` or `addr:port`).
-   * @defaultValue `system`
+   * @defaultValue `none`
    */
   upstreams?: 'system' | 'none' | readonly string[]
   /** What clients without a view get. @defaultValue `zone` */

@@ -84,7 +84,7 @@ export async function createDnsServer(options: DnsServerOptions): Promise<DnsSer
 }
 
 function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): DnsServer {
-  const { ttl = 0, upstreams = 'system', resolvConf = '/etc/resolv.conf', clock = systemClock } = options
+  const { ttl = 0, upstreams = 'none', resolvConf = '/etc/resolv.conf', clock = systemClock } = options
   const limits = { ...defaultLimits, ...options.limits }
   const { names, primary, first } = createZones(options.zones, options.reverse ?? [], ttl)
   const viewMap: ViewMap = new Map()
