@@ -2,50 +2,24 @@
  * A network as the kernel has it: a namespace with a bridge, its gateway address, its firewall, and one veth pair to
  * the host, the uplink. Lives in the worker, since making and removing links waits.
  */
-import { createHash } from 'node:crypto'
 import { closeSync, existsSync, writeFileSync } from 'node:fs'
-import {
-  AddressLeases,
-  addressBytes,
-  addressText,
-  chooseSubnet,
-  chooseUplink,
-  conflictOf,
-  defaultSubnets,
-  gatewayOf,
-  type HostRoute,
-  macBytes,
-  parseSubnet,
-  routeText,
-  type Subnet,
-} from './addresses.ts'
+import { AddressLeases, addressBytes, addressText, gatewayOf, macBytes, type Subnet } from './addresses.ts'
 import { applyRuleset, Firewall, networkRuleset } from './firewall.ts'
 import { holdHost, lookAtHost, releaseHost } from './host.ts'
-import {
-  bindMount,
-  createNamespace,
-  linkIndex,
-  NetlinkSocket,
-  NetnsError,
-  rtnetlink,
-} from './kernel/index.ts'
-import { bridgeName, innerUplinkName, uplinkName, uplinkPrefix } from './names.ts'
+import { bindMount, createNamespace, NetlinkSocket, NetnsError, rtnetlink } from './kernel/index.ts'
+import { bridgeName } from './names.ts'
 import { claimName, dropName, namespacePath } from './owner.ts'
 import { type MadeSandbox, makePort, type Port, removePort } from './port.ts'
 import { takeOver } from './recover.ts'
 import { takeBack } from './undo.ts'
+import { claimSubnet, type HostRouteState, makeUplink, type SubnetWish, subnetFor } from './uplink.ts'
 
-export interface NetworkRequest {
+export interface NetworkRequest extends SubnetWish {
   name: string
   instance: string
   runDirectory: string
-  subnet?: string
-  subnets?: readonly string[]
   uplinkRange?: string
 }
-
-/** Whether the host itself has a route to the sandboxes; if not, everything but that works. */
-export type HostRouteState = { present: true } | { present: false; reason: string }
 
 export interface MadeNetwork {
   subnet: string
@@ -57,15 +31,12 @@ export interface MadeNetwork {
   hostRoute: HostRouteState
 }
 
-const bridgeIndex = 2
-const uplinkIndex = 3
+/** Above those that the kernel gives by itself. */
+const bridgeIndex = 8
 /** All links of a network but its bridge, so that one message removes them. */
 const linkGroup = 1
 /** What a bridge can have (BR_MAX_PORTS). */
 const mostPorts = 1023
-
-/** Uplinks of this process so far. */
-let uplinks = 0
 
 export class Bridge {
   readonly made: MadeNetwork
@@ -112,27 +83,28 @@ export class Bridge {
     const range = await holdHost(instance, request.uplinkRange)
     steps.defer(() => releaseHost(instance))
 
-    // From here to the route nothing waits, so that no other network of this process chooses the same subnet.
     const host = steps.use(new NetlinkSocket())
     const { routes, mtu } = lookAtHost(host)
-    const subnet = subnetFor(request, routes)
+    // Asked here only so that what cannot be is refused before anything is made.
+    subnetFor(request, routes)
     const path = namespacePath(runDirectory, name)
     const { fd: namespace, value: socket } = makeNamespace(path)
     steps.defer(() => closeSync(namespace))
     steps.use(socket)
-    socket.apply(bridgeRequests(subnet, mtu))
-    const hostRoute = makeUplink({
+    const uplink = makeUplink({
       instance,
       name,
       range,
-      subnet,
       routes,
       mtu,
       host,
       socket,
       namespace,
+      group: linkGroup,
       steps,
     })
+    const { subnet, hostRoute } = claimSubnet(request, host, uplink)
+    socket.apply(bridgeRequests(subnet, mtu))
 
     const gateway = addressText(gatewayOf(subnet))
     await applyRuleset(networkRuleset({ subnet: subnet.text, gateway }), namespace)
@@ -208,23 +180,6 @@ export class Bridge {
   }
 }
 
-function subnetFor(
-  { subnet, subnets = defaultSubnets }: NetworkRequest,
-  routes: readonly HostRoute[],
-): Subnet {
-  if (subnet === undefined) return chooseSubnet(subnets, routes)
-  const wanted = parseSubnet(subnet)
-  // Another network may have the same subnet: both are in namespaces of their own.
-  const conflict = conflictOf(wanted, routes.filter(isForeign))
-  if (conflict === undefined) return wanted
-  throw new NetnsError(
-    'SUBNET_IN_USE',
-    `${subnet} is in use on this host: it meets the route ${routeText(conflict)}`,
-  )
-}
-
-const isForeign = ({ link }: HostRoute) => !(link?.startsWith(uplinkPrefix()) ?? false)
-
 function makeNamespace(path: string): { fd: number; value: NetlinkSocket } {
   return createNamespace(() => {
     // A new namespace takes these from the host's. The kernel ORs "all" with the link, so both are set.
@@ -252,69 +207,4 @@ function bridgeRequests(subnet: Subnet, mtu: number) {
     ...rtnetlink.bringUp(bridgeIndex, bridgeName),
     rtnetlink.addAddress(bridgeIndex, gateway),
   ]
-}
-
-interface UplinkParts {
-  instance: string
-  name: string
-  range: string
-  subnet: Subnet
-  routes: readonly HostRoute[]
-  mtu: number
-  host: NetlinkSocket
-  socket: NetlinkSocket
-  namespace: number
-  steps: AsyncDisposableStack
-}
-
-function makeUplink(parts: UplinkParts): HostRouteState {
-  const { instance, name, range, subnet, routes, mtu, host, socket, namespace, steps } = parts
-  const start = createHash('sha256').update(`${instance}/${name}`).digest().readUInt32LE(0)
-  const pair = chooseUplink(parseSubnet(range, 31), routes, start)
-  const [outside, inside] = [addressBytes(pair.host), addressBytes(pair.network)]
-  const link = addUplinkPair(host, instance, mtu, namespace)
-  // With the uplink go the sandboxes' links: one by one they would take the kernel minutes.
-  steps.defer(() => removeLinks(socket))
-  socket.apply([
-    ...rtnetlink.bringUp(uplinkIndex, innerUplinkName),
-    rtnetlink.addAddress(uplinkIndex, inside, outside),
-    rtnetlink.addRoute({ index: uplinkIndex, via: outside }),
-  ])
-  host.apply([...rtnetlink.bringUp(link.index, link.name), rtnetlink.addAddress(link.index, outside, inside)])
-  const conflict = conflictOf(subnet, routes)
-  if (conflict !== undefined) {
-    return { present: false, reason: `the host's route ${routeText(conflict)} leads to another network` }
-  }
-  const to = { address: addressBytes(subnet.first), length: subnet.length }
-  try {
-    host.apply([rtnetlink.addRoute({ to, index: link.index, via: inside, source: outside })])
-    return { present: true }
-  } catch (error) {
-    // Another process was faster.
-    if (!(error instanceof NetnsError && error.errno === 'EEXIST')) throw error
-    return { present: false, reason: `the host has a route to ${subnet.text} already` }
-  }
-}
-
-function addUplinkPair(host: NetlinkSocket, instance: string, mtu: number, namespace: number) {
-  const peer = { index: uplinkIndex, name: innerUplinkName, namespace, group: linkGroup }
-  for (let tries = 1; ; tries++) {
-    const link = uplinkName(instance, uplinks++)
-    try {
-      host.apply([rtnetlink.addVeth({ index: 0, name: link, mtu, peer })])
-      return { name: link, index: linkIndex(link) }
-    } catch (error) {
-      // The name of one that is not quite gone.
-      if (!(error instanceof NetnsError && error.errno === 'EEXIST') || tries === 100) throw error
-    }
-  }
-}
-
-function removeLinks(socket: NetlinkSocket): void {
-  try {
-    socket.apply([rtnetlink.removeLinkGroup(linkGroup)])
-  } catch (error) {
-    // Somebody removed the uplink by hand.
-    if (!(error instanceof NetnsError && error.errno === 'ENODEV')) throw error
-  }
 }

@@ -1,5 +1,4 @@
 /** `moorage/netns`: bridge networks in namespaces of their own, sandboxes with addresses, and their firewall. */
-export type { HostRouteState } from './bridge.ts'
 export { checkHost, type Probe } from './check-host.ts'
 export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
 export { createNetwork, type Network, type NetworkOptions } from './network.ts'
@@ -7,3 +6,4 @@ export { type Host, type HostOptions, prepareHost } from './prepare-host.ts'
 export { type RecoverOptions, recover } from './recover.ts'
 export type { Sandbox } from './sandbox.ts'
 export type { ConnectOptions } from './sockets.ts'
+export type { HostRouteState } from './uplink.ts'

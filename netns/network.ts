@@ -1,12 +1,12 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { defaultSubnets, parseSubnet } from './addresses.ts'
-import type { HostRouteState } from './bridge.ts'
 import { NetnsError } from './kernel/index.ts'
 import { checkInstance, checkName, deriveInstance } from './names.ts'
 import { createPool } from './pool.ts'
 import { type Sandbox, sandboxOf } from './sandbox.ts'
 import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from './sockets.ts'
+import type { HostRouteState } from './uplink.ts'
 import { holdWorker, type WorkerThread } from './worker-thread.ts'
 
 export interface NetworkOptions {

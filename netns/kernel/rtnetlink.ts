@@ -92,7 +92,7 @@ export function addBridge(link: { index: number; name: string; mac: Bytes; mtu: 
 
 /** One end of a veth pair. */
 export interface VethEnd {
-  /** 0: the kernel chooses. */
+  /** 0: the kernel chooses. It then chooses the peer's too, whatever is asked for (veth_newlink). */
   index: number
   name: string
   mac?: Bytes

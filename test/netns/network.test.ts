@@ -8,7 +8,7 @@ import { inside, openFiles, ownNetwork, ownPlace, remains, run, until } from './
 t.test('a network is in the kernel while it lives, and leaves nothing', async (t) => {
   const place = ownPlace(t)
   const filesBefore = openFiles()
-  const network = await createNetwork({ ...place, name: 'test', subnet: '10.190.0.0/24', poolSize: 2 })
+  const network = await ownNetwork(t, { ...place, name: 'test', subnet: '10.190.0.0/24', poolSize: 2 })
   t.match(network, {
     name: 'test',
     subnet: '10.190.0.0/24',
@@ -200,7 +200,7 @@ t.test('after destroy nothing more is made', async (t) => {
 
 t.test('sandboxes and their network may be destroyed at the same time', async (t) => {
   const place = ownPlace(t)
-  const network = await createNetwork({ ...place, name: 'test', poolSize: 4 })
+  const network = await ownNetwork(t, { ...place, name: 'test', poolSize: 4 })
   const boxes = await Promise.all(Array.from({ length: 10 }, () => network.createSandbox()))
   await Promise.all([...boxes.slice(0, 5).map((box) => box.destroy()), network.destroy()])
   await Promise.all(boxes.map((box) => box.destroy()))
@@ -212,17 +212,18 @@ t.test('the host’s table is there while anybody of the instance is', async (t)
   const place = ownPlace(t)
   const tables = () => run('nft', 'list', 'tables').includes(place.instance)
   const host = await prepareHost(place)
+  t.teardown(() => host.release())
   t.equal(host.table, `moorage_${place.instance}`)
   t.ok(tables())
   const [one, two] = await Promise.all([
-    createNetwork({ ...place, name: 'one', poolSize: 0 }),
-    createNetwork({ ...place, name: 'two', poolSize: 0 }),
+    ownNetwork(t, { ...place, name: 'one' }),
+    ownNetwork(t, { ...place, name: 'two' }),
   ])
   t.not(one.subnet, two.subnet)
   await host.release()
   await one.destroy()
   t.ok(tables())
-  const [, again] = await Promise.all([two.destroy(), createNetwork({ ...place, name: 'one', poolSize: 0 })])
+  const [, again] = await Promise.all([two.destroy(), ownNetwork(t, { ...place, name: 'one' })])
   t.ok(tables(), 'who comes while the last goes finds it')
   await again.destroy()
   t.notOk(tables())

@@ -88,6 +88,11 @@ t.test(
 
 t.test('networks are apart, even with the same subnet', async (t) => {
   const [one, two] = [await ownNetwork(t), await ownNetwork(t)]
+  t.same(
+    [one.hostRoute, two.hostRoute],
+    [{ present: true }, { present: true }],
+    'the host would know the way',
+  )
   const [server, client] = [await one.createSandbox(), await two.createSandbox()]
   await serve(t, server.fd, server.address, 80)
   t.equal(await dial(client.fd, server.address, 80), 'ECONNREFUSED')

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkHost, createNetwork, recover } from '../../netns/index.ts'
+import { checkHost, recover } from '../../netns/index.ts'
 import { listOwners } from '../../netns/owner.ts'
 import { ownNetwork, ownPlace, type Place, remains } from './support.ts'
 
@@ -53,7 +53,7 @@ t.test('what a killed process left is found and removed, and nothing else', asyn
   t.same((await recover(place)).removed, [], 'a second time there is nothing')
   t.not(remains(other).length, 0, 'another instance is left alone')
 
-  const network = await createNetwork({ ...place, name: 'one' })
+  const network = await ownNetwork(t, { ...place, name: 'one' })
   await network.createSandbox()
   await network.destroy()
 })
@@ -73,7 +73,7 @@ t.test('a dead process’s network makes way for one of the same name, with all 
   for (const { name, instance } of dead) {
     const derived = { ...place, instance }
     t.not(remains(derived).filter((line) => line.includes(instance)).length, 0)
-    const network = await createNetwork({ ...place, name })
+    const network = await ownNetwork(t, { ...place, name })
     t.same(
       remains(derived).filter((line) => line.includes(instance)),
       [],
@@ -85,9 +85,9 @@ t.test('a dead process’s network makes way for one of the same name, with all 
 
 t.test('a file that was written by halves is in nobody’s way', async (t) => {
   const place = ownPlace(t)
-  const network = await createNetwork({ ...place, name: 'first' })
+  const network = await ownNetwork(t, { ...place, name: 'first' })
   writeFileSync(join(place.runDirectory, 'netns', 'test.json'), '{"inst')
-  const second = await createNetwork({ ...place, name: 'test' })
+  const second = await ownNetwork(t, { ...place, name: 'test' })
   await network.destroy()
   await second.destroy()
   t.same(remains(place), [])

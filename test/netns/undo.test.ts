@@ -102,7 +102,7 @@ t.test('a sandbox whose nft is killed; the next change starts another', async (t
 
 t.test('a network that somebody took apart can still be destroyed', async (t) => {
   const place = ownPlace(t)
-  const network = await createNetwork({ ...place, name: 'test', poolSize: 2 })
+  const network = await ownNetwork(t, { ...place, name: 'test', poolSize: 2 })
   await network.createSandbox()
   inside(network.namespace, 'ip', 'link', 'del', 'up0')
   inside(network.namespace, 'nft', 'flush', 'ruleset')
