@@ -103,7 +103,12 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
           cwd: work,
         })
         if (unpack.code !== 0) {
-          const full = fullDisk(unpack.stderr, `the image ${ref}`, store.directory)
+          const what = `the image ${ref}`
+          const full = fullDisk(unpack.stderr, what, store.directory)
+          // On a full disk umoci panics at times, and then says nothing of it.
+          if (!full && store.free().bytes < nothingLeft) {
+            throw new MoorageError('DISK_FULL', { what, path: store.directory })
+          }
           throw full ?? new MoorageError('IMAGE_FAILED', { ref, reason: lastWords(unpack.stderr) })
         }
         const rootfs = join(work, 'rootfs')
@@ -117,6 +122,9 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
     },
   }
 }
+
+/** Less than this free is a full disk: what was half unpacked is still there. */
+const nothingLeft = 1024 * 1024
 
 /** What a registry sent is read; what cannot be is the image's failure. */
 function understood<T>(ref: string, read: () => T): T {
