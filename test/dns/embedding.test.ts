@@ -9,11 +9,21 @@ import { createDnsServer } from '../../dns/index.ts'
 const run = promisify(execFile)
 
 /** What `dig` makes of a question: status and answers. */
-async function dig(port: number, ...args: string[]): Promise<{ status: string; answers: string[]; text: string }> {
+async function dig(
+  port: number,
+  ...args: string[]
+): Promise<{ status: string; answers: string[]; text: string }> {
   const { stdout } = await run('dig', ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=3', ...args])
   const status = /status: (\w+)/.exec(stdout)?.[1] ?? ''
   const section = /;; ANSWER SECTION:\n([\s\S]*?)\n\n/.exec(stdout)?.[1] ?? ''
-  return { status, answers: section.split('\n').filter(Boolean).map((line) => line.replace(/\s+/g, ' ')), text: stdout }
+  return {
+    status,
+    answers: section
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.replace(/\s+/g, ' ')),
+    text: stdout,
+  }
 }
 
 async function server(options: { upstreams?: string[]; unknownClients?: 'zone' | 'refuse' } = {}) {
@@ -53,7 +63,11 @@ t.test('questions and what they get', async (t) => {
   for (const [question, status, answers] of cases) {
     for (const transport of ['+notcp', '+tcp']) {
       const found = await dig(port, ...question, transport)
-      t.same({ status: found.status, answers: found.answers }, { status, answers }, `${question.join(' ')} ${transport}`)
+      t.same(
+        { status: found.status, answers: found.answers },
+        { status, answers },
+        `${question.join(' ')} ${transport}`,
+      )
     }
   }
   t.match((await dig(port, 'nothing.dev.internal')).text, /AUTHORITY SECTION:\n.*SOA/, 'a no carries the SOA')
@@ -65,7 +79,10 @@ t.test('a view is for its client alone, and a change is seen by the next query',
   t.equal((await dig(port, 'api.example.com')).status, 'REFUSED', 'nobody else’s names without upstreams')
   dns.update((tx) => tx.views.set('127.0.0.1', { 'api.example.com': 'db', postgres: 'db' }))
   t.same((await dig(port, 'api.example.com')).answers, ['api.example.com. 0 IN A 10.0.0.7'])
-  t.same((await dns.query('postgres', 'A', { as: '127.0.0.1' })).answers.map(({ data }) => data), ['10.0.0.7'])
+  t.same(
+    (await dns.query('postgres', 'A', { as: '127.0.0.1' })).answers.map(({ data }) => data),
+    ['10.0.0.7'],
+  )
   t.equal((await dns.query('postgres', 'A', { as: '10.0.0.99' })).status, 'NXDOMAIN')
   dns.update((tx) => tx.zone('dev.internal').set('db', ['10.0.0.8']))
   t.same((await dig(port, 'postgres')).answers, ['postgres. 0 IN A 10.0.0.8'], 'the alias follows')
