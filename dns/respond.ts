@@ -139,14 +139,24 @@ function answerNode(reply: Reply, knowledge: Knowledge, node: NameNode): void {
 
 /** An alias has its target's addresses as its own: no CNAME, so that nobody has to resolve a second name. */
 function answerAlias(reply: Reply, knowledge: Knowledge, target: NameNode | undefined): void {
-  let end = target
-  for (let links = 0; end?.target !== undefined && links < longestChain; links++)
-    end = knowledge.names.get(end.target)
-  if (end !== undefined) addAnswers(reply, knowledge, end)
-  // For its client an alias is a zone of its own, with one name.
-  if (reply.answers === 0 && !reply.overflow)
+  let code: number = rcode.NOERROR
+  let node = target
+  let last = target
+  for (let links = 0; node?.target !== undefined && links < longestChain; links++) {
+    last = node
+    node = knowledge.names.get(node.target)
+  }
+  if (node === undefined) {
+    const outside = last?.target !== undefined && knowledge.names.zoneOf(last.target) === undefined
+    // What is asked elsewhere cannot be flat.
+    if (outside && last?.cname !== undefined) addRecords(reply, last.cname)
+    else code = rcode.NXDOMAIN
+  } else if (node.target === undefined) code = addAnswers(reply, knowledge, node)
+  if (reply.answers === 0 && !reply.overflow) {
+    // For its client an alias is a zone of its own, with one name.
     addSoa(reply, headerSize, knowledge.names.serial, knowledge.ttl, 'authorities')
-  finish(reply, knowledge, flag.AA, end === undefined ? rcode.NXDOMAIN : rcode.NOERROR)
+  }
+  finish(reply, knowledge, flag.AA, code)
 }
 
 function answerMissing(reply: Reply, knowledge: Knowledge, zone: ZoneCut): Verdict {

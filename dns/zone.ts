@@ -92,8 +92,11 @@ export class ZoneData {
       const node = this.#names.get(wire)
       if (node !== undefined) this.#names.clear(node)
     }
-    for (const address of before?.addresses ?? []) this.#reverse.remove(address, wire)
-    for (const address of content?.addresses ?? []) this.#reverse.add(address, wire)
+    // What stays is not touched, so that the first name of an address stays its first.
+    const gone = without(before?.addresses, content?.addresses)
+    const come = without(content?.addresses, before?.addresses)
+    for (const address of gone) this.#reverse.remove(address, wire)
+    for (const address of come) this.#reverse.add(address, wire)
   }
 
   #fill(node: NameNode, { addresses, strings, target }: Content): void {
@@ -111,6 +114,10 @@ export class ZoneData {
     if (wire.length === this.cut.wire.length) return '@'
     return textName(Buffer.concat([wire.subarray(0, wire.length - this.cut.wire.length), Buffer.of(0)]))
   }
+}
+
+function without(all: readonly Address[] = [], those: readonly Address[] = []): readonly Address[] {
+  return all.filter(({ text }) => !those.some((other) => other.text === text))
 }
 
 /** Is told how to take a change back, for `update()`. */
