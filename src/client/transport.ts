@@ -91,15 +91,19 @@ export function createTransport(host: string, { silence = longestSilence } = {})
     },
 
     async upload(path, type, body, options = {}) {
+      let unreadable: Error | undefined
+      body.on('error', (error) => {
+        unreadable = error
+      })
       const send = (request: ClientRequest) => {
         request.setHeader('content-type', type)
-        // Its failure is the request's, which is awaited below; whichever ends first ends the other.
+        // Whichever ends first ends the other; how the request ends is awaited below.
         pipeline(body, request).catch(() => undefined)
       }
       try {
         await json(await open('PUT', path, send, options))
       } catch (error) {
-        throw told(error, options.signal)
+        throw told(unreadable ?? error, options.signal)
       } finally {
         body.destroy()
       }
