@@ -1,0 +1,324 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { definitionOf } from '../../src/client/graph.ts'
+import { HostDirectory } from '../../src/client/host-directory.ts'
+import { CacheVolume, Container, type Service } from '../../src/client/index.ts'
+import type { Session } from '../../src/client/session.ts'
+import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
+
+// Describing asks nobody anything: whoever touches this session fails.
+const session = new Proxy({} as Session, {
+  get: (_, name) => {
+    throw new Error(`describing used the session's ${String(name)}`)
+  },
+})
+const container = () => new Container(session)
+const redis = () => container().from('redis:7')
+const described = (one: Container | Service): Definition => definitionOf(one.vertex)
+const image: Operation = { op: 'image', ref: 'redis:7' }
+const exec = (fields: Partial<ExecOperation> = {}): ExecOperation => ({ op: 'exec', input: 0, ...fields })
+
+t.test('a description is the operations that it says', async (t) => {
+  const volume = new CacheVolume('data')
+  const cases: [string, Container | Service, Operation[]][] = [
+    ['an image', redis(), [image, exec()]],
+    ['nothing', container(), [{ op: 'scratch' }, exec()]],
+    ['pull', container().from('redis:7', { pull: 'always' }), [{ ...image, pull: 'always' }, exec()]],
+    ['a command', redis().withExec(['a', 'b']), [image, exec({ args: ['a', 'b'] })]],
+    [
+      'its options',
+      redis().withExec(['a'], { useEntrypoint: true, stdin: 'in', expect: [0, 3], noCache: true }),
+      [image, exec({ args: ['a'], useEntrypoint: true, stdin: 'in', expect: [0, 3], noCache: true })],
+    ],
+    [
+      'a chain',
+      redis().withExec(['a']).withExec(['b']),
+      [image, exec({ args: ['a'] }), exec({ args: ['b'], input: 1 })],
+    ],
+    [
+      'entrypoint and command',
+      redis().withEntrypoint(['e']).withDefaultArgs(['d']),
+      [image, exec({ entrypoint: ['e'], defaultArgs: ['d'] })],
+    ],
+    [
+      'variables, in their order',
+      redis().withEnvVariable('A', '1').withoutEnvVariable('B').withEnvVariable('A', '2'),
+      [
+        image,
+        exec({
+          env: [
+            ['A', '1'],
+            ['B', null],
+            ['A', '2'],
+          ],
+        }),
+      ],
+    ],
+    [
+      'user, directory and hostname',
+      redis().withUser('7').withWorkdir('/w').withHostname('db'),
+      [image, exec({ user: '7', workdir: '/w', hostname: 'db' })],
+    ],
+    [
+      'a volume',
+      redis().withMountedCache('/data', volume).withExec(['a']),
+      [
+        image,
+        { op: 'cacheVolume', name: 'data' },
+        exec({ args: ['a'], mounts: [{ type: 'cache', path: '/data', volume: 1, sharing: 'shared' }] }),
+      ],
+    ],
+    [
+      'a volume at a path that had another',
+      redis().withMountedCache('/data', volume).withMountedCache('/data', new CacheVolume('other')),
+      [
+        image,
+        { op: 'cacheVolume', name: 'other' },
+        exec({ mounts: [{ type: 'cache', path: '/data', volume: 1, sharing: 'shared' }] }),
+      ],
+    ],
+    ['another image', redis().withExec(['a']).from('x'), [{ op: 'image', ref: 'x' }, exec()]],
+  ]
+  for (const [what, one, ops] of cases) {
+    const { ops: got, root } = described(one)
+    t.same(JSON.parse(JSON.stringify(got)), ops, what)
+    t.equal(root, ops.length - 1, `${what}: the root`)
+  }
+})
+
+t.test('an exec captures what stands before it; what comes after does not change it', async (t) => {
+  const before = redis().withEnvVariable('A', '1').withExec(['a'])
+  const after = before
+    .withEnvVariable('B', '2')
+    .withUser('7')
+    .withWorkdir('/w')
+    .withHostname('late')
+    .withEntrypoint(['e'])
+    .withMountedCache('/data', new CacheVolume('data'))
+    .withServiceBinding('db', redis())
+    .withExposedPort(1)
+    .withStopSignal('SIGINT')
+  t.same(described(after), described(before))
+  t.same(described(after.withExec(['b'])).ops.at(-1), {
+    op: 'exec',
+    input: 1,
+    env: [
+      ['A', '1'],
+      ['B', '2'],
+    ],
+    user: '7',
+    workdir: '/w',
+    hostname: 'late',
+    entrypoint: ['e'],
+    args: ['b'],
+    mounts: [{ type: 'cache', path: '/data', volume: 2, sharing: 'shared' }],
+    bindings: [{ alias: 'db', service: { exec: 3 } }],
+  })
+})
+
+t.test('a description is a value: adding to it changes no other', async (t) => {
+  const base = redis().withEnvVariable('A', '1')
+  const was = JSON.stringify(described(base))
+  const args = ['a']
+  const one = base.withExec(args)
+  args.push('b')
+  base.withEnvVariable('B', '2').withExposedPort(1).withServiceBinding('x', redis())
+  t.equal(JSON.stringify(described(base)), was)
+  t.same(
+    described(one).ops.at(-1),
+    exec({ env: [['A', '1']], args: ['a'] }),
+    'nor does changing what was given',
+  )
+})
+
+t.test('what is equal is one operation, however often it was described', async (t) => {
+  const server = () => redis().withExec(['redis-server'])
+  const { ops } = described(
+    redis().withServiceBinding('a', server()).withServiceBinding('b', server()).withExec(['test']),
+  )
+  t.equal(ops.length, 3)
+  t.same((ops[2] as ExecOperation).bindings, [
+    { alias: 'a', service: { exec: 1 } },
+    { alias: 'b', service: { exec: 1 } },
+  ])
+})
+
+t.test('services that share services make a graph, not a tree', async (t) => {
+  // Each binds the one before twice: as a tree 2^40 operations.
+  let service = redis().withExec(['0'])
+  for (let i = 1; i <= 40; i++) {
+    service = redis()
+      .withServiceBinding('a', service)
+      .withServiceBinding('b', service)
+      .withExec([String(i)])
+  }
+  t.equal(described(service).ops.length, 42)
+})
+
+t.test('a chain may be thousands of steps long', async (t) => {
+  let chain = redis()
+  for (let i = 0; i < 9_000; i++) chain = chain.withExec([String(i)])
+  t.equal(described(chain).ops.length, 9_001)
+})
+
+t.test('inputs come before what uses them', async (t) => {
+  const db = redis().withExec(['db'])
+  const app = redis().withExec(['build']).withServiceBinding('db', db).withExec(['app'])
+  const { ops, root } = described(
+    redis().withServiceBinding('app', app).withServiceBinding('db', db).withExec(['test']),
+  )
+  t.equal(root, ops.length - 1)
+  for (const [index, op] of ops.entries()) {
+    if (op.op !== 'exec') continue
+    for (const input of [op.input, ...(op.bindings ?? []).map(({ service }) => service.exec)])
+      t.ok(input < index, `${input} < ${index}`)
+  }
+})
+
+t.test(
+  'as a service: the last exec, or other arguments on the final state, or the image’s own',
+  async (t) => {
+    const base = redis().withExec(['build']).withExec(['serve'])
+    t.same(described(base.asService()), described(base))
+    t.same(described(base.asService({ args: ['x'] })).ops.slice(2), [
+      exec({ input: 1, args: ['serve'] }),
+      exec({ input: 2, args: ['x'] }),
+    ])
+    t.same(
+      described(redis().asService({ args: ['x'], useEntrypoint: true })).ops[1],
+      exec({ args: ['x'], useEntrypoint: true }),
+    )
+    t.same(described(redis().asService()).ops, [image, exec()])
+    t.same(described(base.asService({ instance: '2' })).ops.slice(1), [
+      exec({ args: ['build'] }),
+      exec({ input: 1, args: ['serve'], instance: '2' }),
+    ])
+  },
+)
+
+t.test('how a service is run travels beside its exec, never in it', async (t) => {
+  const service = redis()
+    .withExec(['serve'])
+    .withExposedPort(6379, { description: 'redis' })
+    .withExposedPort(80, { check: 'none' })
+    .withStopSignal('SIGINT')
+    .withHealthcheck('none')
+    .asService({ grace: '5s', startTimeout: '1m', stopTimeout: 250 })
+  const options = {
+    ports: [
+      { port: 6379, protocol: 'tcp', description: 'redis' },
+      { port: 80, protocol: 'tcp', check: 'none' },
+    ],
+    healthcheck: 'none',
+    stopSignal: 'SIGINT',
+    grace: 5_000,
+    startTimeout: 60_000,
+    stopTimeout: 250,
+  }
+  t.same(service.options, options)
+  t.same(described(service), described(redis().withExec(['serve'])))
+  t.same(
+    (described(redis().withServiceBinding('db', service).withExec(['x'])).ops[2] as ExecOperation).bindings,
+    [{ alias: 'db', service: { exec: 1, ...options } }],
+  )
+})
+
+t.test('a port may be taken back, and declared anew', async (t) => {
+  const ports = (one: Container) => one.asService().options.ports
+  const two = redis().withExposedPort(1).withExposedPort(2)
+  t.same(ports(two.withoutExposedPort(1)), [{ port: 2, protocol: 'tcp' }])
+  t.same(ports(two.withoutExposedPort(1).withoutExposedPort(2)), undefined)
+  t.same(ports(two.withExposedPort(1, { check: 'none' })), [
+    { port: 2, protocol: 'tcp' },
+    { port: 1, protocol: 'tcp', check: 'none' },
+  ])
+})
+
+t.test('one alias means one service', async (t) => {
+  const bound = redis().withServiceBinding('db', redis().withExec(['a']))
+  const twice = { code: 'ALIAS_TWICE', details: { alias: 'db' } }
+  t.throws(() => bound.withServiceBinding('db', redis().withExec(['b'])), twice)
+  t.throws(
+    () => bound.withServiceBinding('DB', redis().withExec(['b'])),
+    { code: 'ALIAS_TWICE' },
+    'names have no case',
+  )
+  t.throws(() => bound.withServiceBinding('db', redis().withExec(['a']).asService({ instance: '2' })), twice)
+  const again = bound
+    .withServiceBinding('db', redis().withExec(['a']).asService({ grace: 0 }))
+    .withExec(['x'])
+  t.same(
+    (described(again).ops.at(-1) as ExecOperation).bindings,
+    [{ alias: 'db', service: { exec: 1, grace: 0 } }],
+    'the same service again: the last options count',
+  )
+})
+
+t.test('two directories are two services, whether they were read or not', async (t) => {
+  const rootfs = (path: string) => container().withRootfs(new HostDirectory(path)).withExec(['serve'])
+  const path = mkdtempSync(join(tmpdir(), 'moorage-describe-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  writeFileSync(join(path, 'x'), '')
+  const read = new HostDirectory(path)
+  const bound = redis().withServiceBinding('db', container().withRootfs(read).withExec(['serve']))
+  t.throws(() => bound.withServiceBinding('db', rootfs('/other')), { code: 'ALIAS_TWICE' })
+  await read.digest()
+  t.throws(() => bound.withServiceBinding('db', rootfs('/other')), { code: 'ALIAS_TWICE' })
+  t.doesNotThrow(() => bound.withServiceBinding('db', rootfs(`${path}/`)), 'the same one, unread')
+})
+
+t.test('a mistake is told where it is written', async (t) => {
+  const option = { code: 'INVALID_OPTION' }
+  const mistakes: [string, () => unknown, object][] = [
+    [
+      'alias',
+      () => redis().withServiceBinding('a b', redis()),
+      { code: 'INVALID_ALIAS', details: { alias: 'a b' } },
+    ],
+    ['localhost', () => redis().withServiceBinding('localhost', redis()), { code: 'INVALID_ALIAS' }],
+    ['hostname', () => redis().withHostname('a.b'), option],
+    ['port 0', () => redis().withExposedPort(0), option],
+    ['port 65536', () => redis().withExposedPort(65_536), option],
+    ['port 1.5', () => redis().withExposedPort(1.5), option],
+    ['variable', () => redis().withEnvVariable('A=B', '1'), option],
+    ['no variable', () => redis().withoutEnvVariable(''), option],
+    ['workdir', () => redis().withWorkdir('data'), option],
+    ['a way out', () => redis().withWorkdir('/data/../etc'), option],
+    ['mount', () => redis().withMountedCache('data', new CacheVolume('x')), option],
+    ['volume', () => new CacheVolume('../x'), option],
+    ['signal', () => redis().withStopSignal('TERM'), option],
+    ['grace', () => redis().asService({ grace: 'soon' }), { ...option, details: { option: 'grace' } }],
+    [
+      'start timeout',
+      () => redis().asService({ startTimeout: -1 }),
+      { ...option, details: { option: 'startTimeout' } },
+    ],
+  ]
+  for (const [what, make, error] of mistakes) t.throws(make, error as Error, what)
+})
+
+t.test('what the contract names and this version lacks says so', async (t) => {
+  const one = redis()
+  const names = [
+    'withMountedDirectory',
+    'withMountedFile',
+    'withMountedTemp',
+    'withMountedSecret',
+    'withSecretVariable',
+    'withDirectory',
+    'withFile',
+    'withNewFile',
+    'withResources',
+    'file',
+    'directory',
+  ] as const
+  for (const name of names)
+    t.throws(() => one[name]('x'), { code: 'NOT_YET', details: { what: new RegExp(name) } }, name)
+  const notYet = { code: 'NOT_YET' }
+  t.throws(() => one.withExposedPort(53, { protocol: 'udp' }), notYet)
+  t.throws(() => one.withHealthcheck({ tcp: 1 } as unknown as 'none'), notYet)
+  t.throws(() => one.withMountedCache('/x', new CacheVolume('x'), { sharing: 'locked' }), notYet)
+  t.throws(() => one.asService().exec(['x']), notYet)
+})
