@@ -10,6 +10,7 @@ import { bindMount, createNamespace, NetlinkSocket, NetnsError, rtnetlink } from
 import { bridgeName } from './names.ts'
 import { claimName, dropName, namespacePath } from './owner.ts'
 import { type MadeSandbox, makePort, type Port, removePort } from './port.ts'
+import { linksReady } from './ready.ts'
 import { takeOver } from './recover.ts'
 import { takeBack } from './undo.ts'
 import { claimSubnet, type HostRouteState, makeUplink, type SubnetWish, subnetFor } from './uplink.ts'
@@ -107,6 +108,7 @@ export class Bridge {
     socket.apply(bridgeRequests(subnet, mtu))
 
     const gateway = addressText(gatewayOf(subnet))
+    await linksReady(socket, uplink.inner)
     await applyRuleset(networkRuleset({ subnet: subnet.text, gateway }), namespace)
     const firewall = steps.use(new Firewall(namespace))
     const made = { subnet: subnet.text, gateway, path, namespace, hostRoute }
@@ -138,6 +140,7 @@ export class Bridge {
     }
     this.#ports.set(address, port)
     try {
+      await linksReady(this.#socket, port.link.index, bridgeIndex)
       await this.#firewall.admit(port.link.name, port.made.address, port.made.mac)
     } catch (error) {
       const steps = new AsyncDisposableStack()

@@ -60,9 +60,10 @@ export interface UplinkParts {
   steps: AsyncDisposableStack
 }
 
-/** The host's end of a network's uplink, and the addresses of both. */
+/** A network's uplink: the indexes of the host's end and of its own, and the addresses of both. */
 export interface Uplink {
   index: number
+  inner: number
   outside: Uint8Array
   inside: Uint8Array
 }
@@ -89,7 +90,7 @@ export function makeUplink(parts: UplinkParts): Uplink {
     rtnetlink.addAddress(link.index, outside, inside),
     rtnetlink.addNeighbour(link.index, inside, insideMac),
   ])
-  return { index: link.index, outside, inside }
+  return { index: link.index, inner, outside, inside }
 }
 
 /**

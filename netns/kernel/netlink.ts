@@ -137,10 +137,20 @@ export class NetlinkSocket implements Disposable {
         if (message.sequence !== sequence) continue
         if (message.type === NLMSG_DONE) return found
         if (message.type === NLMSG_ERROR) throw errorOf(message.payload, message.flags, request.doing)
-        const header = message.payload.subarray(0, request.header.length)
-        const rest = message.payload.subarray(aligned(request.header.length))
-        // The buffer is used again, so what is kept is copied.
-        found.push({ header: Buffer.from(header), attributes: decodeAttributes(Buffer.from(rest)) })
+        found.push(contentOf(message.payload, request.header.length))
+      }
+    }
+  }
+
+  /** The one answer to a question. */
+  get(request: Request): Message {
+    const sequence = ++this.#sequence
+    send(this.#fd, encode(request, sequence, 0), request.doing)
+    for (;;) {
+      for (const message of this.#read()) {
+        if (message.sequence !== sequence) continue
+        if (message.type === NLMSG_ERROR) throw errorOf(message.payload, message.flags, request.doing)
+        return contentOf(message.payload, request.header.length)
       }
     }
   }
@@ -158,6 +168,15 @@ export class NetlinkSocket implements Disposable {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+}
+
+/** The buffer is used again, so what is kept is copied. */
+function contentOf(payload: Buffer, headerSize: number): Message {
+  const copy = Buffer.from(payload)
+  return {
+    header: copy.subarray(0, headerSize),
+    attributes: decodeAttributes(copy.subarray(aligned(headerSize))),
   }
 }
 

@@ -41,6 +41,7 @@ const IFLA_IFNAME = 3
 const IFLA_MTU = 4
 const IFLA_MASTER = 10
 const IFLA_PROTINFO = 12
+const IFLA_OPERSTATE = 16
 const IFLA_LINKINFO = 18
 const IFLA_AF_SPEC = 26
 const IFLA_GROUP = 27
@@ -335,4 +336,17 @@ export function listLinks(socket: NetlinkSocket): FoundLink[] {
     name: readText(attributes.get(IFLA_IFNAME) ?? new Uint8Array()),
     mtu: readU32(attributes.get(IFLA_MTU) ?? u32(1500)),
   }))
+}
+
+const IF_OPER_UP = 6
+
+/**
+ * Whether a link that was brought up passes packets yet. When its peer comes up later, the kernel leaves that to a
+ * work queue, and drops what is sent until then; a bridge's port, and a bridge with its first port, likewise. Since
+ * Linux 6.8 asking brings it about (rtnl_getlink, linkwatch_sync_dev); before, one has to ask again.
+ */
+export function isReady(socket: NetlinkSocket, index: number): boolean {
+  const header = linkHeader(index)
+  const { attributes } = socket.get({ type: RTM_GETLINK, header, attributes: [], doing: 'look at a link' })
+  return attributes.get(IFLA_OPERSTATE)?.[0] === IF_OPER_UP
 }

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { createNetwork, prepareHost } from '../../netns/index.ts'
@@ -151,6 +152,31 @@ t.test('subnets', async (t) => {
     await box.destroy()
     t.equal((await network.createSandbox()).address, '10.195.0.2')
   })
+})
+
+t.test('processes that choose a subnet at the same time choose different ones', async (t) => {
+  const { runDirectory } = ownPlace(t)
+  const program = `
+    import { createNetwork } from ${JSON.stringify(import.meta.resolve('../../netns/index.ts'))}
+    const network = await createNetwork({ name: 'p' + process.pid, runDirectory: '${runDirectory}', poolSize: 0 })
+    console.log(network.subnet, network.hostRoute.present)
+    process.stdin.on('end', () => network.destroy()).resume()`
+  const children = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    }),
+  )
+  const exits = children.map((child) => once(child, 'exit'))
+  const said = await Promise.all(children.map(async ({ stdout }) => String((await once(stdout, 'data'))[0])))
+  t.equal(new Set(said).size, 4, said.join(''))
+  t.same(
+    said.filter((words) => !words.endsWith(' true\n')),
+    [],
+    'and the host has a route to each',
+  )
+  for (const { stdin } of children) stdin.end()
+  t.same(await Promise.all(exits), Array(4).fill([0, null]))
+  t.same(readdirSync(`${runDirectory}/netns`), [])
 })
 
 t.test('what cannot be is refused before anything is made', async (t) => {

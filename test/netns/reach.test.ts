@@ -5,10 +5,10 @@ import { closeSync } from 'node:fs'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import type { Network, Sandbox } from '../../netns/index.ts'
+import { createNetwork, type Network, type Sandbox } from '../../netns/index.ts'
 import { createNamespace } from '../../netns/kernel/index.ts'
 import { connectTcp, listenTcp } from '../../netns/sockets.ts'
-import { dial, inside, ownNetwork, run } from './support.ts'
+import { dial, inside, ownNetwork, ownPlace, run } from './support.ts'
 
 interface Test {
   teardown(fn: () => unknown): unknown
@@ -37,6 +37,17 @@ t.test('a sandbox reaches another of its network, from its own address', async (
   await serve(t, server.fd, server.address, 80)
   t.equal(await askWhoIAm(client.fd, server.address, 80), client.address)
   t.equal(await dial(client.fd, server.address, 81), 'ECONNREFUSED', 'a port that nobody listens on')
+})
+
+t.test('not even the first packet of a new network is lost', async (t) => {
+  const place = ownPlace(t)
+  for (let tries = 0; tries < 20; tries++) {
+    await using network = await createNetwork({ ...place, name: 'test', poolSize: 0 })
+    const [server, client] = await pair(network)
+    // A lost SYN is sent again after a second, which is what dial waits at most.
+    if ((await dial(client.fd, server.address, 80)) !== 'ECONNREFUSED') t.fail(`lost at try ${tries}`)
+  }
+  t.pass()
 })
 
 t.test('an address that nobody has is refused at once', async (t) => {
