@@ -1,0 +1,110 @@
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+
+/** What a resolver under the test's command does with a query. `undefined` is silence. */
+export type Behaviour = (query: Buffer, transport: 'udp' | 'tcp') => Buffer | Buffer[] | undefined
+
+export interface FakeUpstream extends AsyncDisposable {
+  /** As `upstreams` takes it. */
+  readonly where: string
+  readonly port: number
+  /** The queries that came, over both transports. */
+  readonly queries: { message: Buffer; transport: 'udp' | 'tcp'; port: number }[]
+  /** Sends a datagram to whoever asked last. */
+  say(message: Buffer): void
+}
+
+/** A resolver on loopback that behaves as the test says. */
+export async function fakeUpstream(behave: Behaviour): Promise<FakeUpstream> {
+  const tcp = createServer()
+  tcp.listen(0, '127.0.0.1')
+  await once(tcp, 'listening')
+  const address = tcp.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const udp = createSocket('udp4')
+  udp.bind(port, '127.0.0.1')
+  await once(udp, 'listening')
+  const queries: FakeUpstream['queries'] = []
+  let asker: RemoteInfo | undefined
+  udp.on('message', (message, from) => {
+    asker = from
+    queries.push({ message, transport: 'udp', port: from.port })
+    for (const answer of [behave(message, 'udp') ?? []].flat()) udp.send(answer, from.port, from.address)
+  })
+  const sockets = new Set<Socket>()
+  tcp.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => sockets.delete(socket))
+    socket.on('close', () => sockets.delete(socket))
+    let received: Buffer = Buffer.alloc(0)
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk])
+      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
+      const message = received.subarray(2, 2 + received.readUInt16BE(0))
+      queries.push({ message, transport: 'tcp', port: socket.remotePort ?? 0 })
+      for (const answer of [behave(message, 'tcp') ?? []].flat()) socket.write(frame(answer))
+    })
+  })
+  return {
+    where: `127.0.0.1:${port}`,
+    port,
+    queries,
+    say(message) {
+      if (asker !== undefined) udp.send(message, asker.port, asker.address)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await Promise.all([closed(udp), new Promise((resolve) => tcp.close(resolve))])
+    },
+  }
+}
+
+function closed(socket: UdpSocket): Promise<void> {
+  return new Promise((resolve) => void socket.close(() => resolve()))
+}
+
+export function frame(message: Buffer): Buffer {
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(message.length)
+  return Buffer.concat([length, message])
+}
+
+/** Where the question of a query ends. */
+export function questionEnd(query: Buffer): number {
+  let at = 12
+  while (query[at] !== 0) at += (query[at] ?? 0) + 1
+  return at + 5
+}
+
+/** An answer to a query with these IPv4 addresses; other fields as the test says. */
+export function answerTo(
+  query: Buffer,
+  addresses: string[] = [],
+  { rcode = 0, flags = 0x8180, id = query.readUInt16BE(0) } = {},
+): Buffer {
+  const end = questionEnd(query)
+  const records = addresses.map((address) =>
+    Buffer.concat([
+      Buffer.from('c00c000100010000003c0004', 'hex'),
+      Buffer.from(address.split('.').map(Number)),
+    ]),
+  )
+  const answer = Buffer.concat([query.subarray(0, end), ...records])
+  answer.writeUInt16BE(id, 0)
+  answer.writeUInt16BE(flags | rcode, 2)
+  answer.writeUInt16BE(addresses.length, 6)
+  answer.writeUInt16BE(0, 8)
+  answer.writeUInt16BE(0, 10)
+  return answer
+}
+
+/** A loopback port on which nobody is. */
+export async function deadPort(): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  await closed(socket)
+  return port
+}
