@@ -1,0 +1,17 @@
+/**
+ * A process that connects, tells how it went in one line of JSON, and closes once its standard input ends.
+ * Usage: connect-program.ts OPTIONS-AS-JSON
+ */
+import { once } from 'node:events'
+import { connect, type MoorageError } from '../../src/index.ts'
+
+try {
+  const moorage = await connect(JSON.parse(process.argv[2] ?? '{}'))
+  console.log(JSON.stringify({ connected: true }))
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  await moorage.close()
+} catch (error) {
+  const { code, message } = error as MoorageError
+  console.log(JSON.stringify({ code, message }))
+}

@@ -1,0 +1,48 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+
+const root = join(import.meta.dirname, '../..')
+
+/** What is loaded by importing a module: its URLs, and the milliseconds that it took. */
+function loadedBy(module: string): { urls: string[]; milliseconds: number } {
+  const script = `
+    import { registerHooks } from 'node:module'
+    const urls = []
+    registerHooks({
+      resolve(specifier, context, next) {
+        const result = next(specifier, context)
+        urls.push(result.url)
+        return result
+      },
+    })
+    const begin = performance.now()
+    await import(${JSON.stringify(module)})
+    console.log(JSON.stringify({ urls, milliseconds: performance.now() - begin }))`
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+    // Without the test runner's own hooks.
+    env: { ...process.env, NODE_OPTIONS: '' },
+    encoding: 'utf8',
+  })
+  return JSON.parse(output)
+}
+
+t.test('importing the SDK loads no native code, no database and no package but canonicalize', async (t) => {
+  const { urls, milliseconds } = loadedBy(join(root, 'src/index.ts'))
+  t.ok(urls.length > 20, 'the hook saw the modules')
+  const packages = urls
+    .filter((url) => url.includes('/node_modules/'))
+    .map((url) => url.replace(/^.*\/node_modules\//, ''))
+  t.same([...new Set(packages.map((path) => path.split('/')[0]))], ['canonicalize'])
+  t.same(
+    urls.filter(
+      (url) =>
+        url.startsWith('file:') &&
+        !/\/src\/(client|definition)\/|\/src\/(index|errors)\.ts$|canonicalize/.test(url),
+    ),
+    [],
+    'nor anything else of ours',
+  )
+  t.notOk(urls.includes('node:sqlite'), 'the lock’s database is loaded when it is needed')
+  t.comment(`${Math.round(milliseconds)} ms, ${new Set(urls).size} modules`)
+})
