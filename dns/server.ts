@@ -118,7 +118,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   }
 
   const openOwn = (name: string, journal?: Journal) => {
-    const data = primary.get(name.toLowerCase().replace(/\.$/, ''))
+    const data = primary.get(name.toLowerCase().replace(/(.)\.$/, '$1'))
     if (data !== undefined) return openZone(data, journal)
     throw new DnsError(
       'UNKNOWN_ZONE',
