@@ -128,8 +128,9 @@ async function outside(t: Test) {
   const link = `out${process.pid % 1000000}`
   run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', path)
   t.teardown(() => {
-    closeSync(fd)
+    // The link first: closing the namespace takes it too, at the kernel's own time.
     run('ip', 'link', 'del', link)
+    closeSync(fd)
   })
   run('ip', 'addr', 'add', `${host}/30`, 'dev', link)
   run('ip', 'link', 'set', link, 'up')
