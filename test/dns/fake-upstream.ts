@@ -11,8 +11,8 @@ export interface FakeUpstream extends AsyncDisposable {
   readonly port: number
   /** The queries that came, over both transports. */
   readonly queries: { message: Buffer; transport: 'udp' | 'tcp'; port: number }[]
-  /** Sends a datagram to whoever asked last. */
-  say(message: Buffer): void
+  /** Sends a datagram to whoever asked over UDP from that port, or asked last. */
+  say(message: Buffer, port?: number): void
 }
 
 /** A resolver on loopback that behaves as the test says. */
@@ -50,8 +50,8 @@ export async function fakeUpstream(behave: Behaviour): Promise<FakeUpstream> {
     where: `127.0.0.1:${port}`,
     port,
     queries,
-    say(message) {
-      if (asker !== undefined) udp.send(message, asker.port, asker.address)
+    say(message, port = asker?.port) {
+      if (port !== undefined) udp.send(message, port, '127.0.0.1')
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
