@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { StreamEvent } from '../definition/index.ts'
 import { asMoorageError, MoorageError } from '../errors.ts'
 import { parseAddress } from './address.ts'
+import { cancellation } from './cancellation.ts'
 import { Moorage } from './moorage.ts'
 import { answers, startDaemon } from './start-daemon.ts'
 import { createTransport, type Transport } from './transport.ts'
@@ -51,6 +52,8 @@ export function hostOf({
  */
 export async function connect(options: ConnectOptions = {}): Promise<Moorage> {
   const { signal, onEvent } = options
+  // Before anything is started for somebody who has gone.
+  if (signal?.aborted) throw cancellation(signal)
   const network = options.network ?? (process.env.MOORAGE_NETWORK || 'default')
   const transport = createTransport(hostOf(options))
   const closing = new AbortController()

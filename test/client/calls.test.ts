@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import type { ServiceRow, StreamEvent } from '../../src/definition/index.ts'
+import { digestDirectory, type ServiceRow, type StreamEvent } from '../../src/definition/index.ts'
 import { connect, ExecError, HealthError, type Moorage } from '../../src/index.ts'
 import { type Exchange, failure, fakeDaemon, type Handler, until } from './fake-daemon.ts'
 
@@ -497,6 +497,7 @@ t.test('a directory that changed while it was read can be tried again', async (t
   writeFileSync(join(it.path, '-file'), 'changed')
   t.equal(await root.stdout(), 'out')
   t.match(it.received[0]?.toString('latin1'), 'changed')
+  t.same([...it.has], [(await digestDirectory(it.path)).digest], 'under the digest of what is there now')
 })
 
 t.test('a directory that cannot be read is told as that', async (t) => {

@@ -1,10 +1,12 @@
 /**
- * A process that connects, tells how it went in one line of JSON, and closes once its standard input ends.
- * Usage: connect-program.ts OPTIONS-AS-JSON
+ * A process that says when it is loaded, connects when it is given a line, tells how it went in one line of JSON, and
+ * closes once its standard input ends. Usage: connect-program.ts OPTIONS-AS-JSON
  */
 import { once } from 'node:events'
 import { connect, type MoorageError } from '../../src/index.ts'
 
+console.log('loaded')
+await once(process.stdin, 'data')
 try {
   const moorage = await connect(JSON.parse(process.argv[2] ?? '{}'))
   console.log(JSON.stringify({ connected: true }))
@@ -14,4 +16,5 @@ try {
 } catch (error) {
   const { code, message } = error as MoorageError
   console.log(JSON.stringify({ code, message }))
+  process.stdin.destroy()
 }

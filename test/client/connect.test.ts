@@ -28,9 +28,10 @@ function ownDirectory() {
   const starts = (): Start[] => {
     const file = join(path, 'starts')
     if (!existsSync(file)) return []
+    // The last line may be half written.
     return readFileSync(file, 'utf8')
-      .trim()
       .split('\n')
+      .slice(0, -1)
       .map((line) => JSON.parse(line))
   }
   const runtimeDirectory = join(path, 'run')
@@ -58,15 +59,23 @@ function kill(pid: number): void {
   }
 }
 
-/** A process that connects; `told` is how it went. */
-function connecting(options: ConnectOptions, user: { uid?: number; gid?: number } = {}) {
+/** A process that connects once `ready` resolves; `told` is how it went. */
+function connecting(
+  options: ConnectOptions,
+  { ready = async () => {}, ...user }: { uid?: number; gid?: number; ready?: () => Promise<void> } = {},
+) {
   const child = spawn(process.execPath, [program('connect-program'), JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     ...user,
   })
-  const told = once(createInterface(child.stdout), 'line').then(
-    ([line]) => JSON.parse(line) as { connected?: true; code?: string; message?: string },
-  )
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const told = (async () => {
+    await lines.next()
+    await ready()
+    child.stdin.write('go')
+    const { value } = await lines.next()
+    return JSON.parse(value ?? '{}') as { connected?: true; code?: string; message?: string }
+  })()
   return { child, told }
 }
 
@@ -134,7 +143,7 @@ t.test('where there is none, one is started: apart from us, and told where it wo
   })
   const [start, ...more] = own.starts()
   t.same(more, [])
-  t.match(start, {
+  t.hasStrict(start, {
     flags: ['--listen', `unix://${own.socket}`, '--idle-exit', '10s'],
     cwd: '/',
     runtime: own.runtimeDirectory,
@@ -150,10 +159,23 @@ t.test('where there is none, one is started: apart from us, and told where it wo
 
 t.test('twenty processes at once start one daemon', async (t) => {
   using own = ownDirectory()
-  const clients = Array.from({ length: 20 }, () => connecting(own.options('is slow')))
+  const { daemonCommand = [], ...options } = own.options('is slow')
+  const spawned = join(own.path, 'spawned')
+  // Counted by a shell: a second daemon that is still loading would go unseen.
+  const counted = ['sh', '-c', 'echo >>"$0"; exec "$@"', spawned, ...daemonCommand]
+  let loading = 20
+  const together = Promise.withResolvers<void>()
+  const ready = () => {
+    loading -= 1
+    if (loading === 0) together.resolve()
+    return together.promise
+  }
+  const clients = Array.from({ length: 20 }, () =>
+    connecting({ ...options, daemonCommand: counted }, { ready }),
+  )
   const told = await Promise.all(clients.map((client) => client.told))
   t.same(told, Array(20).fill({ connected: true }))
-  t.equal(own.starts().length, 1)
+  t.equal(readFileSync(spawned, 'utf8'), '\n')
   for (const { child } of clients) child.stdin.end()
   await Promise.all(clients.map(({ child }) => ended(child)))
 })
@@ -164,7 +186,6 @@ t.test('a process that dies while it starts one does not keep the others from it
   const first = connecting(own.options('hangs'))
   await until('it starts one', () => own.starts().length === 1)
   const second = connect(own.options('works'))
-  first.told.catch(() => undefined)
   first.child.kill('SIGKILL')
   await using moorage = await second
   t.ok(moorage)
@@ -236,6 +257,7 @@ t.test('a cancelled connect() returns at once', async (t) => {
   abort.abort()
   t.match(await settled, [{ status: 'rejected', reason: { code: 'CANCELLED' } }])
   await t.rejects(connect({ ...own.options('works'), signal: AbortSignal.abort() }), { code: 'CANCELLED' })
+  t.equal(own.starts().length, 1, 'for who has gone before, none is started')
 })
 
 t.test('a daemon that is just leaving is followed by another', async (t) => {
