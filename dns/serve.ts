@@ -4,7 +4,7 @@ import { type DnsEmitter, describe, type QueryEvent } from './events.ts'
 import type { Forwarded, Forwarder } from './forward.ts'
 import { decodeQuery, flag, newQuery } from './message.ts'
 import { newReply } from './reply.ts'
-import { type Asker, type Knowledge, respond, respondError } from './respond.ts'
+import { type Asker, type Knowledge, respond, respondError, type Verdict } from './respond.ts'
 
 /** Sends the first `size` octets of a buffer that is used again as soon as the call returns. */
 export type Send = (answer: Buffer, size: number) => void
@@ -48,8 +48,23 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
     source: QueryEvent['source'],
     upstream?: string,
   ) => {
-    if (emitter.listenerCount('query') > 0) {
+    if (emitter.listenerCount('query') === 0) return
+    try {
       emitter.emit('query', describe(message, asker, answer, source, upstream))
+    } catch (error) {
+      // A listener's fault is told of, and is not the next client's.
+      fault(error)
+    }
+  }
+
+  /** No packet makes `respond` throw, as far as we know; if one does, it must not end the process. */
+  const decide = (message: Buffer, asker: Asker): Verdict => {
+    if (draining) return 'drop'
+    try {
+      return respond(message, message.length, asker, knowledge, reply)
+    } catch (error) {
+      fault(error)
+      return 'drop'
     }
   }
 
@@ -114,7 +129,7 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
     serve(message, asker, send) {
       counts.queries++
       if (asker.transport === 'tcp') counts.tcpQueries++
-      const verdict = draining ? 'drop' : respond(message, message.length, asker, knowledge, reply)
+      const verdict = decide(message, asker)
       switch (verdict) {
         case 'drop':
           counts.dropped++

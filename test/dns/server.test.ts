@@ -382,6 +382,19 @@ t.test('listeners learn who asked what', async (t) => {
   t.match(server.dns.counters, { queries: 4, tcpQueries: 1, view: 1, zone: 2, forwarded: 1, noSuchName: 1 })
 })
 
+t.test('a listener that throws is told of, and harms no client', async (t) => {
+  await using server = await serving()
+  const errors: string[] = []
+  server.dns.on('error', ({ message }) => void errors.push(message))
+  server.dns.on('query', () => {
+    throw new Error('a fault of the listener')
+  })
+  t.equal((await dig(server.port, name)).status, 'NOERROR')
+  t.equal((await dig(server.port, name, '+tcp')).status, 'NOERROR')
+  t.same(errors, ['a fault of the listener', 'a fault of the listener'])
+  t.match(server.dns.counters, { errors: 2 })
+})
+
 t.test('changes are seen whole while queries come', async (t) => {
   await using server = await serving()
   using client = await udpClient(server.port)
