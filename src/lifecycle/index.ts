@@ -9,5 +9,6 @@ export type { Exit, RunningService, ServiceDriver, StartContext } from './driver
 export { createFlights, type Flight, type FlightCaller, type Flights, type FlightsOptions } from './flight.ts'
 export type { Answer, Check, CheckSnapshot, CheckState, TcpCheck } from './health/index.ts'
 export type { Lease } from './lease.ts'
+export type { Because, NewsOf, ServiceNews } from './news.ts'
 export { createServices, type Services, type ServicesOptions } from './services.ts'
 export type { ServiceSnapshot, StateName } from './snapshot.ts'

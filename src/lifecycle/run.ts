@@ -2,13 +2,15 @@ import { asMoorageError } from '../errors.ts'
 import type { Clock } from './clock.ts'
 import type { Exit, RunningService, ServiceDriver } from './driver.ts'
 import { Escalation } from './escalation.ts'
-import { Health } from './health/index.ts'
+import { type CheckNews, Health } from './health/index.ts'
 
 export interface RunOptions {
   clock: Clock
   driver: ServiceDriver
   /** Told what the start reports. */
   onReport: (detail: string) => void
+  /** Told what its checks find. */
+  onCheck: (check: CheckNews) => void
   /** Told when a signal could not be sent. */
   onTrouble: (error: unknown) => void
 }
@@ -57,7 +59,7 @@ export class Run {
 
   /** @throws what the driver throws; then there is no process */
   async start(): Promise<RunningService> {
-    const { clock, driver, onReport } = this.#options
+    const { clock, driver, onReport, onCheck } = this.#options
     const running = await driver.start({
       signal: this.#calledOff.signal,
       report: (detail) => {
@@ -69,7 +71,12 @@ export class Run {
     this.#running = running
     // It may have come up although its start was called off.
     if (this.#stopTerms) this.#end(running, this.#stopTerms)
-    else this.#health = new Health({ clock, probe: (check, signal) => running.probe(check, signal) })
+    else
+      this.#health = new Health({
+        clock,
+        probe: (check, signal) => running.probe(check, signal),
+        onAnswer: onCheck,
+      })
     return running
   }
 

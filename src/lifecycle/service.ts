@@ -7,6 +7,7 @@ import { type Grace, startGrace } from './grace.ts'
 import type { Check, Health } from './health/index.ts'
 import { HeldLease } from './lease.ts'
 import { logTail } from './log-tail.ts'
+import type { Because, ServiceNews } from './news.ts'
 import { Run } from './run.ts'
 import type { ServiceSnapshot, StateName } from './snapshot.ts'
 import { type Defaults, Terms } from './terms.ts'
@@ -48,6 +49,8 @@ export interface ServiceOptions {
   defaults: Defaults
   /** After each change that a snapshot shows. */
   onChange: () => void
+  /** Told of everything that happens to it. */
+  onNews: (news: ServiceNews) => void
   /** At the end, in the same turn: whoever asks for it from now on must get another service. */
   onEnd: () => void
 }
@@ -70,6 +73,8 @@ export class Service implements Seat {
   readonly #end: () => void
   #state: State = { name: 'pending' }
   #since: number
+  /** Why it is in its state. */
+  #because: Because = 'wanted'
   #run: Run | undefined
   #address = ''
   #readyChecks: readonly Check[] | undefined
@@ -124,7 +129,7 @@ export class Service implements Seat {
       void this.#live()
       return
     }
-    if (this.#state.name === 'grace') this.#enter({ name: 'ready' })
+    if (this.#state.name === 'grace') this.#enter({ name: 'ready' }, 'wanted', binder.options.holder)
     else this.#changed()
     const { detail } = this.#run ?? {}
     if (this.#state.name === 'starting' && detail !== undefined) binder.progress({ state: 'running', detail })
@@ -165,9 +170,10 @@ export class Service implements Seat {
    */
   async stop({ kill = false, code = 'STOPPED_BY_REQUEST' }: StopOptions = {}): Promise<void> {
     if (this.accepts) {
-      this.#leases.clear()
+      const held = this.#takeLeases()
       const waiting = this.#takeBinders()
-      this.#stopFor({ kind: 'done' }, kill)
+      this.#stopFor({ kind: 'done' }, kill, code === 'DAEMON_STOPPING' ? 'daemon-stopping' : 'requested')
+      for (const { holder, alias } of held) this.#tellOfLease('ended', holder, alias)
       for (const binder of waiting) binder.fail(stopped(this.driver, code)(binder.options.alias))
     } else if (kill) this.#run?.kill()
     await this.ended
@@ -180,7 +186,7 @@ export class Service implements Seat {
     binder.sit(this)
     this.#binders.add(binder)
     if (again) this.#changed()
-    else this.#stopFor({ kind: 'restart' }, false)
+    else this.#stopFor({ kind: 'restart' }, false, 'restart')
   }
 
   snapshot(): ServiceSnapshot {
@@ -209,7 +215,7 @@ export class Service implements Seat {
   }
 
   /** The only place where the state changes. */
-  #enter(state: State): void {
+  #enter(state: State, because: Because, by?: string): void {
     const from = this.#state
     if (!transitions[from.name].includes(state.name)) {
       throw new Error(`a service cannot go from ${from.name} to ${state.name}`)
@@ -217,11 +223,36 @@ export class Service implements Seat {
     if (from.name === 'grace') from.grace[Symbol.dispose]()
     this.#state = state
     this.#since = this.#options.clock.now()
+    this.#because = because
     if (state.name === 'stopped' || state.name === 'failed') {
       this.#options.onEnd()
       this.#end()
     }
     this.#changed()
+    this.#tellOfState(from.name, by)
+  }
+
+  #tellOfState(from: StateName, by: string | undefined): void {
+    const { state: to, address, stopsAt, exitCode, error } = this.snapshot()
+    this.#options.onNews({
+      kind: 'state',
+      from,
+      to,
+      because: this.#because,
+      ...(by === undefined ? {} : { by }),
+      ...(stopsAt === null ? {} : { stopsAt }),
+      ...(address === null ? {} : { address }),
+      ...(exitCode === null ? {} : { exitCode }),
+      ...(error === null ? {} : { error: error.message }),
+    })
+  }
+
+  #tellOfLease(
+    action: 'taken' | 'released' | 'ended' | 'lost',
+    holder: string,
+    alias: string | undefined,
+  ): void {
+    this.#options.onNews({ kind: 'lease', action, holder, ...(alias === undefined ? {} : { alias }) })
   }
 
   /** Follows one process from its start to the release of what it held. */
@@ -230,22 +261,26 @@ export class Service implements Seat {
       clock: this.#options.clock,
       driver: this.driver,
       onReport: (detail) => {
+        this.#options.onNews({ kind: 'report', detail })
         for (const binder of [...this.#binders]) binder.progress({ state: 'running', detail })
       },
+      onCheck: (check) => this.#options.onNews({ kind: 'check', ...check }),
       onTrouble: (error) => {
         this.#trouble = asMoorageError(error)
         this.#changed()
       },
     })
     this.#run = run
-    this.#enter({ name: 'starting' })
+    const [first] = this.#binders
+    const again = this.#because === 'restart'
+    this.#enter({ name: 'starting' }, again ? 'restart' : 'wanted', again ? undefined : first?.options.holder)
     let running: RunningService
     try {
       running = await run.start()
     } catch (thrown) {
       // That a start fails which was called off says nothing new.
       if (this.state === 'stopping') return this.#over(this.#ending)
-      return this.#over({ kind: 'failure', failure: startFailed(this.driver, thrown) })
+      return this.#over({ kind: 'failure', failure: startFailed(this.driver, thrown) }, 'start-failed')
     }
     this.#address = running.address
     if (run.health) this.#beginChecks(run.health)
@@ -265,16 +300,16 @@ export class Service implements Seat {
   }
 
   /** The process has ended, or never was, and everything is released. */
-  #over(ending: Ending): void {
+  #over(ending: Ending, because = this.#because): void {
     if (ending.kind === 'restart') {
-      this.#enter({ name: 'pending' })
+      this.#enter({ name: 'pending' }, 'restart')
       void this.#live()
     } else if (ending.kind === 'failure') {
       const tell = this.#dismiss()
-      this.#enter({ name: 'failed', error: ending.failure(undefined) })
+      this.#enter({ name: 'failed', error: ending.failure(undefined) }, because)
       tell(ending.failure)
     } else {
-      this.#enter({ name: 'stopped' })
+      this.#enter({ name: 'stopped' }, because)
     }
   }
 
@@ -292,7 +327,7 @@ export class Service implements Seat {
     const failureWith = (log: string) => exited(this.driver, { exit, log, when })
     // From here on whoever comes waits for the end, so that nobody inherits this failure.
     const stopping: State = { name: 'stopping', ending: { kind: 'failure', failure: failureWith('') } }
-    this.#enter(stopping)
+    this.#enter(stopping, 'exited')
     const failure = failureWith(await logTail(running, clock))
     stopping.ending = { kind: 'failure', failure }
     // Told before the release, which may take a while.
@@ -302,24 +337,27 @@ export class Service implements Seat {
 
   /** Ends the interest of everybody attached; what it returns tells them why, each under its own alias. */
   #dismiss(): (failure: Failure) => void {
-    const leases = [...this.#leases]
-    this.#leases.clear()
+    const leases = this.#takeLeases()
     const binders = this.#takeBinders()
     return (failure) => {
       for (const binder of binders) binder.fail(failure(binder.options.alias))
-      for (const lease of leases) lease.lose(failure(lease.alias))
+      for (const lease of leases) {
+        lease.lose(failure(lease.alias))
+        this.#tellOfLease('lost', lease.holder, lease.alias)
+      }
     }
   }
 
-  #stopFor(ending: Ending, kill: boolean): void {
+  #stopFor(ending: Ending, kill: boolean, because: Because): void {
     if (this.#state.name === 'stopping') {
       this.#state.ending = ending
+      this.#because = because
       if (kill) this.#run?.kill()
       this.#changed()
       return
     }
     for (const binder of this.#binders) binder.wanted = undefined
-    this.#enter({ name: 'stopping', ending })
+    this.#enter({ name: 'stopping', ending }, because)
     this.#run?.stop(this.#terms, kill)
   }
 
@@ -328,16 +366,20 @@ export class Service implements Seat {
     if (this.#leases.size > 0 || this.#binders.size > 0) return
     const { name } = this.#state
     if (name === 'ready' && ending.kind === 'done') this.#beginGrace()
-    else if (name === 'starting' || name === 'ready') this.#stopFor(ending, false)
+    else if (name === 'starting' || name === 'ready')
+      this.#stopFor(ending, false, ending.kind === 'failure' ? 'not-healthy-in-time' : 'called-off')
     else if (this.#state.name === 'stopping' && this.#state.ending.kind === 'restart')
       this.#state.ending = ending
   }
 
   #beginGrace(): void {
     const { grace } = this.#terms
-    const stop = () => this.#stopFor({ kind: 'done' }, false)
-    if (grace === 0) stop()
-    else this.#enter({ name: 'grace', grace: startGrace(this.#options.clock, grace, stop) })
+    const stop = (because: Because) => this.#stopFor({ kind: 'done' }, false, because)
+    if (grace === 0) stop('unused')
+    else {
+      const over = startGrace(this.#options.clock, grace, () => stop('grace-over'))
+      this.#enter({ name: 'grace', grace: over }, 'unused')
+    }
   }
 
   #beginChecks(health: Health): void {
@@ -370,7 +412,7 @@ export class Service implements Seat {
   #beReady(checks: readonly Check[]): void {
     if (this.state !== 'starting') return
     this.#readyChecks ??= checks
-    this.#enter({ name: 'ready' })
+    this.#enter({ name: 'ready' }, 'healthy')
   }
 
   #lease({ holder, alias }: AcquireOptions): HeldLease {
@@ -382,11 +424,13 @@ export class Service implements Seat {
       onRelease: (released) => this.#release(released),
     })
     this.#leases.add(lease)
+    this.#tellOfLease('taken', holder, alias)
     return lease
   }
 
   #release(lease: HeldLease): void {
     if (!this.#leases.delete(lease)) return
+    this.#tellOfLease('released', lease.holder, lease.alias)
     this.#changed()
     this.#endIfUnwanted({ kind: 'done' })
   }
@@ -394,6 +438,12 @@ export class Service implements Seat {
   #forget(binder: Binder): boolean {
     binder.wanted?.drop()
     return this.#binders.delete(binder)
+  }
+
+  #takeLeases(): HeldLease[] {
+    const leases = [...this.#leases]
+    this.#leases.clear()
+    return leases
   }
 
   #takeBinders(): Binder[] {

@@ -6,6 +6,7 @@ import { type DrainOptions, drain } from './drain.ts'
 import type { ServiceDriver } from './driver.ts'
 import { timedOut } from './failures.ts'
 import type { Lease } from './lease.ts'
+import type { NewsOf, ServiceNews } from './news.ts'
 import { notEnded, Service } from './service.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
 import type { Defaults } from './terms.ts'
@@ -23,6 +24,8 @@ export interface ServicesOptions {
   clock: Clock
   /** Soon after each change of a service, with what it was then. What it throws becomes a warning of the process. */
   onChange?: (row: ServiceSnapshot) => void
+  /** Soon after anything has happened, in order. What it throws becomes a warning of the process. */
+  onNews?: (news: ServiceNews & NewsOf) => void
   /** Grace of those who do not say, in milliseconds. @defaultValue 10000 */
   defaultGrace?: number
   /** Stretches every default time limit, for slow machines. @defaultValue 1 */
@@ -68,6 +71,7 @@ export interface Services {
 export function createServices({
   clock,
   onChange,
+  onNews,
   defaultGrace = grace,
   timeoutScale = 1,
 }: ServicesOptions): Services {
@@ -92,6 +96,10 @@ export function createServices({
       defaults,
       onChange: () => {
         if (onChange) observe(onChange, service.snapshot())
+      },
+      onNews: (news) => {
+        const { label, describe } = driver
+        if (onNews) observe(onNews, { ...news, key, label, describe, time: clock.now() })
       },
       onEnd: () => {
         live.delete(key)
@@ -205,10 +213,10 @@ export function createServices({
  * In a turn of its own, so that an observer that calls back finds no service half-way between two states; its failure
  * must not become a service's.
  */
-function observe(onChange: (row: ServiceSnapshot) => void, row: ServiceSnapshot): void {
+function observe<T>(observer: (told: T) => void, told: T): void {
   queueMicrotask(() => {
     try {
-      onChange(row)
+      observer(told)
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error))
     }

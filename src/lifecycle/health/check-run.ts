@@ -10,6 +10,17 @@ export interface CheckRunOptions {
   clock: Clock
   probe: Probe
   onPass: () => void
+  /** Told when it passes, and of each answer that is another one than before. */
+  onAnswer?: ((news: CheckNews) => void) | undefined
+}
+
+/** How a check stands. */
+export interface CheckNews {
+  readonly name: string
+  readonly state: CheckState
+  readonly count: number
+  /** Its last failure. */
+  readonly answer?: string
 }
 
 /** One check of one run: probed until it passes or nobody waits for it any more, and remembered. */
@@ -85,11 +96,24 @@ export class CheckRun {
     }
     if (signal.aborted) return false
     if (!answer.ok) {
+      const news = answer.answer !== this.#answer
       this.#answer = answer.answer
+      if (news) this.#tell()
       return true
     }
     this.#state = 'passing'
+    this.#tell()
     this.#options.onPass()
     return false
+  }
+
+  #tell(): void {
+    const answer = this.#state === 'passing' ? undefined : this.#answer
+    this.#options.onAnswer?.({
+      name: this.name,
+      state: this.#state,
+      count: this.#count,
+      ...(answer === undefined ? {} : { answer }),
+    })
   }
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { type Check, nameOf } from './check.ts'
-import { CheckRun, type CheckState, type Probe } from './check-run.ts'
+import { type CheckNews, CheckRun, type CheckState, type Probe } from './check-run.ts'
 
 export type { Answer, Check, TcpCheck } from './check.ts'
-export type { CheckState, Probe } from './check-run.ts'
+export type { CheckNews, CheckState, Probe } from './check-run.ts'
 
 /** A check as snapshots show it. */
 export interface CheckSnapshot {
@@ -28,16 +28,25 @@ interface Want {
   readonly passed: () => void
 }
 
+export interface HealthOptions {
+  clock: Clock
+  probe: Probe
+  /** Told what the checks find. */
+  onAnswer?: (news: CheckNews) => void
+}
+
 /** The checks of one run of a service: each distinct one is run once, whoever waits for it, and remembered. */
 export class Health {
   readonly #clock: Clock
   readonly #probe: Probe
+  readonly #onAnswer: ((news: CheckNews) => void) | undefined
   readonly #runs = new Map<string, CheckRun>()
   readonly #wants = new Set<Want>()
 
-  constructor({ clock, probe }: { clock: Clock; probe: Probe }) {
+  constructor({ clock, probe, onAnswer }: HealthOptions) {
     this.#clock = clock
     this.#probe = probe
+    this.#onAnswer = onAnswer
   }
 
   /** Calls `passed` once all of these checks have passed: at once if they have already. */
@@ -98,6 +107,7 @@ export class Health {
       clock: this.#clock,
       probe: this.#probe,
       onPass: () => this.#settleAll(),
+      onAnswer: this.#onAnswer,
     })
     this.#runs.set(run.name, run)
     return run
