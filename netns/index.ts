@@ -1,5 +1,12 @@
 /** `moorage/netns`: bridge networks in namespaces of their own, sandboxes with addresses, and their firewall. */
 export { checkHost, type Probe } from './check-host.ts'
+export type {
+  Endpoint,
+  Forward,
+  ForwardLimits,
+  ForwardOptions,
+  HostForwardOptions,
+} from './forward.ts'
 export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
 export { createNetwork, type Network, type NetworkOptions } from './network.ts'
 export { type Host, type HostOptions, prepareHost } from './prepare-host.ts'

@@ -1,6 +1,8 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { defaultSubnets, parseSubnet } from './addresses.ts'
+import { type Forward, type ForwardOptions, forwardFromHost } from './forward.ts'
+import { Forwards } from './forwards.ts'
 import { NetnsError } from './kernel/index.ts'
 import { checkInstance, checkName, deriveInstance } from './names.ts'
 import { createPool } from './pool.ts'
@@ -57,6 +59,16 @@ export interface Network extends AsyncDisposable {
   listenTcp(address: string, port: number): Promise<net.Server>
   /** A connection from the gateway's address to a sandbox; needs no route on the host. */
   connectTcp(address: string, port: number, options?: ConnectOptions): Promise<net.Socket>
+  /**
+   * A port of the host that leads to a sandbox, until it is closed or the network destroyed; needs no route on the
+   * host.
+   *
+   * @example
+   * await using web = await net.forward({ host: { port: 0 }, to: { address: box.address, port: 80 } })
+   * await fetch(`http://${web.address}:${web.port}`)
+   * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+   */
+  forward(options: ForwardOptions): Promise<Forward>
   /** Removes it from the kernel, sandboxes included; those who are in one are cut off. May be called again. */
   destroy(): Promise<void>
 }
@@ -127,6 +139,9 @@ interface Parts {
 function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Network {
   let removal: Promise<void> | undefined
   let inUse = 0
+  /** The network's own, and those of its sandboxes. */
+  const forwards = new Forwards()
+  const allForwards = new Set([forwards])
   const gone = new NetnsError('NETWORK_GONE', `the network ${name} was destroyed`)
   const requireLife = () => {
     if (removal !== undefined) throw gone
@@ -136,6 +151,7 @@ function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Netwo
 
   const remove = async () => {
     try {
+      await Promise.all([...allForwards].map((some) => some.close()))
       await pool.close(gone)
       await worker.call('destroyNetwork', { network })
     } finally {
@@ -160,8 +176,11 @@ function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Netwo
     async createSandbox({ signal } = {}) {
       const made = await pool.take(signal)
       inUse += 1
-      return sandboxOf(made, async () => {
+      const own = new Forwards()
+      allForwards.add(own)
+      return sandboxOf(made, own, async () => {
         inUse -= 1
+        allForwards.delete(own)
         // With the network all its sandboxes go.
         if (removal === undefined) await worker.call('destroySandbox', { network, address: made.address })
         else await removal
@@ -178,6 +197,10 @@ function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Netwo
     async connectTcp(address, port, options) {
       requireLife()
       return connectTcp(fd, address, port, options)
+    },
+    async forward(options) {
+      requireLife()
+      return forwards.hold(forwardFromHost(fd, options), gone)
     },
     destroy,
     [Symbol.asyncDispose]: destroy,

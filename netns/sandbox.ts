@@ -1,6 +1,11 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import type dgram from 'node:dgram'
+import type net from 'node:net'
+import { type Forward, forwardToHost, type HostForwardOptions } from './forward.ts'
+import type { Forwards } from './forwards.ts'
 import { inNamespace, NetnsError } from './kernel/index.ts'
 import type { MadeSandbox } from './port.ts'
+import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from './sockets.ts'
 
 /** One container's network: a namespace with a loopback, and an address on the network's bridge. */
 export interface Sandbox extends AsyncDisposable {
@@ -16,6 +21,20 @@ export interface Sandbox extends AsyncDisposable {
    * @throws NetnsError `NETWORK_GONE` when it was destroyed
    */
   spawn(command: string, args?: readonly string[], options?: SpawnOptions): ChildProcess
+  /** A UDP socket of this process at the sandbox's address, or another one of its own. Bound when this returns. */
+  bindUdp(port: number, address?: string): dgram.Socket
+  /** A TCP server of this process at the sandbox's address, or another one of its own, which listens. */
+  listenTcp(port: number, address?: string): Promise<net.Server>
+  /** A connection of this process that others see as the sandbox's. */
+  connectTcp(address: string, port: number, options?: ConnectOptions): Promise<net.Socket>
+  /**
+   * A port of the sandbox that leads to the host, until it is closed or the sandbox destroyed.
+   *
+   * @example
+   * await box.forward({ port: 5432, to: { port: 5432 } })    // to 127.0.0.1 of the host
+   * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+   */
+  forward(options: HostForwardOptions): Promise<Forward>
   /**
    * Lets go of it: from now on nothing reaches its address, which rests before somebody else gets it. A process that
    * is still in it is not ended. May be called again.
@@ -23,10 +42,19 @@ export interface Sandbox extends AsyncDisposable {
   destroy(): Promise<void>
 }
 
-export function sandboxOf({ address, mac, fd }: MadeSandbox, remove: () => Promise<void>): Sandbox {
+/** @param forwards - where its own go, so that they end with the network as well */
+export function sandboxOf(
+  { address, mac, fd }: MadeSandbox,
+  forwards: Forwards,
+  remove: () => Promise<void>,
+): Sandbox {
   let removal: Promise<void> | undefined
+  const gone = new NetnsError('NETWORK_GONE', `the sandbox ${address} was destroyed`)
+  const requireLife = () => {
+    if (removal !== undefined) throw gone
+  }
   const destroy = () => {
-    removal ??= remove()
+    removal ??= forwards.close().then(remove, remove)
     return removal
   }
   return {
@@ -35,8 +63,24 @@ export function sandboxOf({ address, mac, fd }: MadeSandbox, remove: () => Promi
     fd,
     namespace: `/proc/${process.pid}/fd/${fd}`,
     spawn(command, args = [], options = {}) {
-      if (removal !== undefined) throw new NetnsError('NETWORK_GONE', `the sandbox ${address} was destroyed`)
+      requireLife()
       return inNamespace(fd, () => spawn(command, args, options))
+    },
+    bindUdp(port, own = address) {
+      requireLife()
+      return bindUdp(fd, own, port)
+    },
+    async listenTcp(port, own = address) {
+      requireLife()
+      return listenTcp(fd, own, port)
+    },
+    async connectTcp(to, port, options) {
+      requireLife()
+      return connectTcp(fd, to, port, options)
+    },
+    async forward(options) {
+      requireLife()
+      return forwards.hold(forwardToHost(fd, address, options), gone)
     },
     destroy,
     [Symbol.asyncDispose]: destroy,

@@ -10,6 +10,7 @@ import net from 'node:net'
 import { addressBytes } from './addresses.ts'
 import {
   AF_INET,
+  AF_INET6,
   bind,
   inNamespace,
   NetnsError,
@@ -20,29 +21,40 @@ import {
   socket,
 } from './kernel/index.ts'
 
-/** struct sockaddr_in. */
-function socketAddress(address: string, port: number): Buffer {
-  if (!net.isIPv4(address))
-    throw new NetnsError('KERNEL', `"${address}" is not an IPv4 address`, { errno: 'EINVAL' })
-  const bytes = Buffer.alloc(16)
-  bytes.writeUInt16LE(AF_INET, 0)
+interface SocketAddress {
+  family: typeof AF_INET | typeof AF_INET6
+  bytes: Buffer
+}
+
+/** struct sockaddr_in or sockaddr_in6. A link-local address with its link (`%eth0`) is none of ours. */
+function socketAddress(address: string, port: number): SocketAddress {
+  const version = address.includes('%') ? 0 : net.isIP(address)
+  if (version === 0)
+    throw new NetnsError('KERNEL', `"${address}" is not an IPv4 or IPv6 address`, { errno: 'EINVAL' })
+  const family = version === 4 ? AF_INET : AF_INET6
+  const bytes = Buffer.alloc(version === 4 ? 16 : 28)
+  bytes.writeUInt16LE(family, 0)
   bytes.writeUInt16BE(port, 2)
-  bytes.set(addressBytes(address), 4)
-  return bytes
+  bytes.set(addressBytes(address), version === 4 ? 4 : 8)
+  return { family, bytes }
 }
 
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
+const on = Buffer.of(1, 0, 0, 0)
 
 function boundSocket(namespace: number, type: number, address: string, port: number): number {
-  const to = socketAddress(address, port)
+  const { family, bytes } = socketAddress(address, port)
   return inNamespace(namespace, () => {
-    const fd = socket(AF_INET, type | SOCK_NONBLOCK, 0, 'make a socket')
+    const fd = socket(family, type | SOCK_NONBLOCK, 0, 'make a socket')
     try {
       // As Node does: else a server that was just closed keeps its port for a minute.
-      if (type === SOCK_STREAM)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Buffer.of(1, 0, 0, 0), 'set up a socket')
-      bind(fd, to, `bind to ${address}:${port}`)
+      if (type === SOCK_STREAM) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 'set up a socket')
+      // Else `::` would take the IPv4 port of the same number as well.
+      if (family === AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, 'set up a socket')
+      bind(fd, bytes, `bind to ${endpointText(address, port)}`)
       return fd
     } catch (error) {
       closeSync(fd)
@@ -51,18 +63,27 @@ function boundSocket(namespace: number, type: number, address: string, port: num
   })
 }
 
+/** `10.0.0.1:53`, `[fd00::1]:53`. */
+export const endpointText = (address: string, port: number) =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+
 /** @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE` */
 export function bindUdp(namespace: number, address: string, port: number): dgram.Socket {
   const fd = boundSocket(namespace, SOCK_DGRAM, address, port)
-  const udp = dgram.createSocket('udp4')
+  const udp = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
   udp.bind({ fd })
   return udp
 }
 
 /** @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE` */
-export async function listenTcp(namespace: number, address: string, port: number): Promise<net.Server> {
+export async function listenTcp(
+  namespace: number,
+  address: string,
+  port: number,
+  options: net.ServerOpts = {},
+): Promise<net.Server> {
   const fd = boundSocket(namespace, SOCK_STREAM, address, port)
-  const server = net.createServer()
+  const server = net.createServer(options)
   server.listen({ fd })
   await once(server, 'listening')
   return server
@@ -72,6 +93,8 @@ export interface ConnectOptions {
   signal?: AbortSignal
   /** Milliseconds. @defaultValue until the kernel gives up, after two minutes */
   timeout?: number
+  /** Whether this end stays open for writing when the other ends. @defaultValue false */
+  allowHalfOpen?: boolean
 }
 
 /**
@@ -81,13 +104,14 @@ export async function connectTcp(
   namespace: number,
   address: string,
   port: number,
-  { signal, timeout }: ConnectOptions = {},
+  { signal, timeout, allowHalfOpen = false }: ConnectOptions = {},
 ): Promise<net.Socket> {
   signal?.throwIfAborted()
+  const { family } = socketAddress(address, port)
   const limit = timeout === undefined ? undefined : AbortSignal.timeout(timeout)
   const end = AbortSignal.any([signal, limit].filter((one) => one !== undefined))
-  const fd = inNamespace(namespace, () => socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, 'make a socket'))
-  const connection = new net.Socket({ fd })
+  const fd = inNamespace(namespace, () => socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0, 'make a socket'))
+  const connection = new net.Socket({ fd, allowHalfOpen })
   try {
     connection.connect(port, address)
     await once(connection, 'connect', { signal: end })
@@ -96,7 +120,7 @@ export async function connectTcp(
     connection.destroy()
     signal?.throwIfAborted()
     if (!limit?.aborted) throw error
-    throw new NetnsError('TIMEOUT', `${address}:${port} did not accept within ${timeout} ms`, {
+    throw new NetnsError('TIMEOUT', `${endpointText(address, port)} did not accept within ${timeout} ms`, {
       cause: error,
     })
   }

@@ -16,6 +16,7 @@ export {
 } from './filesystem.ts'
 export {
   AF_INET,
+  AF_INET6,
   bind,
   linkIndex,
   SOCK_DGRAM,

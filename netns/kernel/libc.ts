@@ -73,6 +73,7 @@ export const unshare = (flags: number, doing: string) => checked(doing, () => ca
 export const setns = (fd: number, doing: string) => checked(doing, () => call.setns(fd, CLONE_NEWNET))
 
 export const AF_INET = 2
+export const AF_INET6 = 10
 export const AF_NETLINK = 16
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2

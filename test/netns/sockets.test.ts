@@ -103,3 +103,26 @@ t.test('a connection fails with Node’s own codes, in time, or when told to', a
   const abort = AbortSignal.abort(new Error('too late'))
   await t.rejects(network.connectTcp(box.address, 80, { signal: abort }), { message: 'too late' })
 })
+
+t.test('IPv6 addresses will do, and do not take the IPv4 port of the same number', async (t) => {
+  const network = await ownNetwork(t)
+  const box = await network.createSandbox()
+  const six = await box.listenTcp(80, '::')
+  const four = await box.listenTcp(80, '0.0.0.0')
+  t.teardown(() => [six, four].map((server) => server.close()))
+  six.on('connection', (client) => client.end('six'))
+  four.on('connection', (client) => client.end('four'))
+  t.equal(await text(await box.connectTcp('::1', 80)), 'six')
+  t.equal(await text(await box.connectTcp('127.0.0.1', 80)), 'four')
+  t.match(inside(box.namespace, 'ss', '-H6tln'), '[::]:80')
+
+  const udp = box.bindUdp(53, '::1')
+  t.teardown(() => udp.close())
+  t.match(udp.address(), { address: '::1', port: 53, family: 'IPv6' })
+  await t.rejects(box.listenTcp(80, '::'), {
+    code: 'KERNEL',
+    errno: 'EADDRINUSE',
+    message: /^bind to \[::\]:80: /,
+  })
+  await t.rejects(box.connectTcp('fe80::1%eth0', 80), { code: 'KERNEL', errno: 'EINVAL' })
+})

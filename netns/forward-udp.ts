@@ -1,0 +1,114 @@
+/** Copying datagrams: each client of a socket has one of its own towards where it leads, so that answers find back. */
+import type dgram from 'node:dgram'
+import net from 'node:net'
+import type { Copying } from './forward-tcp.ts'
+
+export interface UdpForwardOptions {
+  /** What clients send to; it is closed with the forward. */
+  socket: dgram.Socket
+  /** A socket from which the destination is reached; undefined where there is none at the moment. */
+  open: () => { socket: dgram.Socket; address: string; port: number } | undefined
+  admits: (client: string) => boolean
+  /** Clients at one time; one more ends the one that has been silent longest. */
+  limit: number
+  /** Milliseconds of silence in both directions after which a client is forgotten. */
+  idleTimeout: number
+  timers: Timers
+}
+
+/** The two functions that a test replaces. */
+export interface Timers {
+  set(run: () => void, milliseconds: number): unknown
+  clear(timer: unknown): void
+}
+
+/** They keep no process alive. */
+export const systemTimers: Timers = {
+  set: (run, milliseconds) => setTimeout(run, milliseconds).unref(),
+  clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
+}
+
+interface Session {
+  send(datagram: Uint8Array): void
+  close(): void
+  timer: unknown
+}
+
+export function forwardUdp(options: UdpForwardOptions): Copying {
+  const { socket, open, admits, limit, idleTimeout, timers } = options
+  /** By the client's address and port; whoever was active last is last. */
+  const sessions = new Map<string, Session>()
+
+  const end = (key: string) => {
+    const session = sessions.get(key)
+    if (session === undefined) return
+    sessions.delete(key)
+    timers.clear(session.timer)
+    session.close()
+  }
+
+  const touch = (key: string, session: Session) => {
+    timers.clear(session.timer)
+    session.timer = timers.set(() => end(key), idleTimeout)
+    sessions.delete(key)
+    sessions.set(key, session)
+  }
+
+  const begin = (key: string, client: dgram.RemoteInfo): Session | undefined => {
+    const way = openOr(open)
+    if (way === undefined) return undefined
+    const { socket: outward, port } = way
+    const address = canonical(way.address)
+    const session: Session = {
+      timer: undefined,
+      send: (datagram) => outward.send(datagram, port, address, ignored),
+      close: () => outward.close(),
+    }
+    outward.on('message', (datagram, from) => {
+      // Nobody else may answer in its name.
+      if (from.address !== address || from.port !== port) return
+      touch(key, session)
+      socket.send(datagram, client.port, client.address, ignored)
+    })
+    outward.on('error', () => end(key))
+    if (sessions.size >= limit) end(sessions.keys().next().value as string)
+    sessions.set(key, session)
+    return session
+  }
+
+  socket.on('message', (datagram, client) => {
+    if (!admits(client.address)) return
+    const key = `${client.address} ${client.port}`
+    const session = sessions.get(key) ?? begin(key, client)
+    if (session === undefined) return
+    touch(key, session)
+    session.send(datagram)
+  })
+  socket.on('error', () => {})
+
+  return {
+    get size() {
+      return sessions.size
+    },
+    async close() {
+      for (const key of [...sessions.keys()]) end(key)
+      await new Promise<void>((resolve) => socket.close(() => resolve()))
+    },
+  }
+}
+
+/** With no descriptor left, or the network gone, a datagram is lost, and nothing more. */
+function openOr(open: UdpForwardOptions['open']) {
+  try {
+    return open()
+  } catch {
+    return undefined
+  }
+}
+
+/** As the kernel tells whom a datagram is from. */
+const canonical = (address: string) =>
+  new net.SocketAddress({ address, family: net.isIPv6(address) ? 'ipv6' : 'ipv4' }).address
+
+/** A datagram may be lost; the sockets' own errors are told by their events. */
+const ignored = () => {}

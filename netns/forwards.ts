@@ -1,0 +1,24 @@
+import type { Forward } from './forward.ts'
+
+/** The forwards of a network or a sandbox: they are closed with it. */
+export class Forwards {
+  readonly #open = new Set<Forward>()
+  #closed = false
+
+  /** @param gone - thrown where it was closed meanwhile */
+  async hold(opening: Promise<Forward>, gone: Error): Promise<Forward> {
+    const forward = await opening
+    if (this.#closed) {
+      await forward.close()
+      throw gone
+    }
+    this.#open.add(forward)
+    void forward.closed.then(() => this.#open.delete(forward))
+    return forward
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#open].map((forward) => forward.close()))
+  }
+}
