@@ -58,7 +58,8 @@ export async function decodeAnswer(message: Buffer, name: string, type: string):
 }
 
 function dataText(record: Decoded): string {
-  const fields = (...names: string[]) => names.map((name) => String(record[name])).join(' ')
+  // What is empty is the name of the root: addresses and numbers never are.
+  const fields = (...names: string[]) => names.map((name) => String(record[name]) || '.').join(' ')
   switch (typeName(record.type)) {
     case 'A':
       return fields('address')

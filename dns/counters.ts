@@ -23,6 +23,13 @@ export interface Counters {
   /** Connections that were accepted, and those destroyed to keep within limits. */
   readonly connections: number
   readonly connectionsRefused: number
+  /** Upstreams that were found to ask this server in turn; each time it was found. */
+  readonly loops: number
+  /** Changes of zones and views. */
+  readonly changes: number
+  /** At this moment: connections that are open, and queries that wait for upstreams. */
+  readonly openConnections: number
+  readonly waiting: number
   /** Answers that could not be sent, sockets that failed, and faults of the server itself: see the event `error`. */
   readonly errors: number
 }
@@ -46,6 +53,10 @@ export function newCounts(): Counts {
     truncated: 0,
     connections: 0,
     connectionsRefused: 0,
+    loops: 0,
+    changes: 0,
+    openConnections: 0,
+    waiting: 0,
     errors: 0,
   }
 }

@@ -13,6 +13,7 @@ export type DnsErrorCode =
   | 'LISTEN_FAILED'
   | 'INVALID_ANSWER'
   | 'UPSTREAM_FAILED'
+  | 'FORWARD_LOOP'
   | 'CLOSED'
 
 /** The one error class of `moorage/dns`: a `code` for programs, one sentence for people, and the `cause`. */

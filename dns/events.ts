@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'eventemitter3'
+import type { Change } from './changes.ts'
 import { rcodeName, typeName } from './codes.ts'
 import { decodeQuery, headerSize, newQuery } from './message.ts'
 import { textName } from './name.ts'
@@ -25,6 +26,8 @@ export interface QueryEvent {
 /** Events of the server, with what their listeners get. */
 export interface DnsEvents {
   query: (query: QueryEvent) => void
+  /** Zones or views were changed; what an `update()` changed comes together. The next query sees it. */
+  change: (changes: readonly Change[]) => void
   /** A socket failed, or the server met a fault of its own; it goes on. */
   error: (error: Error) => void
 }

@@ -1,26 +1,33 @@
 import { randomInt } from 'node:crypto'
 import type { Clock } from './clock.ts'
 import { rcode } from './codes.ts'
+import { deadline } from './deadline.ts'
 import { DnsError } from './errors.ts'
 import type { Limits } from './limits.ts'
-import { flag } from './message.ts'
-import type { Upstream } from './resolv-conf.ts'
+import { createLoopGuard } from './loop.ts'
+import { flag, headerSize } from './message.ts'
+import { keyOf, type Upstream } from './resolv-conf.ts'
+import type { Routes } from './routes.ts'
 import { askTcp, askUdp, type Question } from './upstream.ts'
 
 /**
  * What came of a forwarded query. `answer` is the upstream's, octet by octet, with the id of whoever asked; where it
  * was fetched over TCP, `short` is what fitted over UDP. `overload`: nobody was asked. `unreachable`: nobody answered.
+ * `loop`: the query is one that we had asked an upstream.
  */
 export type Forwarded =
   | { kind: 'answer'; answer: Buffer; short?: Buffer; upstream: Upstream }
   | { kind: 'overload' }
+  | { kind: 'loop' }
   | { kind: 'unreachable'; cause: unknown }
 
 export interface ForwarderOptions {
-  /** Whom to ask, in this order; asked anew at each query. */
-  upstreams: () => readonly Upstream[]
+  /** Whom to ask; asked anew at each query. */
+  routes: Pick<Routes, 'upstreamsFor'>
   limits: Limits
   clock: Clock
+  /** Is told of an upstream that asks this server in turn. */
+  loop: (error: DnsError) => void
 }
 
 export interface Forwarder {
@@ -35,11 +42,12 @@ export interface Forwarder {
 type Found = { answer: Buffer; short?: Buffer; upstream: Upstream }
 
 /** Asks upstreams: equal queries in flight once, one upstream after the other, within limits and deadlines. */
-export function createForwarder({ upstreams, limits, clock }: ForwarderOptions): Forwarder {
+export function createForwarder({ routes, limits, clock, loop }: ForwarderOptions): Forwarder {
   const flights = new Map<string, Promise<Found>>()
   const shares = new Map<string, number>()
   const paused = new Map<string, number>()
   const closing = new AbortController()
+  const guard = createLoopGuard({ limits, clock, closing: closing.signal, found: loop })
   let waiting = 0
 
   const start = (message: Buffer, questionEnd: number): Promise<Found> => {
@@ -56,12 +64,16 @@ export function createForwarder({ upstreams, limits, clock }: ForwarderOptions):
     using total = deadline(clock, limits.forward, closing.signal)
     let refusal: Found | undefined
     let cause: unknown = new DnsError('UPSTREAM_FAILED', 'there is no upstream to ask')
-    let round = inOrder(upstreams(), paused, clock.now())
+    const { message, questionEnd } = question
+    const all = routes.upstreamsFor(message, headerSize, questionEnd - 4 - headerSize)
+    let round = inOrder(all, paused, clock.now()).filter((upstream) => !guard.loops(upstream))
     // Who was silent is asked once more: a datagram may have been lost.
     for (let left = 2; left > 0 && round.length > 0; left--) {
       const silent: Upstream[] = []
       for (const upstream of round) {
         using each = deadline(clock, limits.upstream, total.signal)
+        using _watched = guard.watch(upstream, each)
+        guard.probe(upstream)
         try {
           const found = await askOne(upstream, question, each.signal)
           paused.delete(keyOf(upstream))
@@ -70,6 +82,9 @@ export function createForwarder({ upstreams, limits, clock }: ForwarderOptions):
         } catch (error) {
           cause = error
           if (total.signal.aborted) break
+          // Found to ask us while we waited: it would be silent for ever.
+          if (guard.loops(upstream)) continue
+          guard.suspect(upstream)
           paused.set(keyOf(upstream), clock.now() + limits.upstreamPause)
           if (each.signal.aborted) silent.push(upstream)
         }
@@ -86,6 +101,7 @@ export function createForwarder({ upstreams, limits, clock }: ForwarderOptions):
       return waiting
     },
     async forward(message, questionEnd, client) {
+      if (guard.isOwn(message, questionEnd)) return { kind: 'loop' }
       const share = shares.get(client) ?? 0
       if (waiting >= limits.forwards || share >= limits.forwardsPerClient) return { kind: 'overload' }
       if (closing.signal.aborted) return { kind: 'unreachable', cause: closing.signal.reason }
@@ -148,31 +164,8 @@ function inOrder(
   return paused.size === 0 ? upstreams : [...upstreams].sort((a, b) => rests(a) - rests(b))
 }
 
-function keyOf({ address, port }: Upstream): string {
-  return `${address} ${port}`
-}
-
 function withId(message: Buffer, id: number): Buffer {
   const copy = Buffer.from(message)
   copy.writeUInt16BE(id, 0)
   return copy
-}
-
-/** A signal that fires after `ms`, or with `outer`. */
-function deadline(clock: Clock, ms: number, outer: AbortSignal): Disposable & { signal: AbortSignal } {
-  const controller = new AbortController()
-  const timer = clock.setTimeout(
-    () => controller.abort(new DnsError('UPSTREAM_FAILED', `no answer within ${ms} ms`)),
-    ms,
-  )
-  const follow = () => controller.abort(outer.reason)
-  if (outer.aborted) follow()
-  else outer.addEventListener('abort', follow)
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      timer[Symbol.dispose]()
-      outer.removeEventListener('abort', follow)
-    },
-  }
 }

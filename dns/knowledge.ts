@@ -5,7 +5,7 @@ import { Names, type ZoneCut, type ZoneKind } from './names.ts'
 import { recordSet } from './record-set.ts'
 import { reverseZones } from './reverse.ts'
 import { ReverseNames } from './reverse-names.ts'
-import { ZoneData } from './zone.ts'
+import { ZoneData } from './zone-data.ts'
 
 /** The zones of a server, with the names that every resolver should know by itself. */
 export interface Zones {
@@ -15,17 +15,26 @@ export interface Zones {
   readonly first: ZoneData
 }
 
-/** RFC 6761, 6.3 and 6.4; RFC 6303, 4.2 and 4.3; RFC 7686, 2. */
+/** RFC 6761, 6.2 to 6.4; RFC 6303, 4.2 and 4.3; RFC 7686, 2. */
 const special: readonly [name: string, kind: ZoneKind][] = [
   ['localhost', 'localhost'],
   ['127.in-addr.arpa', 'reverse'],
   [`1${'.0'.repeat(31)}.ip6.arpa`, 'reverse'],
   ['invalid', 'nothing'],
+  ['test', 'nothing'],
   ['onion', 'nothing'],
 ]
 
-/** @throws DnsError `INVALID_OPTION`, `INVALID_NAME`, `INVALID_ADDRESS` */
-export function createZones(primary: readonly string[], reverse: readonly string[], ttl: number): Zones {
+/**
+ * @param routed domains that have upstreams of their own: of these, nothing is known here by itself
+ * @throws DnsError `INVALID_OPTION`, `INVALID_NAME`, `INVALID_ADDRESS`
+ */
+export function createZones(
+  primary: readonly string[],
+  reverse: readonly string[],
+  ttl: number,
+  routed: readonly string[] = [],
+): Zones {
   const cuts = new Map<string, ZoneCut>()
   const add = (name: string, kind: ZoneKind) => {
     const wire = wireName(name)
@@ -35,7 +44,8 @@ export function createZones(primary: readonly string[], reverse: readonly string
   }
   const own = primary.map((name) => add(name, 'primary'))
   for (const name of reverse.flatMap(reverseZones)) add(name, 'reverse')
-  for (const [name, kind] of special) add(name, kind)
+  const taken = new Set(routed.map((name) => textName(wireName(name))))
+  for (const [name, kind] of special) if (!taken.has(name)) add(name, kind)
 
   const names = new Names()
   // Outer zones first.

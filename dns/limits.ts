@@ -19,6 +19,8 @@ export interface Limits {
   readonly forward: number
   /** An upstream that did not answer is asked last for so long. */
   readonly upstreamPause: number
+  /** An upstream that asks this server in turn is left out for so long. */
+  readonly loopPause: number
   /** What `close()` waits for queries in flight. */
   readonly drain: number
 }
@@ -35,5 +37,6 @@ export const defaultLimits: Limits = {
   upstream: 2000,
   forward: 4500,
   upstreamPause: 10_000,
+  loopPause: 60_000,
   drain: 1000,
 }

@@ -16,6 +16,8 @@ export interface ZoneCut {
   readonly ttl: number
 }
 
+const none: readonly Buffer[] = []
+
 /** A name that exists: it has records, or a name below it has (an empty non-terminal, RFC 4592, 2.2.2). */
 export class NameNode {
   readonly wire: Buffer
@@ -28,6 +30,9 @@ export class NameNode {
   aaaa: RecordSet | undefined = undefined
   ptr: RecordSet | undefined = undefined
   text: RecordSet | undefined = undefined
+  srv: RecordSet | undefined = undefined
+  /** The names that `srv` points to, in wire form. */
+  hosts: readonly Buffer[] = none
   cname: RecordSet | undefined = undefined
   /** Where `cname` points to, in wire form. */
   target: Buffer | undefined = undefined
@@ -84,8 +89,9 @@ export class Names {
 
   /** Takes the records of a name; the nodes that only existed for it go with it. */
   clear(node: NameNode): void {
-    node.a = node.aaaa = node.ptr = node.text = node.cname = undefined
+    node.a = node.aaaa = node.ptr = node.text = node.srv = node.cname = undefined
     node.target = undefined
+    node.hosts = none
     if (node.wire.length !== node.zone.wire.length) node.named = false
     let gone: NameNode | undefined = node
     while (gone !== undefined && !gone.named && gone.children === 0) {
@@ -106,6 +112,6 @@ export class Names {
 }
 
 /** The name without its first label. */
-function parent(wire: Buffer): Buffer {
+export function parent(wire: Buffer): Buffer {
   return wire.subarray((wire[0] ?? longestName) + 1)
 }

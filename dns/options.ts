@@ -2,6 +2,10 @@ import type { Clock } from './clock.ts'
 import { DnsError } from './errors.ts'
 import type { Limits } from './limits.ts'
 import type { Listen } from './listen.ts'
+import { checkTtl } from './ttl.ts'
+
+/** Who is asked: the system's resolvers, nobody, or these (`addr`, `addr:port`, `[addr]:port`). */
+export type UpstreamChoice = 'system' | 'none' | readonly string[]
 
 export interface DnsServerOptions {
   /** The zones to be authoritative for, such as `dev.internal`; aliases are relative to the first. */
@@ -11,10 +15,15 @@ export interface DnsServerOptions {
   /** Where to listen; by default nowhere, and `query()` still answers. */
   listen?: readonly Listen[]
   /**
-   * Who is asked for what is not known here: the system's resolvers, nobody, or these (`addr` or `addr:port`).
+   * Who is asked for what is not known here.
    * @defaultValue `none`
    */
-  upstreams?: 'system' | 'none' | readonly string[]
+  upstreams?: UpstreamChoice
+  /**
+   * Domains for which others are asked than `upstreams`: the longest that a name ends with counts. `'none'` keeps a
+   * domain from being asked for anywhere.
+   */
+  routes?: Readonly<Record<string, UpstreamChoice>>
   /** What clients without a view get. @defaultValue `zone` */
   unknownClients?: 'zone' | 'refuse'
   /** Where the system's resolvers are read from, and followed when they change. @defaultValue `/etc/resolv.conf` */
@@ -27,22 +36,19 @@ export interface DnsServerOptions {
   clock?: Clock
 }
 
-/** RFC 2181, 8. */
-const longestTtl = 2 ** 31 - 1
-
 /** @throws DnsError `INVALID_OPTION` */
 export function checkOptions({
   ttl = 0,
-  upstreams = 'system',
+  upstreams = 'none',
+  routes = {},
   unknownClients = 'zone',
 }: DnsServerOptions): void {
-  if (!Number.isInteger(ttl) || ttl < 0 || ttl > longestTtl) {
-    throw new DnsError('INVALID_OPTION', `ttl: ${ttl} is not a number of seconds between 0 and ${longestTtl}`)
-  }
-  if (upstreams !== 'system' && upstreams !== 'none' && !Array.isArray(upstreams)) {
+  checkTtl(ttl, 'INVALID_OPTION')
+  for (const [what, choice] of [['upstreams', upstreams], ...Object.entries(routes)] as const) {
+    if (choice === 'system' || choice === 'none' || Array.isArray(choice)) continue
     throw new DnsError(
       'INVALID_OPTION',
-      `upstreams: "${upstreams}" is neither "system" nor "none" nor a list of addresses`,
+      `${what}: "${choice}" is neither "system" nor "none" nor a list of addresses`,
     )
   }
   if (unknownClients !== 'zone' && unknownClients !== 'refuse') {

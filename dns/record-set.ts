@@ -49,6 +49,29 @@ export function textData(strings: readonly string[]): Buffer {
   return Buffer.concat(octets.map((text) => Buffer.concat([Buffer.of(text.length), text])))
 }
 
+/** Where a service is to be had (RFC 2782). The lowest priority goes first; `.` says that there is none. */
+export interface ServiceTarget {
+  /** A name, relative to the zone unless it ends in a dot. */
+  readonly target: string
+  readonly port: number
+  /** @defaultValue 0 */
+  readonly priority?: number
+  /** The share among those of one priority. @defaultValue 0 */
+  readonly weight?: number
+}
+
+/** The data of an SRV record; its target is never compressed. @param target in wire form */
+export function serviceData({ priority = 0, weight = 0, port }: ServiceTarget, target: Buffer): Buffer {
+  const head = Buffer.alloc(6)
+  for (const [index, [what, value]] of Object.entries({ priority, weight, port }).entries()) {
+    if (!Number.isInteger(value) || value < 0 || value > 65535) {
+      throw new DnsError('INVALID_RECORD', `${what}: ${value} is not a number between 0 and 65535`)
+    }
+    head.writeUInt16BE(value, index * 2)
+  }
+  return Buffer.concat([head, target])
+}
+
 /** What ANY is answered with (RFC 8482, 4.2). */
 export const anyRefusal = recordSet(recordType.HINFO, 0, [
   Buffer.from('\x07RFC8482\x00', 'latin1'),

@@ -13,6 +13,7 @@ export interface Reply {
   limit: number
   answers: number
   authorities: number
+  additionals: number
   overflow: boolean
 }
 
@@ -20,7 +21,7 @@ export interface Reply {
 export const longestMessage = 65535
 
 export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
-  return { buffer, length: 0, limit: 0, answers: 0, authorities: 0, overflow: false }
+  return { buffer, length: 0, limit: 0, answers: 0, authorities: 0, additionals: 0, overflow: false }
 }
 
 const optSize = 11
@@ -34,6 +35,7 @@ export function startReply(reply: Reply, message: Buffer, query: Query, limit: n
   reply.limit = Math.min(limit, buffer.length) - (query.edns ? optSize + errorSize : 0)
   reply.answers = 0
   reply.authorities = 0
+  reply.additionals = 0
   reply.overflow = false
 }
 
@@ -51,7 +53,7 @@ export function finishReply(
   if (reply.overflow) {
     // RFC 2181, 9: no half of a set; the client asks again over TCP.
     reply.length = query.questionEnd
-    reply.answers = reply.authorities = 0
+    reply.answers = reply.authorities = reply.additionals = 0
     extra |= flag.TC
   }
   // Opcode, RD and CD are the query's; AD and Z are never ours to set (RFC 6840, 5.7).
@@ -59,7 +61,7 @@ export function finishReply(
   buffer.writeUInt16BE(query.questionEnd > headerSize ? 1 : 0, 4)
   buffer.writeUInt16BE(reply.answers, 6)
   buffer.writeUInt16BE(reply.authorities, 8)
-  buffer.writeUInt16BE(query.edns ? 1 : 0, 10)
+  buffer.writeUInt16BE(reply.additionals + (query.edns ? 1 : 0), 10)
   if (query.edns) writeOpt(reply, query, code, udpSize, reason)
 }
 
@@ -96,6 +98,24 @@ export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): vo
   for (let at = start; at < reply.length; at += 2 + recordHead + reply.buffer.readUInt16BE(at + recordHead)) {
     reply.buffer.writeUInt16BE(0xc000 | owner, at)
   }
+}
+
+/**
+ * Adds the records of a set under another name, spelled in full: what a client would ask for next (RFC 2782). What
+ * does not fit is left out, whole, and is no reason to say that the answer is truncated (RFC 2181, 9).
+ */
+export function addHelp(reply: Reply, owner: Buffer, set: RecordSet): void {
+  const { buffer } = reply
+  if (reply.length + set.wire.length + set.count * (owner.length - 2) > reply.limit) return
+  let at = reply.length
+  for (let start = 0; start < set.wire.length; ) {
+    const end = start + 2 + recordHead + set.wire.readUInt16BE(start + recordHead)
+    at += owner.copy(buffer, at)
+    at += set.wire.copy(buffer, at, start + 2, end)
+    start = end
+  }
+  reply.length = at
+  reply.additionals += set.count
 }
 
 const hostmaster = Buffer.from('\x0ahostmaster', 'latin1')

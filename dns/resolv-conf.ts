@@ -8,6 +8,11 @@ export interface Upstream {
   readonly port: number
 }
 
+/** How an upstream is called in events and messages. */
+export function keyOf({ address, port }: Upstream): string {
+  return `${address} port ${port}`
+}
+
 /** resolv.conf(5), MAXNS: the C library reads no more either. */
 const mostNameservers = 3
 

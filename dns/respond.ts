@@ -2,15 +2,27 @@ import { extendedError, rcode, recordType } from './codes.ts'
 import { decodeQuery, flag, headerSize, newQuery, type Query } from './message.ts'
 import type { NameNode, Names, ZoneCut } from './names.ts'
 import { anyRefusal, recordHead } from './record-set.ts'
-import { addNs, addRecords, addSoa, finishReply, longestMessage, type Reply, startReply } from './reply.ts'
-import type { ViewMap } from './view.ts'
+import {
+  addHelp,
+  addNs,
+  addRecords,
+  addSoa,
+  finishReply,
+  longestMessage,
+  type Reply,
+  startReply,
+} from './reply.ts'
+import type { Routes } from './routes.ts'
+import type { ViewTable } from './view-table.ts'
+import { asSeen } from './visible.ts'
 
 /** All that an answer depends on, besides the query and who asks. */
 export interface Knowledge {
   readonly names: Names
-  readonly views: ViewMap
-  /** Whether what is not known here is asked elsewhere. */
+  readonly views: ViewTable
+  /** Whether what is not known here is asked elsewhere, and which names are. */
   readonly recursion: boolean
+  readonly routes: Pick<Routes, 'asks'>
   /** What clients without a view get. */
   readonly unknownClients: 'zone' | 'refuse'
   /** The most that is sent over UDP. */
@@ -70,7 +82,8 @@ export function respond(
     answerAlias(reply, knowledge, target)
     return 'view'
   }
-  const node = knowledge.names.find(message, headerSize, query.nameLength, query.hash)
+  const found = knowledge.names.find(message, headerSize, query.nameLength, query.hash)
+  const node = found === undefined || view?.granted === undefined ? found : asSeen(found, view.granted)
   if (node !== undefined) {
     answerNode(reply, knowledge, node)
     return node.zone.kind === 'localhost' ? 'local' : 'zone'
@@ -82,7 +95,10 @@ export function respond(
     noSuchName(reply, knowledge)
     return 'local'
   }
-  if (!knowledge.recursion) return refuse(reply, knowledge, rcode.REFUSED, extendedError.notAuthoritative)
+  if (!knowledge.routes.asks(message, headerSize, query.nameLength)) {
+    return refuse(reply, knowledge, rcode.REFUSED, extendedError.notAuthoritative)
+  }
+  if (view?.outside === false) return refuse(reply, knowledge, rcode.REFUSED, extendedError.prohibited)
   return 'forward'
 }
 
@@ -196,8 +212,19 @@ function addAnswers(reply: Reply, knowledge: Knowledge, node: NameNode): number 
   else {
     const set = setOf(node)
     if (set !== undefined) addRecords(reply, set)
+    if (set === node.srv && set !== undefined) addHosts(reply, knowledge, node)
   }
   return rcode.NOERROR
+}
+
+/** RFC 2782: the addresses that an SRV record leads to, where they are ours to give. */
+function addHosts(reply: Reply, { names }: Knowledge, { hosts }: NameNode): void {
+  if (reply.overflow) return
+  for (const host of hosts) {
+    const node = names.get(host)
+    if (node?.a !== undefined) addHelp(reply, host, node.a)
+    if (node?.aaaa !== undefined) addHelp(reply, host, node.aaaa)
+  }
 }
 
 /** Longer chains of CNAMEs are circles. */
@@ -244,6 +271,8 @@ function setOf(node: NameNode) {
       return node.ptr
     case recordType.TXT:
       return node.text
+    case recordType.SRV:
+      return node.srv
     case recordType.CNAME:
       return node.cname
     default:

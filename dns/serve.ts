@@ -95,8 +95,8 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
         return
       }
       respondError(message, asker, knowledge, reply, { code: rcode.NOERROR, flags: flag.TC })
-    } else if (forwarded.kind === 'overload') {
-      counts.overloaded++
+    } else if (forwarded.kind === 'overload' || forwarded.kind === 'loop') {
+      counts[forwarded.kind === 'loop' ? 'refused' : 'overloaded']++
       respondError(message, asker, knowledge, reply, { code: rcode.REFUSED })
     } else {
       counts.unreachable++

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { EventEmitter } from 'eventemitter3'
 import { parseAddress } from './address.ts'
 import { type DnsAnswer, decodeAnswer } from './answer.ts'
+import type { Change, Journal } from './changes.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { typeCode, typeName } from './codes.ts'
 import { type Counters, newCounts } from './counters.ts'
@@ -16,13 +17,14 @@ import { closeTcp, closeUdp, type Listener, openListener } from './listen.ts'
 import { wireName } from './name.ts'
 import { checkOptions, type DnsServerOptions } from './options.ts'
 import type { Knowledge } from './respond.ts'
+import { createRoutes } from './routes.ts'
 import { createServing, type Server } from './serve.ts'
 import { createConnections } from './tcp-connections.ts'
 import { serveUdp } from './udp-listener.ts'
 import { runUpdate, type Transaction } from './update.ts'
-import { upstreamSource } from './upstreams.ts'
-import { openViews, type ViewMap, type Views } from './view.ts'
-import { type Journal, openZone, type Zone } from './zone.ts'
+import { openViews, type Views } from './view.ts'
+import { ViewTable } from './view-table.ts'
+import { openZone, type Zone } from './zone.ts'
 
 /** An authoritative DNS server with a view for each client, which asks others for the rest. */
 export interface DnsServer extends AsyncDisposable {
@@ -43,6 +45,8 @@ export interface DnsServer extends AsyncDisposable {
    * @throws DnsError `INVALID_NAME`, `INVALID_TYPE`, `INVALID_ADDRESS`, `INVALID_ANSWER`, `CLOSED`; the signal's reason
    */
   query(name: string, type?: string, options?: QueryOptions): Promise<DnsAnswer>
+  /** Whether it takes queries: from the moment on in which it was created, until `close()` is called. */
+  readonly ready: boolean
   /** Where it listens. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[]
   readonly counters: Counters
@@ -86,38 +90,65 @@ export async function createDnsServer(options: DnsServerOptions): Promise<DnsSer
 function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): DnsServer {
   const { ttl = 0, upstreams = 'none', resolvConf = '/etc/resolv.conf', clock = systemClock } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const { names, primary, first } = createZones(options.zones, options.reverse ?? [], ttl)
-  const viewMap: ViewMap = new Map()
+  const domains = options.routes ?? {}
+  const { names, primary, first } = createZones(
+    options.zones,
+    options.reverse ?? [],
+    ttl,
+    Object.keys(domains),
+  )
+  const routes = createRoutes(upstreams, domains, resolvConf, listeners)
+  const views = new ViewTable()
   const knowledge: Knowledge = {
     names,
-    views: viewMap,
-    recursion: upstreams !== 'none',
+    views,
+    recursion: routes.recursion,
+    routes,
     unknownClients: options.unknownClients ?? 'zone',
     udpSize: limits.udpSize,
     ttl,
   }
   const emitter = new EventEmitter<DnsEvents>()
-  const forwarder = createForwarder({
-    upstreams: upstreamSource(upstreams, resolvConf, listeners),
-    limits,
-    clock,
-  })
   const counts = newCounts()
-  const serving = createServing({ knowledge, forwarder, counts, emitter })
-  // What the owner asks is neither counted nor told.
-  const asking = createServing({ knowledge, forwarder, counts: newCounts(), emitter: new EventEmitter() })
-  const connections = createConnections({ server: serving, limits, clock, counts })
   const failed = (error: Error) => {
     counts.errors++
     emitter.emit('error', error)
   }
+  const forwarder = createForwarder({
+    routes,
+    limits,
+    clock,
+    loop(error) {
+      counts.loops++
+      failed(error)
+    },
+  })
+  const serving = createServing({ knowledge, forwarder, counts, emitter })
+  // What the owner asks is neither counted nor told.
+  const asking = createServing({ knowledge, forwarder, counts: newCounts(), emitter: new EventEmitter() })
+  const connections = createConnections({ server: serving, limits, clock, counts })
   for (const { udp, tcp } of listeners) {
     serveUdp(udp, serving, failed)
     tcp.on('error', failed)
     tcp.on('connection', (socket) => connections.accept(socket))
   }
 
-  const openOwn = (name: string, journal?: Journal) => {
+  const tell = (changes: readonly (() => Change)[]) => {
+    counts.changes += changes.length
+    if (changes.length === 0 || emitter.listenerCount('change') === 0) return
+    try {
+      emitter.emit(
+        'change',
+        changes.map((describe) => describe()),
+      )
+    } catch (error) {
+      // The change is made, whatever a listener makes of it.
+      failed(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+  const alone: Journal = (_undo, describe) => tell([describe])
+
+  const openOwn = (name: string, journal: Journal) => {
     const data = primary.get(name.toLowerCase().replace(/(.)\.$/, '$1'))
     if (data !== undefined) return openZone(data, journal)
     throw new DnsError(
@@ -145,13 +176,15 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   }
 
   return {
-    zone: (name) => openOwn(name),
-    views: openViews(viewMap, names, first),
+    zone: (name) => openOwn(name, alone),
+    views: openViews(views, names, first, alone),
     update(fn) {
-      runUpdate(fn, (journal) => ({
-        zone: (name) => openOwn(name, journal),
-        views: openViews(viewMap, names, first, journal),
-      }))
+      tell(
+        runUpdate(fn, (journal) => ({
+          zone: (name) => openOwn(name, journal),
+          views: openViews(views, names, first, journal),
+        })),
+      )
     },
     async query(name, type = 'A', { as, signal } = {}) {
       signal?.throwIfAborted()
@@ -165,7 +198,13 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
       return decodeAnswer(answer, name, typeName(code))
     },
     addresses: listeners.map(({ address, port }) => ({ address, port })),
-    counters: counts,
+    get ready() {
+      return closing === undefined
+    },
+    get counters() {
+      counts.waiting = forwarder.waiting
+      return counts
+    },
     knowledge,
     on: (event, listener) => void emitter.on(event, listener as never),
     off: (event, listener) => void emitter.off(event, listener as never),

@@ -53,8 +53,10 @@ export function createConnections({ server, limits, clock, counts }: Connections
         return void socket.destroy()
       }
       counts.connections++
+      counts.openConnections++
       const connection = openConnection({ socket, client, server, limits, clock, counts }, () => {
         all.delete(connection)
+        counts.openConnections--
         const held = byClient.get(client)
         held?.delete(connection)
         if (held?.size === 0) byClient.delete(client)

@@ -1,6 +1,7 @@
+import type { Change, Journal } from './changes.ts'
 import { DnsError } from './errors.ts'
 import type { Views } from './view.ts'
-import type { Journal, Zone } from './zone.ts'
+import type { Zone } from './zone.ts'
 
 /** What `update()` hands to its function: the same zones and views, for as long as the function runs. */
 export interface Transaction {
@@ -11,12 +12,18 @@ export interface Transaction {
 /**
  * Runs a function that makes several changes; if it throws, takes them back, the last one first. No query is answered
  * meanwhile, since the function is synchronous: so they are seen together.
+ * @returns what was changed
  */
-export function runUpdate(fn: (tx: Transaction) => void, open: (journal: Journal) => Transaction): void {
+export function runUpdate(
+  fn: (tx: Transaction) => void,
+  open: (journal: Journal) => Transaction,
+): (() => Change)[] {
   const undos: (() => void)[] = []
+  const changes: (() => Change)[] = []
   let over = false
-  const journal: Journal = (undo) => {
+  const journal: Journal = (undo, describe) => {
     undos.push(undo)
+    changes.push(describe)
     if (!over) return
     undo()
     throw new DnsError(
@@ -37,4 +44,5 @@ export function runUpdate(fn: (tx: Transaction) => void, open: (journal: Journal
   } finally {
     over = true
   }
+  return changes
 }

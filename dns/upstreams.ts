@@ -30,6 +30,8 @@ export function upstreamSource(
 
 function isListener({ address, port }: Upstream, listener: Pick<Listener, 'address' | 'port'>): boolean {
   if (port !== listener.port) return false
+  // Whoever connects to the wildcard reaches this machine: resolv.conf(5) has it for the local resolver.
+  if (address === '0.0.0.0' || address === '::') return isOurs(listener.address)
   if (clientKey(listener.address) === clientKey(address)) return true
   // A wildcard listens on all of this machine's addresses.
   return (listener.address === '0.0.0.0' || listener.address === '::') && isOurs(address)

@@ -40,7 +40,7 @@ export async function udpClient(port: number, from = '127.0.0.1') {
   })
   return {
     answers,
-    send: (message: Buffer) => socket.send(message, port, '127.0.0.1'),
+    send: (message: Buffer, to = port) => socket.send(message, to, '127.0.0.1'),
     /** The first `count` answers. */
     async received(count: number): Promise<Buffer[]> {
       while (answers.length < count) await new Promise<void>((resolve) => (wake = resolve))

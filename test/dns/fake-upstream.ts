@@ -10,13 +10,17 @@ export interface FakeUpstream extends AsyncDisposable {
   readonly where: string
   readonly port: number
   /** The queries that came, over both transports. */
+  /** Without those by which a server makes sure that it is not asked by itself. */
   readonly queries: { message: Buffer; transport: 'udp' | 'tcp'; port: number }[]
   /** Sends a datagram to whoever asked over UDP from that port, or asked last. */
   say(message: Buffer, port?: number): void
 }
 
-/** A resolver on loopback that behaves as the test says. */
-export async function fakeUpstream(behave: Behaviour): Promise<FakeUpstream> {
+/**
+ * A resolver on loopback that behaves as the test says. Unless `probes` is set, a server that makes sure that it is not
+ * asked by itself is told so, and the test does not learn of it.
+ */
+export async function fakeUpstream(behave: Behaviour, { probes = false } = {}): Promise<FakeUpstream> {
   const tcp = createServer()
   tcp.listen(0, '127.0.0.1')
   await once(tcp, 'listening')
@@ -28,6 +32,10 @@ export async function fakeUpstream(behave: Behaviour): Promise<FakeUpstream> {
   const queries: FakeUpstream['queries'] = []
   let asker: RemoteInfo | undefined
   udp.on('message', (message, from) => {
+    if (!probes && message.includes('moorage-loop-check')) {
+      udp.send(answerTo(message, [], { rcode: 3 }), from.port, from.address)
+      return
+    }
     asker = from
     queries.push({ message, transport: 'udp', port: from.port })
     for (const answer of [behave(message, 'udp') ?? []].flat()) udp.send(answer, from.port, from.address)

@@ -1,0 +1,54 @@
+import { isIP } from 'node:net'
+import { parseAddress } from './address.ts'
+import { contains, type Subnet } from './subnet.ts'
+import type { View } from './view.ts'
+
+/** Clients whose subnet was looked for are remembered; more than so many are forgotten together. */
+const mostRemembered = 4096
+
+/** The views by client: a client's own, else that of the smallest subnet that it is in. */
+export class ViewTable {
+  readonly #clients = new Map<string, View>()
+  /** The longest prefix first. */
+  #subnets: readonly { subnet: Subnet; view: View }[] = []
+  readonly #remembered = new Map<string, View | undefined>()
+
+  /** @param client as `clientKey` spells it */
+  get(client: string): View | undefined {
+    const own = this.#clients.get(client)
+    if (own !== undefined || this.#subnets.length === 0) return own
+    if (this.#remembered.has(client)) return this.#remembered.get(client)
+    if (isIP(client) === 0) return undefined
+    const { octets } = parseAddress(client)
+    const view = this.#subnets.find(({ subnet }) => contains(subnet, octets))?.view
+    if (this.#remembered.size === mostRemembered) this.#remembered.clear()
+    this.#remembered.set(client, view)
+    return view
+  }
+
+  /** The view that was set for exactly this client or subnet. */
+  at({ text }: Subnet): View | undefined {
+    return this.#clients.get(text) ?? this.#subnets.find(({ subnet }) => subnet.text === text)?.view
+  }
+
+  /** `undefined` takes it. */
+  put(subnet: Subnet, view: View | undefined): void {
+    if (subnet.prefix === subnet.octets.length * 8) {
+      if (view === undefined) this.#clients.delete(subnet.text)
+      else this.#clients.set(subnet.text, view)
+      return
+    }
+    const others = this.#subnets.filter((other) => other.subnet.text !== subnet.text)
+    this.#subnets = view === undefined ? others : [...others, { subnet, view }].sort(longestFirst)
+    this.#remembered.clear()
+  }
+
+  *entries(): IterableIterator<[client: string, view: View]> {
+    yield* this.#clients
+    for (const { subnet, view } of this.#subnets) yield [subnet.text, view]
+  }
+}
+
+function longestFirst(a: { subnet: Subnet }, b: { subnet: Subnet }): number {
+  return b.subnet.prefix - a.subnet.prefix
+}
