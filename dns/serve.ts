@@ -3,7 +3,7 @@ import type { Counts } from './counters.ts'
 import { type DnsEmitter, describe, type QueryEvent } from './events.ts'
 import type { Forwarded, Forwarder } from './forward.ts'
 import { decodeQuery, flag, newQuery } from './message.ts'
-import { newReply } from './reply.ts'
+import { newReply, type Reply } from './reply.ts'
 import { type Asker, type Knowledge, respond, respondError, type Verdict } from './respond.ts'
 
 /** Sends the first `size` octets of a buffer that is used again as soon as the call returns. */
@@ -15,12 +15,21 @@ export interface Server {
    * stay as it is until then.
    */
   serve(message: Buffer, asker: Asker, send: Send): Promise<void> | undefined
+  /**
+   * Answers the message in the first `size` octets of a buffer by writing over it. Returns how long the answer is; 0 if
+   * there is none, or if it comes later, which is when `source` is asked how to send it. Of what may change after the
+   * call nothing is kept.
+   */
+  answer(packet: Buffer, size: number, asker: Asker, source: { later(): Send }): number
 }
 
 export interface Serving extends Server {
   /** Answers no further message; ends when those in flight are answered. */
   drain(): Promise<void>
 }
+
+/** Where an answer of ours came from. */
+type Answered = Exclude<Verdict, 'forward' | 'drop'>
 
 interface Parts {
   knowledge: Knowledge
@@ -34,6 +43,7 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
   const inFlight = new Set<Promise<void>>()
   let draining = false
   const reply = newReply()
+  const inPlace: { -readonly [Key in keyof Reply]: Reply[Key] } = newReply(Buffer.alloc(0))
   const query = newQuery()
 
   const fault = (error: unknown) => {
@@ -58,25 +68,23 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
   }
 
   /** No packet makes `respond` throw, as far as we know; if one does, it must not end the process. */
-  const decide = (message: Buffer, asker: Asker): Verdict => {
+  const decide = (message: Buffer, size: number, asker: Asker, into: Reply): Verdict => {
     if (draining) return 'drop'
     try {
-      return respond(message, message.length, asker, knowledge, reply)
+      return respond(message, size, asker, knowledge, into)
     } catch (error) {
       fault(error)
       return 'drop'
     }
   }
 
-  const sendReply = (
-    message: Buffer,
-    asker: Asker,
-    send: Send,
-    source: 'view' | 'zone' | 'local' | 'refusal',
-  ) => {
-    const high = reply.buffer[2] as number
-    if (((reply.buffer[3] as number) & 0xf) === rcode.NXDOMAIN) counts.noSuchName++
-    if ((high & (flag.TC >> 8)) !== 0) counts.truncated++
+  const countReply = ({ buffer }: Reply) => {
+    if (((buffer[3] as number) & 0xf) === rcode.NXDOMAIN) counts.noSuchName++
+    if (((buffer[2] as number) & (flag.TC >> 8)) !== 0) counts.truncated++
+  }
+
+  const sendReply = (message: Buffer, asker: Asker, send: Send, source: Answered) => {
+    countReply(reply)
     send(reply.buffer, reply.length)
     tell(message, asker, reply.buffer, source)
   }
@@ -125,25 +133,41 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
     return answering.finally(() => inFlight.delete(answering))
   }
 
+  /** Counts a message, by what becomes of it. */
+  const count = (verdict: Verdict) => {
+    counts.queries++
+    if (verdict === 'drop') counts.dropped++
+    else if (verdict === 'refusal') counts.refused++
+    else if (verdict !== 'forward') counts[verdict]++
+  }
+
   return {
     serve(message, asker, send) {
-      counts.queries++
       if (asker.transport === 'tcp') counts.tcpQueries++
-      const verdict = decide(message, asker)
-      switch (verdict) {
-        case 'drop':
-          counts.dropped++
-          return undefined
-        case 'forward':
-          return track(forward(message, asker, send))
-        case 'refusal':
-          counts.refused++
-          break
-        default:
-          counts[verdict]++
-      }
+      const verdict = decide(message, message.length, asker, reply)
+      count(verdict)
+      if (verdict === 'drop') return undefined
+      if (verdict === 'forward') return track(forward(message, asker, send))
       sendReply(message, asker, send, verdict)
       return undefined
+    },
+    answer(packet, size, asker, source) {
+      const octets = Math.min(size, packet.length)
+      // Listeners are told the question too, over which the answer is written.
+      const told = emitter.listenerCount('query') > 0
+      const message = told ? Buffer.from(packet.subarray(0, octets)) : packet
+      inPlace.buffer = packet
+      const verdict = decide(message, octets, asker, inPlace)
+      count(verdict)
+      if (verdict === 'drop') return 0
+      if (verdict === 'forward') {
+        const kept = told ? message : Buffer.from(packet.subarray(0, octets))
+        void track(forward(kept, { ...asker }, source.later()))
+        return 0
+      }
+      countReply(inPlace)
+      if (told) tell(message, asker, packet, verdict)
+      return inPlace.length
     },
     async drain() {
       draining = true

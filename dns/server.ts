@@ -13,9 +13,10 @@ import type { DnsEvents } from './events.ts'
 import { createForwarder } from './forward.ts'
 import { createZones } from './knowledge.ts'
 import { defaultLimits } from './limits.ts'
-import { closeTcp, closeUdp, type Listener, openListener } from './listen.ts'
+import { closeListener, discard, type Listener, openListener } from './listen.ts'
 import { wireName } from './name.ts'
 import { checkOptions, type DnsServerOptions } from './options.ts'
+import { servePackets } from './packets.ts'
 import type { Knowledge } from './respond.ts'
 import { createRoutes } from './routes.ts'
 import { createServing, type Server } from './serve.ts'
@@ -76,13 +77,15 @@ export interface QueryOptions {
  */
 export async function createDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const opened: Listener[] = []
+  const wanted = [...(options.listen ?? [])]
   try {
     checkOptions(options)
-    for (const listen of options.listen ?? []) opened.push(await openListener(listen))
+    for (let listen = wanted.shift(); listen !== undefined; listen = wanted.shift()) {
+      opened.push(await openListener(listen))
+    }
     return dnsServer(options, opened)
   } catch (error) {
-    const handedOver = (options.listen ?? []).filter((listen) => 'udp' in listen)
-    await Promise.all([...opened, ...handedOver].flatMap(({ udp, tcp }) => [closeUdp(udp), closeTcp(tcp)]))
+    await Promise.all([...opened.map(closeListener), ...wanted.map(discard)])
     throw error
   }
 }
@@ -128,9 +131,10 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   const asking = createServing({ knowledge, forwarder, counts: newCounts(), emitter: new EventEmitter() })
   const connections = createConnections({ server: serving, limits, clock, counts })
   for (const { udp, tcp } of listeners) {
-    serveUdp(udp, serving, failed)
-    tcp.on('error', failed)
-    tcp.on('connection', (socket) => connections.accept(socket))
+    if (udp !== undefined && 'receive' in udp) servePackets(udp, serving, failed)
+    else if (udp !== undefined) serveUdp(udp, serving, failed)
+    tcp?.on('error', failed)
+    tcp?.on('connection', (socket) => connections.accept(socket))
   }
 
   const tell = (changes: readonly (() => Change)[]) => {
@@ -165,7 +169,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
     await answered
     // Datagrams of sockets with a resolver of their own leave in the next turn.
     await nextTurn()
-    const closed = listeners.map(({ udp, tcp }) => Promise.all([closeUdp(udp), closeTcp(tcp)]))
+    const closed = listeners.map(closeListener)
     connections.destroy()
     await Promise.all(closed)
   }

@@ -1,4 +1,12 @@
 /** `moorage/netns`: bridge networks in namespaces of their own, sandboxes with addresses, and their firewall. */
+export {
+  type BatchCounters,
+  type BatchedUdp,
+  type BatchedUdpOptions,
+  bindBatchedUdp,
+  type PacketHandler,
+  type PacketSource,
+} from './batched-udp.ts'
 export { checkHost, type Probe } from './check-host.ts'
 export type {
   Endpoint,

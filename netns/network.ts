@@ -1,6 +1,7 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { defaultSubnets, parseSubnet } from './addresses.ts'
+import { type BatchedUdp, bindBatchedUdp } from './batched-udp.ts'
 import { type Forward, type ForwardOptions, forwardFromHost } from './forward.ts'
 import { Forwards } from './forwards.ts'
 import { NetnsError } from './kernel/index.ts'
@@ -55,6 +56,8 @@ export interface Network extends AsyncDisposable {
   createSandbox(options?: { signal?: AbortSignal }): Promise<Sandbox>
   /** A UDP socket inside the network, for example on the gateway's port 53. It is bound when this returns. */
   bindUdp(address: string, port: number): dgram.Socket
+  /** The same, for a server of many small questions: it receives and sends in batches. */
+  bindBatchedUdp(address: string, port: number): BatchedUdp
   /** A TCP server inside the network, which listens. */
   listenTcp(address: string, port: number): Promise<net.Server>
   /** A connection from the gateway's address to a sandbox; needs no route on the host. */
@@ -189,6 +192,10 @@ function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Netwo
     bindUdp(address, port) {
       requireLife()
       return bindUdp(fd, address, port)
+    },
+    bindBatchedUdp(address, port) {
+      requireLife()
+      return bindBatchedUdp(address, port, { namespace: fd })
     },
     async listenTcp(address, port) {
       requireLife()

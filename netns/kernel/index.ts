@@ -17,14 +17,22 @@ export {
 export {
   AF_INET,
   AF_INET6,
+  addressOctets,
   bind,
   linkIndex,
+  receiveMany,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_STREAM,
+  sendMany,
   setsockopt,
+  sockaddrSize,
   socket,
+  socketName,
+  type Watch,
+  watch,
 } from './libc.ts'
+export { Messages } from './messages.ts'
 export { createNamespace, inNamespace, leaveThread } from './namespace.ts'
 export { NetlinkSocket, type Request } from './netlink.ts'
 export * as rtnetlink from './rtnetlink.ts'

@@ -20,6 +20,10 @@ interface Calls {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number
   sendto(fd: number, data: Uint8Array, length: number, flags: number, to: Bytes, toLength: number): number
   recv(fd: number, data: Uint8Array, length: number, flags: number): number
+  recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number, timeout: null): number
+  sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number
+  inet_pton(family: number, text: string, address: Uint8Array): number
   if_nametoindex(name: string): number
   mount(source: string, target: string, type: string | null, flags: number, data: string | null): number
   umount2(target: string, flags: number): number
@@ -36,6 +40,10 @@ const call: Calls = {
   setsockopt: libc.func('int setsockopt(int, int, int, uint8_t *, uint)'),
   sendto: libc.func('long sendto(int, uint8_t *, size_t, int, uint8_t *, uint)'),
   recv: libc.func('long recv(int, _Out_ uint8_t *, size_t, int)'),
+  recvmmsg: libc.func('int recvmmsg(int, uint8_t *, uint, int, void *)'),
+  sendmmsg: libc.func('int sendmmsg(int, uint8_t *, uint, int)'),
+  getsockname: libc.func('int getsockname(int, _Out_ uint8_t *, _Inout_ uint8_t *)'),
+  inet_pton: libc.func('int inet_pton(int, str, _Out_ uint8_t *)'),
   if_nametoindex: libc.func('uint if_nametoindex(str)'),
   mount: libc.func('int mount(str, str, str, ulong, str)'),
   umount2: libc.func('int umount2(str, int)'),
@@ -110,6 +118,80 @@ export function receive(fd: number, data: Uint8Array, doing: string): number | u
     const errno = koffi.errno()
     if (errno === EAGAIN) return undefined
     if (errno !== EINTR) throw kernelError(errno, doing)
+  }
+}
+
+/**
+ * Receives as many datagrams as there are, at most `count`, into struct mmsghdr's. Never waits.
+ * @returns how many; or, below zero, the errno: no error is made, as this is called for each batch
+ */
+export function receiveMany(fd: number, messages: Uint8Array, count: number): number {
+  // MSG_TRUNC: a datagram that was cut says how long it was.
+  const received = call.recvmmsg(fd, messages, count, MSG_DONTWAIT | MSG_TRUNC, null)
+  return received >= 0 ? received : -koffi.errno()
+}
+
+/** Sends datagrams from struct mmsghdr's, in order, until one cannot be sent. Never waits. Returns likewise. */
+export function sendMany(fd: number, messages: Uint8Array, count: number): number {
+  const sent = call.sendmmsg(fd, messages, count, MSG_DONTWAIT)
+  return sent >= 0 ? sent : -koffi.errno()
+}
+
+/** The address that a socket is bound to, as struct sockaddr_in or sockaddr_in6. */
+export function socketName(fd: number): Uint8Array {
+  const name = new Uint8Array(sockaddrSize)
+  const length = new Uint8Array(Uint32Array.of(name.length).buffer)
+  checked('read the address of a socket', () => call.getsockname(fd, name, length))
+  return name
+}
+
+/** Of struct sockaddr_in6, the longer one. */
+export const sockaddrSize = 28
+
+/** The octets of an address in its one or other spelling; undefined when it is none. */
+export function addressOctets(text: string): Uint8Array | undefined {
+  const octets = new Uint8Array(16)
+  if (call.inet_pton(AF_INET, text, octets) === 1) return octets.subarray(0, 4)
+  return call.inet_pton(AF_INET6, text, octets) === 1 ? octets : undefined
+}
+
+/** Where a buffer is. It stays there as long as it is referred to, if it is outside the heap, as an ArrayBuffer is. */
+export const addressOf = (buffer: ArrayBuffer): bigint => koffi.address(new Uint8Array(buffer))
+
+/** A descriptor that the event loop watches. */
+export interface Watch {
+  /** What to wait for, from now on. */
+  wait(events: { readable?: boolean; writable?: boolean }): void
+  /** Before the descriptor is closed. */
+  close(): void
+}
+
+/**
+ * Calls back when a descriptor is ready, as often as it is found so, until closed.
+ *
+ * koffi calls back outside of every callback scope of Node's: an exception would be lost, and neither promises nor
+ * `process.nextTick` would go on until something else happens. So the work is done in an immediate: in the same turn of
+ * the event loop, right after all that is ready was found.
+ */
+export function watch(fd: number, ready: () => void): Watch {
+  let due = false
+  let open = true
+  const work = () => {
+    due = false
+    if (open) ready()
+  }
+  const found = () => {
+    if (due) return
+    due = true
+    setImmediate(work)
+  }
+  const handle = koffi.node.poll(fd, { readable: true }, found)
+  return {
+    wait: (events) => handle.start(events, found),
+    close() {
+      open = false
+      handle.close()
+    },
   }
 }
 

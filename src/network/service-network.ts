@@ -116,7 +116,7 @@ async function listen(
   zone: string,
   upstreams: 'system' | 'none' | string[],
 ): Promise<DnsServer> {
-  const udp = network.bindUdp(network.gateway, 53)
+  const udp = network.bindBatchedUdp(network.gateway, 53)
   try {
     const tcp = await network.listenTcp(network.gateway, 53)
     // The server takes the sockets over, and closes them on failure too.

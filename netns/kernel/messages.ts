@@ -1,0 +1,176 @@
+import { endianness } from 'node:os'
+import { addressOf, receiveMany, sendMany, sockaddrSize } from './libc.ts'
+
+/** Sizes of the kernel's structures on 64-bit machines, in octets. */
+const headerSize = 64 // struct mmsghdr
+const vectorSize = 16 // struct iovec
+const nameSize = 32 // a sockaddr, and padding
+const controlSize = 40 // a cmsghdr with struct in6_pktinfo, the longer one
+
+/** Fields of struct mmsghdr and struct iovec, in words of 32 bits. */
+const field = {
+  name: 0,
+  nameLength: 2,
+  vector: 4,
+  vectors: 6,
+  control: 8,
+  controlLength: 10,
+  size: 14,
+} as const
+const vectorLength = 2
+
+export interface MessagesOptions {
+  /** How many. */
+  count: number
+  /** Octets that each has room for. */
+  room: number
+  /** `AF_INET` or `AF_INET6`: how long the addresses are. */
+  nameLength: number
+  /** Whether the address that a datagram was sent to is received too, and is where its answer comes from. */
+  destinations: boolean
+}
+
+/**
+ * Room for a batch of datagrams, as recvmmsg(2) and sendmmsg(2) take it: each is received and, with its answer written
+ * over it, sent back to where it came from. Headers, vectors, addresses and contents are one piece of memory outside
+ * the heap. So every address that is written in it leads into itself, and whoever refers to it keeps all of it: the
+ * garbage collector does not see addresses that only stand in memory.
+ */
+export class Messages {
+  /** By place: of each of the latest that were received, and after those that are to be sent. */
+  readonly #contents: Buffer[] = []
+  readonly #names: Buffer[] = []
+  readonly #controls: Buffer[] = []
+  readonly #memory: ArrayBuffer
+  readonly #octets: Uint8Array
+  readonly #words: Uint32Array
+  /** Which place a header points to: answered messages move to the front. */
+  readonly #places: Int32Array
+  readonly #vectors: number
+  readonly #room: number
+  readonly #destinations: boolean
+  readonly count: number
+  #received = 0
+  #staged = 0
+  #sent = 0
+
+  constructor({ count, room, nameLength, destinations }: MessagesOptions) {
+    if (endianness() !== 'LE') throw new Error('batches of datagrams are for little-endian machines only')
+    this.count = count
+    this.#room = room
+    this.#destinations = destinations
+    const vectors = headerSize * count
+    const names = vectors + vectorSize * count
+    const controls = names + nameSize * count
+    const contents = Math.ceil((controls + controlSize * count) / 64) * 64
+    this.#vectors = vectors / 4
+    this.#memory = new ArrayBuffer(contents + room * count)
+    this.#octets = new Uint8Array(this.#memory)
+    this.#words = new Uint32Array(this.#memory, 0, contents / 4)
+    this.#places = Int32Array.from({ length: count }, (_, place) => place)
+    const start = addressOf(this.#memory)
+    const headers = new BigUint64Array(this.#memory, 0, contents / 8)
+    for (let place = 0; place < count; place++) {
+      const part = (at: number, size: number) => Buffer.from(this.#memory, at + size * place, size)
+      this.#contents.push(part(contents, room))
+      this.#names.push(part(names, nameSize).subarray(0, sockaddrSize))
+      this.#controls.push(part(controls, controlSize))
+      const header = (headerSize / 8) * place
+      const vector = vectors + vectorSize * place
+      headers[header + field.name / 2] = start + BigInt(names + nameSize * place)
+      headers[header + field.nameLength / 2] = BigInt(nameLength)
+      headers[header + field.vector / 2] = start + BigInt(vector)
+      headers[header + field.vectors / 2] = 1n
+      if (destinations) {
+        headers[header + field.control / 2] = start + BigInt(controls + controlSize * place)
+        headers[header + field.controlLength / 2] = BigInt(controlSize)
+      }
+      headers[vector / 8] = start + BigInt(contents + room * place)
+      headers[vector / 8 + vectorLength / 2] = BigInt(room)
+    }
+  }
+
+  /** Receives what there is, in place of what there was. @returns how many, or, below zero, the errno */
+  receive(fd: number): number {
+    const words = this.#words
+    for (let index = 0; index < this.#staged; index++) {
+      words[this.#vectorOf(index) + vectorLength] = this.#room
+    }
+    if (this.#destinations) {
+      for (let index = 0; index < this.#received; index++) {
+        words[(headerSize / 4) * index + field.controlLength] = controlSize
+      }
+    }
+    this.#staged = this.#sent = 0
+    const received = receiveMany(fd, this.#octets, this.count)
+    this.#received = Math.max(received, 0)
+    return received
+  }
+
+  /** What place the message at an index has now: before anything was staged, the one that it was received in. */
+  placeOf(index: number): number {
+    return this.#places[index] as number
+  }
+
+  /** How long a received datagram was; more than there is room for when it was cut. */
+  sizeOf(index: number): number {
+    return this.#words[(headerSize / 4) * index + field.size] as number
+  }
+
+  contents(place: number): Buffer {
+    return this.#contents[place] as Buffer
+  }
+
+  /** The struct sockaddr of where it came from. */
+  name(place: number): Buffer {
+    return this.#names[place] as Buffer
+  }
+
+  /** The control messages that came with it, that is, where it was sent to. */
+  control(place: number): Buffer {
+    return this.#controls[place] as Buffer
+  }
+
+  /** The first octets of a message are now its answer. In order of their indices; not all need an answer. */
+  stage(index: number, size: number): void {
+    const to = this.#staged++
+    if (to !== index) this.#swap(to, index)
+    this.#words[this.#vectorOf(to) + vectorLength] = size
+  }
+
+  /** Staged, and not sent yet. */
+  get unsent(): number {
+    return this.#staged - this.#sent
+  }
+
+  /** Sends answers, in order, as far as the kernel takes them. @returns how many, or, below zero, the errno */
+  send(fd: number): number {
+    const octets = this.#sent === 0 ? this.#octets : this.#octets.subarray(headerSize * this.#sent)
+    const sent = sendMany(fd, octets, this.unsent)
+    if (sent > 0) this.#sent += sent
+    return sent
+  }
+
+  /** Gives up the next one to be sent. */
+  skip(): void {
+    this.#sent++
+  }
+
+  #vectorOf(index: number): number {
+    return this.#vectors + (vectorSize / 4) * (this.#places[index] as number)
+  }
+
+  #swap(a: number, b: number): void {
+    const words = this.#words
+    for (let word = 0; word < field.size; word++) {
+      const at = (headerSize / 4) * a + word
+      const other = (headerSize / 4) * b + word
+      const kept = words[at] as number
+      words[at] = words[other] as number
+      words[other] = kept
+    }
+    const place = this.#places[a] as number
+    this.#places[a] = this.#places[b] as number
+    this.#places[b] = place
+  }
+}
