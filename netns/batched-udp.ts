@@ -282,8 +282,8 @@ function batchedUdp(
     port,
     counters,
     receive(how) {
-      if (handler !== undefined) throw new TypeError('this socket has a handler already')
       if (closed) throw new NetnsError('KERNEL', `${address} port ${port} is closed`, { errno: 'EBADF' })
+      if (handler !== undefined) throw new TypeError('this socket has a handler already')
       handler = how
       watching = watch(fd, turn)
     },
