@@ -9,8 +9,8 @@ import { holdHost, lookAtHost, releaseHost } from './host.ts'
 import { bindMount, createNamespace, NetlinkSocket, NetnsError, rtnetlink } from './kernel/index.ts'
 import { bridgeName } from './names.ts'
 import { claimName, dropName, namespacePath } from './owner.ts'
-import { type MadeSandbox, makePort, type Port, removePort } from './port.ts'
-import { linksReady } from './ready.ts'
+import { adoptPort, type MadeSandbox, makePort, type Port, removePort } from './port.ts'
+import { linkExists, linksReady } from './ready.ts'
 import { takeOver } from './recover.ts'
 import { takeBack } from './undo.ts'
 import { claimSubnet, type HostRouteState, makeUplink, type SubnetWish, subnetFor } from './uplink.ts'
@@ -42,6 +42,7 @@ const mostPorts = 1023
 export class Bridge {
   readonly made: MadeNetwork
   readonly #leases: AddressLeases
+  readonly #subnet: Subnet
   readonly #mtu: number
   readonly #socket: NetlinkSocket
   readonly #firewall: Firewall
@@ -60,6 +61,7 @@ export class Bridge {
   }) {
     this.made = parts.made
     this.#leases = new AddressLeases(parts.subnet)
+    this.#subnet = parts.subnet
     this.#mtu = parts.mtu
     this.#socket = parts.socket
     this.#firewall = parts.firewall
@@ -115,8 +117,12 @@ export class Bridge {
     return new Bridge({ made, subnet, mtu, socket, firewall, steps: steps.move() })
   }
 
-  /** A namespace with a link to the bridge and an address; all of it or nothing. */
-  async makeSandbox(): Promise<MadeSandbox> {
+  /**
+   * A namespace with a link to the bridge and an address; all of it or nothing.
+   *
+   * @param adopted - a namespace that somebody else made, to be used instead of a new one
+   */
+  async makeSandbox(adopted?: number): Promise<MadeSandbox> {
     if (this.#ports.size >= mostPorts) {
       throw new NetnsError('ADDRESSES_EXHAUSTED', `a network has at most ${mostPorts} sandboxes`)
     }
@@ -124,16 +130,18 @@ export class Bridge {
     const address = this.#leases.take()
     let port: Port
     try {
-      port = makePort({
+      const request = {
         socket: this.#socket,
         // Neither a name nor an index is used again: its last bearer may still be dying in the kernel.
         link: { name: `s${count}`, index: 16 + count },
         address,
         gateway: this.made.gateway,
+        subnet: this.#subnet,
         bridge: bridgeIndex,
         group: linkGroup,
         mtu: this.#mtu,
-      })
+      }
+      port = adopted === undefined ? makePort(request) : adoptPort(request, adopted)
     } catch (error) {
       this.#leases.release(address)
       throw error
@@ -148,6 +156,19 @@ export class Bridge {
       throw await takeBack(steps, error)
     }
     return port.made
+  }
+
+  /**
+   * Resolves when an adopted sandbox is no more: removed, or its namespace ended by itself, which takes our link along.
+   * Nothing of ours holds the namespace; the link is looked at again and again.
+   */
+  async sandboxEnded(address: string, rest: () => Promise<unknown>): Promise<void> {
+    const key = addressBytes(address).readUInt32BE(0)
+    const port = this.#ports.get(key)
+    while (port !== undefined && this.#ports.get(key) === port) {
+      if (!linkExists(this.#socket, port.link.index)) return this.removeSandbox(address)
+      await rest()
+    }
   }
 
   async removeSandbox(address: string): Promise<void> {
@@ -178,7 +199,7 @@ export class Bridge {
     this.#removed = true
     const ports = [...this.#ports.values()]
     this.#ports.clear()
-    for (const { made } of ports) closeSync(made.fd)
+    for (const { made, adopted } of ports) if (!adopted) closeSync(made.fd)
     await this.#steps.disposeAsync()
   }
 }

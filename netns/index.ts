@@ -8,6 +8,7 @@ export {
   type PacketSource,
 } from './batched-udp.ts'
 export { checkHost, type Probe } from './check-host.ts'
+export type { NamespaceOf } from './foreign-namespace.ts'
 export type {
   Endpoint,
   Forward,
@@ -19,6 +20,6 @@ export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
 export { createNetwork, type Network, type NetworkOptions } from './network.ts'
 export { type Host, type HostOptions, prepareHost } from './prepare-host.ts'
 export { type RecoverOptions, recover } from './recover.ts'
-export type { Sandbox } from './sandbox.ts'
+export type { AdoptedSandbox, Sandbox } from './sandbox.ts'
 export type { ConnectOptions } from './sockets.ts'
 export type { HostRouteState } from './uplink.ts'

@@ -1,8 +1,12 @@
 /** What the worker does on request; the table that both sides are compiled against. */
+import { setTimeout as rest } from 'node:timers/promises'
 import { Bridge, type MadeNetwork, type NetworkRequest } from './bridge.ts'
 import { holdHost, releaseHost } from './host.ts'
 import { NetnsError } from './kernel/index.ts'
 import type { MadeSandbox } from './port.ts'
+
+/** How often it is looked whether an adopted namespace has ended, in milliseconds. */
+const adoptionInterval = 100
 
 /** Networks by the number that the main thread gave them. */
 const bridges = new Map<number, Bridge>()
@@ -26,6 +30,13 @@ export const methods = {
   },
   createSandbox({ network }: { network: number }): Promise<MadeSandbox> {
     return bridgeOf(network).makeSandbox()
+  },
+  /** @param namespace - a descriptor, which the caller may close afterwards */
+  adoptSandbox({ network, namespace }: { network: number; namespace: number }): Promise<MadeSandbox> {
+    return bridgeOf(network).makeSandbox(namespace)
+  },
+  async adoptionEnded({ network, address }: { network: number; address: string }): Promise<void> {
+    await bridges.get(network)?.sandboxEnded(address, () => rest(adoptionInterval))
   },
   async destroySandbox({ network, address }: { network: number; address: string }): Promise<void> {
     await bridges.get(network)?.removeSandbox(address)

@@ -1,13 +1,16 @@
 import type dgram from 'node:dgram'
+import { closeSync, openSync } from 'node:fs'
 import type net from 'node:net'
 import { defaultSubnets, parseSubnet } from './addresses.ts'
 import { type BatchedUdp, bindBatchedUdp } from './batched-udp.ts'
+import { foreignNamespace, type NamespaceOf } from './foreign-namespace.ts'
 import { type Forward, type ForwardOptions, forwardFromHost } from './forward.ts'
 import { Forwards } from './forwards.ts'
 import { NetnsError } from './kernel/index.ts'
 import { checkInstance, checkName, deriveInstance } from './names.ts'
 import { createPool } from './pool.ts'
-import { type Sandbox, sandboxOf } from './sandbox.ts'
+import type { MadeSandbox } from './port.ts'
+import { type AdoptedSandbox, type Sandbox, type SandboxParts, sandboxOf } from './sandbox.ts'
 import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from './sockets.ts'
 import type { HostRouteState } from './uplink.ts'
 import { holdWorker, type WorkerThread } from './worker-thread.ts'
@@ -54,6 +57,15 @@ export interface Network extends AsyncDisposable {
    * @throws NetnsError `ADDRESSES_EXHAUSTED`, `NETWORK_GONE`, `KERNEL`, `NFT_FAILED`
    */
   createSandbox(options?: { signal?: AbortSignal }): Promise<Sandbox>
+  /**
+   * Gives a namespace that somebody else made a link to this network, an address, routes and the same firewall. What
+   * it has already stays; it gets a default route only where it has none.
+   *
+   * @example
+   * const box = await net.adopt({ pid: 4711 })
+   * @throws NetnsError `BAD_NAMESPACE`, `ADDRESSES_EXHAUSTED`, `NETWORK_GONE`, `KERNEL`, `NFT_FAILED`
+   */
+  adopt(namespace: NamespaceOf): Promise<AdoptedSandbox>
   /** A UDP socket inside the network, for example on the gateway's port 53. It is bound when this returns. */
   bindUdp(address: string, port: number): dgram.Socket
   /** The same, for a server of many small questions: it receives and sends in batches. */
@@ -166,6 +178,20 @@ function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Netwo
     return removal
   }
 
+  const berth = (made: MadeSandbox, namespace: string, enter: SandboxParts['enter']) => {
+    inUse += 1
+    const own = new Forwards()
+    allForwards.add(own)
+    const remove = async () => {
+      inUse -= 1
+      allForwards.delete(own)
+      // With the network all its sandboxes go.
+      if (removal === undefined) await worker.call('destroySandbox', { network, address: made.address })
+      else await removal
+    }
+    return sandboxOf({ made, namespace, enter, forwards: own, remove })
+  }
+
   pool.fill()
   return {
     name,
@@ -178,16 +204,29 @@ function networkOf({ name, fd, facts, worker, network, poolSize }: Parts): Netwo
     },
     async createSandbox({ signal } = {}) {
       const made = await pool.take(signal)
-      inUse += 1
-      const own = new Forwards()
-      allForwards.add(own)
-      return sandboxOf(made, own, async () => {
-        inUse -= 1
-        allForwards.delete(own)
-        // With the network all its sandboxes go.
-        if (removal === undefined) await worker.call('destroySandbox', { network, address: made.address })
-        else await removal
-      })
+      return {
+        ...berth(made, `/proc/${process.pid}/fd/${made.fd}`, (use) => use(made.fd)),
+        fd: made.fd,
+      }
+    },
+    async adopt(of) {
+      requireLife()
+      const { path, enter } = foreignNamespace(of)
+      // A copy of the descriptor, which the worker uses on a later turn.
+      const namespace = enter((opened) => openSync(`/proc/self/fd/${opened}`, 'r'))
+      let made: MadeSandbox
+      try {
+        made = await worker.call('adoptSandbox', { network, namespace })
+      } finally {
+        closeSync(namespace)
+      }
+      const sandbox = berth(made, path, enter)
+      const ended = worker.call('adoptionEnded', { network, address: made.address }).then(
+        () => sandbox.destroy(),
+        // With the worker lost there is nothing left to be told of.
+        () => undefined,
+      )
+      return { ...sandbox, ended }
     },
     bindUdp(address, port) {
       requireLife()

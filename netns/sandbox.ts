@@ -42,16 +42,33 @@ export interface Sandbox extends AsyncDisposable {
   destroy(): Promise<void>
 }
 
-/** @param forwards - where its own go, so that they end with the network as well */
-export function sandboxOf(
-  { address, mac, fd }: MadeSandbox,
-  forwards: Forwards,
-  remove: () => Promise<void>,
-): Sandbox {
+/** A namespace that somebody else made, with a link, an address and routes of this network. */
+export interface AdoptedSandbox extends Omit<Sandbox, 'fd'> {
+  /**
+   * Resolves when it is in the network no more: it was released, the network destroyed, or its namespace ended, which
+   * happens with the last process, mount and descriptor that held it. Nothing of ours does, but for sockets and
+   * forwards that were opened in it.
+   */
+  readonly ended: Promise<void>
+}
+
+export interface SandboxParts {
+  made: Pick<MadeSandbox, 'address' | 'mac'>
+  namespace: string
+  /** Runs a function with a descriptor of the namespace. */
+  enter: <T>(use: (fd: number) => T) => T
+  /** Where its own go, so that they end with the network as well. */
+  forwards: Forwards
+  remove: () => Promise<void>
+}
+
+export function sandboxOf({ made, namespace, enter, forwards, remove }: SandboxParts): Omit<Sandbox, 'fd'> {
+  const { address, mac } = made
   let removal: Promise<void> | undefined
   const gone = new NetnsError('NETWORK_GONE', `the sandbox ${address} was destroyed`)
-  const requireLife = () => {
+  const inside = <T>(use: (fd: number) => T): T => {
     if (removal !== undefined) throw gone
+    return enter(use)
   }
   const destroy = () => {
     removal ??= forwards.close().then(remove, remove)
@@ -60,28 +77,13 @@ export function sandboxOf(
   return {
     address,
     mac,
-    fd,
-    namespace: `/proc/${process.pid}/fd/${fd}`,
-    spawn(command, args = [], options = {}) {
-      requireLife()
-      return inNamespace(fd, () => spawn(command, args, options))
-    },
-    bindUdp(port, own = address) {
-      requireLife()
-      return bindUdp(fd, own, port)
-    },
-    async listenTcp(port, own = address) {
-      requireLife()
-      return listenTcp(fd, own, port)
-    },
-    async connectTcp(to, port, options) {
-      requireLife()
-      return connectTcp(fd, to, port, options)
-    },
-    async forward(options) {
-      requireLife()
-      return forwards.hold(forwardToHost(fd, address, options), gone)
-    },
+    namespace,
+    spawn: (command, args = [], options = {}) =>
+      inside((fd) => inNamespace(fd, () => spawn(command, args, options))),
+    bindUdp: (port, own = address) => inside((fd) => bindUdp(fd, own, port)),
+    listenTcp: async (port, own = address) => inside((fd) => listenTcp(fd, own, port)),
+    connectTcp: async (to, port, options) => inside((fd) => connectTcp(fd, to, port, options)),
+    forward: async (options) => inside((fd) => forwards.hold(forwardToHost(fd, address, options), gone)),
     destroy,
     [Symbol.asyncDispose]: destroy,
   }

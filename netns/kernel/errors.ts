@@ -10,6 +10,7 @@ export type NetnsErrorCode =
   | 'ADDRESSES_EXHAUSTED'
   | 'NETWORK_EXISTS'
   | 'NETWORK_GONE'
+  | 'BAD_NAMESPACE'
   | 'INSTANCE_IN_USE'
   | 'INVALID_NAME'
   | 'KERNEL'

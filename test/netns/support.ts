@@ -73,3 +73,17 @@ export async function dial(namespace: number, address: string, port: number): Pr
 
 /** How many descriptors this process has, but for those of a thread that is just ending. */
 export const openFiles = () => readdirSync('/proc/self/fd').length
+
+/** Gives a namespace a link called eth0 with an address and a default route, as a container of somebody else's has. */
+export function giveLink(path: string): void {
+  for (const line of [
+    'link set lo up',
+    'link add eth0 type veth peer name peer0',
+    'addr add 192.0.2.9/24 dev eth0',
+    'link set peer0 up',
+    'link set eth0 up',
+    'route add default via 192.0.2.1',
+  ]) {
+    inside(path, 'ip', ...line.split(' '))
+  }
+}
