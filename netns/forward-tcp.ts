@@ -25,6 +25,7 @@ export interface Copying {
  */
 export function forwardTcp({ server, dial, admits, limit }: TcpForwardOptions): Copying {
   const open = new Set<net.Socket>()
+  const targets = new Set<net.Socket>()
   const closing = new AbortController()
 
   server.on('connection', async (client: net.Socket) => {
@@ -39,6 +40,8 @@ export function forwardTcp({ server, dial, admits, limit }: TcpForwardOptions): 
       const target = await dial(AbortSignal.any([gone.signal, closing.signal]))
       client.off('error', leave).off('close', leave)
       if (client.destroyed) return void reset(target)
+      targets.add(target)
+      target.once('close', () => targets.delete(target))
       join(client, target)
     } catch {
       reset(client)
@@ -52,7 +55,8 @@ export function forwardTcp({ server, dial, admits, limit }: TcpForwardOptions): 
     async close() {
       closing.abort(new Error('the forward was closed'))
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const client of open) reset(client)
+      // Both ends at once, and before this returns: afterwards there may be no network to carry the news.
+      for (const socket of [...open, ...targets]) reset(socket)
       await closed
     },
   }
