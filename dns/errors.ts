@@ -14,6 +14,7 @@ export type DnsErrorCode =
   | 'INVALID_ANSWER'
   | 'UPSTREAM_FAILED'
   | 'FORWARD_LOOP'
+  | 'HOSTS_FILE'
   | 'CLOSED'
 
 /** The one error class of `moorage/dns`: a `code` for programs, one sentence for people, and the `cause`. */

@@ -39,10 +39,21 @@ export function followResolvConf(path: string): () => readonly Upstream[] {
     if (stat === undefined || !stat.isFile()) return upstreams
     const now = `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`
     if (now === seen) return upstreams
-    const parsed = parseResolvConf(readFileSync(path, 'utf8'))
+    const text = readText(path)
+    if (text === undefined) return upstreams
+    const parsed = parseResolvConf(text)
     seen = now
     if (parsed.length > 0) upstreams = parsed
     return upstreams
+  }
+}
+
+/** It may be gone again, or not be for us. */
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
   }
 }
 

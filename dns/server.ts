@@ -29,6 +29,8 @@ import { openZone, type Zone } from './zone.ts'
 
 /** An authoritative DNS server with a view for each client, which asks others for the rest. */
 export interface DnsServer extends AsyncDisposable {
+  /** The zones of the options, in their order, without a dot at their ends. */
+  readonly zones: readonly string[]
   /** @throws DnsError `UNKNOWN_ZONE` for a name that is not among the zones of the options */
   zone(name: string): Zone
   /** What single clients see besides. */
@@ -180,6 +182,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   }
 
   return {
+    zones: [...primary.keys()],
     zone: (name) => openOwn(name, alone),
     views: openViews(views, names, first, alone),
     update(fn) {

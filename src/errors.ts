@@ -237,6 +237,12 @@ export const catalogue = {
     status: 500,
     exit: 1,
   },
+  DNS_FAILED: {
+    sentence: 'the DNS server could not start: {reason}',
+    hint: 'choose another --listen, or see what has that port: ss -lnptu',
+    status: 500,
+    exit: 1,
+  },
   DISK_FULL: {
     sentence: 'no space is left for {what} ({path})',
     hint: 'free some space there, or move the state with --state-dir',

@@ -1,0 +1,138 @@
+import { constants } from 'node:os'
+import type { Command } from 'commander'
+import type { DnsServer, DnsServerOptions } from '../../../dns/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { collect, listenOf, recordOf, upstreamsOf, viewOf } from '../dns-options.ts'
+import { queryPrinter } from '../query-printer.ts'
+
+interface ServeFlags {
+  zone: string[]
+  listen: string[]
+  record?: string[]
+  view?: string[]
+  hosts?: string[]
+  upstream?: string[]
+  reverse?: string[]
+  ttl?: string
+  refuseUnknown?: boolean
+}
+
+/** `moorage dns serve`: the DNS server alone; no daemon, no network, no root but for a port below 1024. */
+export function configure(command: Command): void {
+  command
+    .requiredOption(
+      '--zone <ZONE>',
+      'a zone to be authoritative for; the first is the one of short names',
+      collect,
+    )
+    .requiredOption('--listen <ADDRESS:PORT>', 'where to listen, over UDP and TCP', collect)
+    .option('--record <NAME=IP>', 'an address of a name', collect)
+    .option('--view <CLIENT/ALIAS=NAME>', 'what one client, or a subnet, sees besides', collect)
+    .option('--hosts <FILE>', 'a hosts file, followed when it changes', collect)
+    .option(
+      '--upstream <ADDRESS>',
+      'whom to ask for the rest: system, ADDRESS[:PORT], or DOMAIN=ADDRESS',
+      collect,
+    )
+    .option('--reverse <CIDR>', 'a subnet whose reverse names are answered', collect)
+    .option('--ttl <SECONDS>', 'how long its answers may be kept (0)')
+    .option('--refuse-unknown', 'answer only clients that have a view')
+    .action(action(serve, { ownSignals: true }))
+}
+
+async function serve(
+  { terminal }: CommandContext,
+  _operands: readonly never[],
+  flags: ServeFlags,
+): Promise<void> {
+  const ended = untilSignal()
+  const { DnsError, createDnsServer, followHosts } = await import('../../../dns/index.ts')
+  const options = optionsOf(flags)
+  try {
+    await using dns = await createDnsServer(options)
+    dns.on('error', ({ message }) => terminal.complain(`moorage: ${message}`))
+    const records = fill(dns, flags)
+    using _hosts = followHosts(dns, flags.hosts ?? [], {
+      except: records,
+      problem: (what) => terminal.complain(`moorage: ${what}`),
+      failed: ({ message }) => terminal.complain(`moorage: ${message}`),
+    })
+    using _queries = queryPrinter(dns, terminal)
+    if (terminal.json)
+      terminal.document({ type: 'listening', pid: process.pid, addresses: dns.addresses }, { line: true })
+    else {
+      const where = dns.addresses.map(({ address, port }) => `${address} port ${port}`).join(', ')
+      terminal.talk(`moorage: the DNS server listens on ${where}`)
+    }
+    await ended
+  } catch (error) {
+    if (!(error instanceof DnsError)) throw error
+    if (error.code === 'ADDRESS_IN_USE' || error.code === 'LISTEN_FAILED')
+      throw new MoorageError('DNS_FAILED', { reason: error.message }, { cause: error })
+    throw new MoorageError('INVALID_OPTION', { option: 'dns serve', reason: error.message }, { cause: error })
+  }
+}
+
+function optionsOf({
+  zone,
+  listen,
+  upstream = [],
+  reverse = [],
+  ttl,
+  refuseUnknown,
+}: ServeFlags): DnsServerOptions {
+  const seconds = Number(ttl ?? 0)
+  if (!Number.isInteger(seconds)) {
+    throw new MoorageError('INVALID_OPTION', { option: '--ttl', reason: `"${ttl}" is no number of seconds` })
+  }
+  return {
+    zones: zone,
+    listen: listen.map(listenOf),
+    reverse,
+    ttl: seconds,
+    unknownClients: refuseUnknown ? 'refuse' : 'zone',
+    ...upstreamsOf(upstream),
+  }
+}
+
+/** @returns the names that were given on the command line: hosts files leave them alone */
+function fill(dns: DnsServer, { zone, record = [], view = [] }: ServeFlags): Set<string> {
+  const first = dns.zone(zone[0] as string)
+  const addresses = Map.groupBy(record.map(recordOf), ({ name }) => name.toLowerCase())
+  const aliases = Map.groupBy(view.map(viewOf), ({ client }) => client)
+  dns.update((tx) => {
+    for (const [name, given] of addresses) {
+      const zone = zoneOf(name, dns, first.name)
+      tx.zone(zone).set(
+        name,
+        given.map(({ address }) => address),
+      )
+    }
+    for (const [client, given] of aliases) {
+      tx.views.set(client, Object.fromEntries(given.map(({ alias, name }) => [alias, name])))
+    }
+  })
+  return new Set(dns.zones.flatMap((name) => [...dns.zone(name).records()].map((one) => one.name)))
+}
+
+/** The zone of a name: the first, unless the name ends in a dot and in another. */
+function zoneOf(name: string, dns: DnsServer, first: string): string {
+  if (!name.endsWith('.')) return first
+  const within = dns.zones.filter((zone) => `.${name}`.endsWith(`.${zone}.`))
+  return within.sort((a, b) => b.length - a.length)[0] ?? first
+}
+
+/** The first signal asks to end in order; whoever sends a second does not want to wait for that. */
+function untilSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let signals = 0
+  const onSignal = (signal: NodeJS.Signals) => {
+    signals += 1
+    if (signals > 1) process.exit(128 + constants.signals[signal])
+    resolve()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return promise
+}
