@@ -141,6 +141,12 @@ export const catalogue = {
     status: 422,
     exit: 4,
   },
+  HEALTH_FAILED: {
+    sentence: '{breadcrumbs}: not healthy: {checks}',
+    hint: 'its last lines are above; the check’s startPeriod and retries give it longer',
+    status: 422,
+    exit: 4,
+  },
   STOPPED_BY_REQUEST: {
     sentence: '{breadcrumbs}: was stopped by request before it was healthy',
     hint: 'start it again',
@@ -267,6 +273,24 @@ export const catalogue = {
     status: 500,
     exit: 125,
   },
+  VOLUME_DEADLOCK: {
+    sentence: 'the locked volume {volume} would be waited for without end: {path}',
+    hint: 'let only one of them lock it, or mount it shared',
+    status: 409,
+    exit: 1,
+  },
+  PLATFORM_UNSUPPORTED: {
+    sentence: 'the platform {platform} is not this host’s, which is {host}',
+    hint: 'leave platform out, or use a daemon on a machine of that kind',
+    status: 422,
+    exit: 1,
+  },
+  OUT_OF_MEMORY: {
+    sentence: '{command} was killed for lack of memory: it may use {limit}',
+    hint: 'withResources({ memory }) gives it more',
+    status: 422,
+    exit: 1,
+  },
   SERVICES_DNS_OFF: {
     sentence: 'this daemon runs with MOORAGE_SERVICES_DNS=0: it has no service network',
     hint: 'start it without that setting to use bindings',
@@ -391,6 +415,8 @@ export class HealthError extends MoorageError {
   }
 }
 
+const healthCodes: readonly ErrorCode[] = ['HEALTH_TIMEOUT', 'HEALTH_FAILED', 'SERVICE_EXITED']
+
 /** Makes the kind of error that belongs to the code. */
 export function moorageError(
   code: ErrorCode,
@@ -398,7 +424,7 @@ export function moorageError(
   options: { cause?: unknown; message?: string } = {},
 ): MoorageError {
   if (code === 'EXEC_FAILED') return new ExecError(code, details, options)
-  if (code === 'HEALTH_TIMEOUT' || code === 'SERVICE_EXITED') return new HealthError(code, details, options)
+  if (healthCodes.includes(code)) return new HealthError(code, details, options)
   return new MoorageError(code, details, options)
 }
 

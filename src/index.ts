@@ -2,6 +2,8 @@
 export {
   type CacheVolume,
   type CallContext,
+  type Check,
+  type CheckTiming,
   type ConnectOptions,
   type Container,
   connect,
@@ -11,9 +13,12 @@ export {
   type HostDirectory,
   type LogLine,
   type Moorage,
+  type PortCheck,
+  type ResourceOptions,
   type RunningService,
   type Service,
   type ServiceSettings,
+  type Size,
   type Tunnel,
 } from './client/index.ts'
 export type {

@@ -2,6 +2,7 @@ import {
   aliasProblem,
   type Duration,
   type ExposedPort,
+  type HealthCheck,
   labelProblem,
   milliseconds,
   type Output,
@@ -13,12 +14,14 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { CacheVolume } from './cache-volume.ts'
+import { type Check, checkPort, healthCheckOf, type PortCheck, portCheckOf } from './checks.ts'
 import { withDefinition } from './delivery.ts'
 import { type BoundService, type CacheMount, type ExecFields, ExecNode } from './exec-node.ts'
 import { ImageNode, RootfsNode, ScratchNode } from './filesystem-node.ts'
 import { definitionOf, type IndexOf, type Node } from './graph.ts'
 import { HostDirectory } from './host-directory.ts'
 import { notYet } from './not-yet.ts'
+import { type ResourceOptions, resourcesOf } from './resources.ts'
 import { type EndpointOptions, Service } from './service.ts'
 import { type CallContext, evaluate, type Session } from './session.ts'
 
@@ -49,23 +52,27 @@ export interface ServiceSettings {
 
 interface State {
   readonly filesystem: Node
+  readonly platform: string | undefined
   readonly lastExec: ExecNode | undefined
   readonly process: ExecFields
   readonly mounts: readonly CacheMount[]
   readonly bindings: readonly BoundService[]
   readonly ports: readonly ExposedPort[]
   readonly healthcheck: 'none' | undefined
+  readonly checks: readonly HealthCheck[]
   readonly stopSignal: string | undefined
 }
 
 const empty: State = {
   filesystem: new ScratchNode(),
+  platform: undefined,
   lastExec: undefined,
   process: {},
   mounts: [],
   bindings: [],
   ports: [],
   healthcheck: undefined,
+  checks: [],
   stopSignal: undefined,
 }
 
@@ -78,9 +85,9 @@ export class Container {
   readonly #session: Session
   readonly #state: State
 
-  constructor(session: Session, state: State = empty) {
+  constructor(session: Session, state: Partial<State> = {}) {
     this.#session = session
-    this.#state = state
+    this.#state = { ...empty, ...state }
   }
 
   #with(changes: Partial<State>): Container {
@@ -97,7 +104,8 @@ export class Container {
    * @param options.pull - `always` asks again what a tag means
    */
   from(ref: string, options: { pull?: 'always' } = {}): Container {
-    return this.#with({ filesystem: new ImageNode(ref, options.pull), lastExec: undefined })
+    const filesystem = new ImageNode(ref, { pull: options.pull, platform: this.#state.platform })
+    return this.#with({ filesystem, lastExec: undefined })
   }
 
   /** Starts from a directory: `moorage.host.directory('/path')`. */
@@ -168,21 +176,25 @@ export class Container {
     return this.#withProcess({ hostname: name })
   }
 
-  /** Declares a port. As a service, it is ready when the port accepts a connection, unless `check` is `none`. */
+  /**
+   * Declares a port. As a service, it is ready when a TCP port accepts a connection, and a UDP port is bound; with
+   * `check`, when it answers by HTTP, or is not waited for (`none`).
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
   withExposedPort(
     port: number,
-    options: { protocol?: Protocol; description?: string; check?: 'none' } = {},
+    options: { protocol?: Protocol; description?: string; check?: PortCheck } = {},
   ): Container {
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-      throw new MoorageError('INVALID_OPTION', {
-        option: `port ${port}`,
-        reason: 'a port is from 1 to 65535',
-      })
+    const { protocol = 'tcp', description, check } = options
+    const exposed: ExposedPort = {
+      port: checkPort(port),
+      protocol,
+      ...(description === undefined ? {} : { description }),
+      ...(check === undefined ? {} : { check: portCheckOf(protocol, check) }),
     }
-    const { protocol = 'tcp', ...rest } = options
-    if (protocol !== 'tcp') notYet('a UDP port with its check (F13)')
     const others = this.#state.ports.filter((one) => one.port !== port || one.protocol !== protocol)
-    return this.#with({ ports: [...others, { port, protocol, ...rest }] })
+    return this.#with({ ports: [...others, exposed] })
   }
 
   withoutExposedPort(port: number, options: { protocol?: Protocol } = {}): Container {
@@ -192,10 +204,29 @@ export class Container {
     })
   }
 
-  /** `none`: neither its ports nor the image's own check are waited for. */
-  withHealthcheck(check: 'none'): Container {
-    if (check !== 'none') notYet('a health check other than TCP ports and none (F13)')
-    return this.#with({ healthcheck: check })
+  /**
+   * Something more that must hold before clients of this as a service run; several may be given. `none`: neither its
+   * ports nor the image's own HEALTHCHECK are waited for, nor what was given before.
+   *
+   * @example
+   * .withHealthcheck({ exec: ['pg_isready'] })
+   * .withHealthcheck({ http: { path: '/health', port: 8080 }, timeout: '2s' })
+   * .withHealthcheck({ log: /ready to accept connections/ })
+   * @throws MoorageError INVALID_OPTION
+   */
+  withHealthcheck(check: Check): Container {
+    if (check === 'none') return this.#with({ healthcheck: check, checks: [] })
+    return this.#with({ checks: [...this.#state.checks, healthCheckOf(check)] })
+  }
+
+  /**
+   * What it may use, and what it is given; added to what was said before. It stands before the `withExec` that it is
+   * for.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withResources(resources: ResourceOptions): Container {
+    return this.#withProcess({ resources: { ...this.#state.process.resources, ...resourcesOf(resources) } })
   }
 
   /** Sent to stop it as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
@@ -226,11 +257,16 @@ export class Container {
     return this.#with({ bindings: [...others, { alias, exec, options }] })
   }
 
-  /** Mounts a directory that outlives runs. @throws MoorageError INVALID_OPTION */
+  /**
+   * Mounts a directory that outlives runs.
+   *
+   * @param options.sharing - `shared`: everybody sees one directory; `private`: each that runs at the same time has one
+   *   of its own, used again later; `locked`: one runs at a time, a service for as long as it lives
+   * @throws MoorageError INVALID_OPTION
+   */
   withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
     checkPath('mount', path)
     const { sharing = 'shared' } = options
-    if (sharing !== 'shared') notYet(`a cache volume that is ${sharing} (F22)`)
     const others = this.#state.mounts.filter((mount) => mount.path !== path)
     return this.#with({ mounts: [...others, { path, volume, sharing }] })
   }
@@ -241,7 +277,7 @@ export class Container {
    */
   asService(settings: ServiceSettings = {}): Service {
     const { args, useEntrypoint, instance, grace, startTimeout, stopTimeout } = settings
-    const { lastExec, ports, healthcheck, stopSignal } = this.#state
+    const { lastExec, ports, healthcheck, checks, stopSignal } = this.#state
     const base =
       args === undefined
         ? (lastExec ?? this.#exec({}))
@@ -250,6 +286,7 @@ export class Container {
     const options: ServiceOptions = {
       ...(ports.length > 0 ? { ports: [...ports] } : {}),
       ...(healthcheck === undefined ? {} : { healthcheck }),
+      ...(checks.length > 0 ? { checks: [...checks] } : {}),
       ...(stopSignal === undefined ? {} : { stopSignal }),
       ...(grace === undefined ? {} : { grace: milliseconds(grace, 'grace') }),
       ...(startTimeout === undefined ? {} : { startTimeout: milliseconds(startTimeout, 'startTimeout') }),
@@ -328,9 +365,6 @@ export class Container {
   }
   withNewFile(..._: unknown[]): never {
     return notYet('withNewFile (F27)')
-  }
-  withResources(..._: unknown[]): never {
-    return notYet('withResources (F41)')
   }
   file(..._: unknown[]): never {
     return notYet('file (F27)')

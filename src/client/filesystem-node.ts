@@ -7,14 +7,24 @@ export class ImageNode implements Node {
   readonly inputs: readonly Node[] = []
   readonly ref: string
   readonly pull: 'always' | undefined
+  readonly platform: string | undefined
 
-  constructor(ref: string, pull: 'always' | undefined) {
+  constructor(
+    ref: string,
+    { pull, platform }: { pull?: 'always' | undefined; platform?: string | undefined } = {},
+  ) {
     this.ref = ref
     this.pull = pull
+    this.platform = platform
   }
 
   operation(): ImageOperation {
-    return { op: 'image', ref: this.ref, ...(this.pull ? { pull: this.pull } : {}) }
+    return {
+      op: 'image',
+      ref: this.ref,
+      ...(this.pull ? { pull: this.pull } : {}),
+      ...(this.platform ? { platform: this.platform } : {}),
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 /** The SDK's way to a daemon, and what it describes containers by. */
 export { CacheVolume } from './cache-volume.ts'
+export type { Check, CheckTiming, PortCheck } from './checks.ts'
 export { type ConnectOptions, connect, hostOf } from './connect.ts'
 export { Container, type ExecOptions, type ServiceSettings } from './container.ts'
 export { HostDirectory } from './host-directory.ts'
 export { type Host, Moorage } from './moorage.ts'
+export type { ResourceOptions, Size } from './resources.ts'
 export { type EndpointOptions, type LogLine, RunningService, Service } from './service.ts'
 export type { CallContext, Session } from './session.ts'
 export { type CallOptions, createTransport, type Transport } from './transport.ts'

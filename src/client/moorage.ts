@@ -26,10 +26,13 @@ export class Moorage implements AsyncDisposable {
     this.#close = close
   }
 
-  /** The empty description that all others begin with. */
-  container(options: { platform?: string } = {}): Container {
-    if (options.platform !== undefined) notYet('a platform other than the host’s (F41)')
-    return new Container(this.#session)
+  /**
+   * The empty description that all others begin with.
+   *
+   * @param options.platform - like `linux/amd64`: running it is an error where the daemon's host is of another kind
+   */
+  container({ platform }: { platform?: string } = {}): Container {
+    return new Container(this.#session, { platform })
   }
 
   /** A named directory that outlives runs. @throws MoorageError INVALID_OPTION */

@@ -3,6 +3,7 @@ import type {
   Binding,
   Definition,
   EvaluateRequest,
+  ExecRequest,
   ExposedPort,
   Mount,
   Operation,
@@ -13,6 +14,9 @@ import type {
 } from '../definition/index.ts'
 import { aliasProblem, labelProblem, volumeNameProblem } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
+import { healthCheck, portCheck } from './check-schemas.ts'
+import { argument, milliseconds, portNumber } from './plain-schemas.ts'
+import { resources } from './resource-schemas.ts'
 
 /**
  * What comes in from outside is parsed here, once. The types are the client's; `satisfies` lets the compiler hold
@@ -26,9 +30,6 @@ const maximumOperations = 10_000
 
 const index = z.int().min(0)
 const text = z.string().max(1_000_000)
-// execve knows no NUL byte: a string with one would be cut there.
-const argument = text.refine((value) => !value.includes('\0'), 'holds a NUL byte')
-const milliseconds = z.number().min(0).max(86_400_000)
 const absolutePath = argument.refine(
   (value) => value.startsWith('/') && !value.split('/').includes('..'),
   'is not an absolute path without ..',
@@ -45,15 +46,16 @@ function checked(problemOf: (value: string) => string | undefined) {
 }
 
 const port = z.strictObject({
-  port: z.int().min(1).max(65_535),
+  port: portNumber,
   protocol: z.enum(['tcp', 'udp']),
   description: text.exactOptional(),
-  check: z.literal('none').exactOptional(),
+  check: z.union([z.literal('none'), portCheck]).exactOptional(),
 }) satisfies Exact<ExposedPort>
 
 const serviceFields = {
   ports: z.array(port).max(1_000).exactOptional(),
   healthcheck: z.literal('none').exactOptional(),
+  checks: z.array(healthCheck).max(100).exactOptional(),
   grace: milliseconds.exactOptional(),
   startTimeout: milliseconds.exactOptional(),
   stopTimeout: milliseconds.exactOptional(),
@@ -93,6 +95,7 @@ const operation = z.discriminatedUnion('op', [
     op: z.literal('image'),
     ref: z.string().min(1).max(4_096),
     pull: z.literal('always').exactOptional(),
+    platform: z.string().min(1).max(100).exactOptional(),
   }),
   z.strictObject({ op: z.literal('host'), digest }),
   z.strictObject({ op: z.literal('rootfs'), directory: index }),
@@ -114,6 +117,7 @@ const operation = z.discriminatedUnion('op', [
       .exactOptional(),
     mounts: z.array(mount).exactOptional(),
     bindings: bindings.exactOptional(),
+    resources: resources.exactOptional(),
     hostname: checked(labelProblem).exactOptional(),
     instance: z.string().min(1).max(1_000).exactOptional(),
     noCache: z.boolean().exactOptional(),
@@ -139,14 +143,20 @@ export const startRequest = z.strictObject({
   service: serviceOptions,
   network,
   detach: z.boolean().exactOptional(),
+  for: milliseconds.exactOptional(),
 }) satisfies Exact<StartRequest>
+
+export const execRequest = z.strictObject({
+  args: z.array(argument).min(1),
+  stdin: z.string().exactOptional(),
+}) satisfies Exact<ExecRequest>
 
 export const resolveRequest = z.strictObject({
   definition,
   service: serviceOptions.exactOptional(),
   network,
   want: z.enum(['digest', 'hostname', 'endpoint', 'ports']),
-  port: z.int().min(1).max(65_535).exactOptional(),
+  port: portNumber.exactOptional(),
   scheme: z
     .string()
     .regex(/^[a-z][a-z0-9+.-]*$/)

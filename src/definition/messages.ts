@@ -26,6 +26,14 @@ export interface StartRequest {
   network?: string
   /** Keep it until somebody stops it. */
   detach?: boolean
+  /** With `detach`: let go of it after so many milliseconds. */
+  for?: number
+}
+
+/** `POST services/{id}/exec`: a command in a running service; answered like `evaluate`. */
+export interface ExecRequest {
+  args: string[]
+  stdin?: string
 }
 
 /** `POST resolve`: what a definition is called; starts nothing. */

@@ -27,6 +27,8 @@ export interface ImageOperation {
   ref: string
   /** `always` moves the pin of a tag. */
   pull?: 'always'
+  /** `linux/amd64`: an error where the daemon's host is of another kind. Not in the digest. */
+  platform?: string
 }
 
 /** A directory that the client read and sent, by the digest of its content. */
@@ -74,6 +76,7 @@ export interface ExecOperation {
   expect?: 'success' | 'any' | number[]
   mounts?: Mount[]
   bindings?: Binding[]
+  resources?: Resources
   /** A custom name in the network, one label. */
   hostname?: string
   /** Anything that makes this another service than one of equal definition. */
@@ -105,8 +108,8 @@ export interface ExposedPort {
   port: number
   protocol: Protocol
   description?: string
-  /** Declared, but not waited for. */
-  check?: 'none'
+  /** How it is waited for, instead of what its protocol says; `none`: not at all. */
+  check?: 'none' | PortCheck
 }
 
 /** An exec run as a service, with what does not belong to its identity. Durations are milliseconds. */
@@ -119,6 +122,8 @@ export interface ServiceOptions {
   ports?: ExposedPort[]
   /** `none`: neither ports nor the image's HEALTHCHECK are waited for. */
   healthcheck?: 'none'
+  /** What is waited for besides. */
+  checks?: HealthCheck[]
   /** How long it runs on after its last lease. */
   grace?: number
   /** One deadline from asking for it to healthy. */
@@ -127,4 +132,59 @@ export interface ServiceOptions {
   stopTimeout?: number
   /** Sent to stop it, SIGTERM unless said. */
   stopSignal?: string
+}
+
+/** Durations are milliseconds. */
+export interface CheckTimes {
+  /** Of one attempt. */
+  timeout?: number
+  /** From one attempt's failure to the next attempt, instead of the growing delays. */
+  interval?: number
+  /** With `retries` or `startPeriod` a check fails for good startPeriod + retries (3) × interval (1 s) after the start. */
+  startPeriod?: number
+  retries?: number
+}
+
+export interface HttpRequest {
+  path: string
+  /** Statuses that are an answer; 200 to 399 unless said. */
+  status?: number | number[]
+}
+
+/** A pattern as RegExp has it. */
+export interface LogPattern {
+  pattern: string
+  flags?: string
+}
+
+/** How one port is waited for: an HTTP answer, or what its protocol says with other times. */
+export type PortCheck = CheckTimes & { http?: HttpRequest }
+
+/** Something that must hold before a client of a service runs. */
+export type HealthCheck = CheckTimes &
+  (
+    | { tcp: number }
+    | { udp: number }
+    /** Of this port, or the first TCP port that is exposed. */
+    | { http: HttpRequest & { port?: number } }
+    | { exec: string[] }
+    | { log: string | LogPattern }
+  )
+
+/** What a container may use, and what it is given. */
+export interface Resources {
+  /** Bytes. */
+  memory?: number
+  /** How many, in parts too. Not in the digest: it changes how fast, not what. */
+  cpus?: number
+  /** Processes and threads; 4096 unless said. */
+  pids?: number
+  /** Size of /dev/shm in bytes; 64 MiB unless said. */
+  shmSize?: number
+  /** By the names of setrlimit(2), in lower case and without RLIMIT_: `nofile`. One number is both limits. */
+  ulimits?: Record<string, number | { soft: number; hard: number }>
+  /** By their names, without CAP_: `NET_ADMIN`. NET_RAW lets a container send what claims to be another's. */
+  capabilities?: { add?: string[]; drop?: string[] }
+  /** A small first process that passes signals on and collects orphans. */
+  init?: boolean
 }

@@ -1,5 +1,5 @@
 import { digestOf } from './digest.ts'
-import type { Sharing } from './operations.ts'
+import type { Resources, Sharing } from './operations.ts'
 import { schemaVersion } from './operations.ts'
 
 /** An exec as its digest sees it: what the process can see, and nothing else. */
@@ -18,11 +18,13 @@ export interface ExecVertex {
   bindings: readonly { alias: string; service: string }[]
   hostname?: string | undefined
   instance?: string | undefined
+  resources?: Resources | undefined
 }
 
 /** The digest of an exec: it decides both the cache hit and the hostname. */
 export function execVertex(vertex: ExecVertex): string {
   const { input, args, env, user, workdir, stdin, expect, mounts, bindings, hostname, instance } = vertex
+  const resources = observable(vertex.resources)
   return digestOf({
     schemaVersion,
     op: 'exec',
@@ -39,7 +41,27 @@ export function execVertex(vertex: ExecVertex): string {
     ...(stdin === undefined ? {} : { stdin }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(instance === undefined ? {} : { instance }),
+    ...(resources === undefined ? {} : { resources }),
   })
+}
+
+/** What a process can see of its resources, in one form; nothing for what is as it is without saying. */
+function observable(resources: Resources | undefined): Record<string, unknown> | undefined {
+  const { memory, pids, shmSize, ulimits = {}, capabilities = {}, init } = resources ?? {}
+  const limits = Object.entries(ulimits).map(
+    ([name, limit]) => [name, typeof limit === 'number' ? { soft: limit, hard: limit } : limit] as const,
+  )
+  const { add = [], drop = [] } = capabilities
+  const seen = {
+    ...(memory === undefined ? {} : { memory }),
+    ...(pids === undefined ? {} : { pids }),
+    ...(shmSize === undefined ? {} : { shmSize }),
+    ...(limits.length === 0 ? {} : { ulimits: Object.fromEntries(limits) }),
+    ...(add.length === 0 ? {} : { addedCapabilities: [...new Set(add)].sort(order) }),
+    ...(drop.length === 0 ? {} : { droppedCapabilities: [...new Set(drop)].sort(order) }),
+    ...(init ? { init } : {}),
+  }
+  return Object.keys(seen).length === 0 ? undefined : seen
 }
 
 /** By UTF-16 code units, as RFC 8785 orders names: the same in every locale. */

@@ -1,4 +1,5 @@
-import type { Check, Lease } from '../lifecycle/index.ts'
+import type { Lease } from '../lifecycle/index.ts'
+import { checksOf } from './checks.ts'
 import type { Caller, EngineContext } from './context.ts'
 import type { PlannedBinding, PlannedExec, PlannedService } from './plan.ts'
 import type { Releases } from './release.ts'
@@ -7,14 +8,6 @@ import { serviceDriver } from './service-driver.ts'
 /** A service's place in the registry: the same definition in another network is another instance. */
 export function serviceKey(network: string, exec: PlannedExec): string {
   return `${network}/${exec.label}`
-}
-
-/** What is waited for before a binder runs: each TCP port it declares, unless told not to. */
-export function checksOf({ options }: PlannedService): Check[] {
-  if (options.healthcheck === 'none') return []
-  return (options.ports ?? [])
-    .filter(({ protocol, check }) => protocol === 'tcp' && check !== 'none')
-    .map(({ port }) => ({ kind: 'tcp', port }))
 }
 
 export interface AcquireService {

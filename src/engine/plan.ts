@@ -6,6 +6,7 @@ import {
   imageVertex,
   labelOf,
   type Operation,
+  type Resources,
   rootfsVertex,
   type ServiceOptions,
   type Sharing,
@@ -13,6 +14,7 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { ImageConfig, ResolvedImage } from '../images/index.ts'
+import { checkPlatform } from './platform.ts'
 
 /** A root filesystem that stands ready on disk. */
 export interface PlannedRoot {
@@ -44,6 +46,7 @@ export interface PlannedExec {
   readonly expect: 'success' | 'any' | readonly number[]
   readonly volumes: readonly PlannedVolume[]
   readonly bindings: readonly PlannedBinding[]
+  readonly resources: Resources
   /** Its own, or that of one it descends from. */
   readonly noCache: boolean
 }
@@ -108,6 +111,7 @@ export async function planExec(definition: Definition, sources: Sources): Promis
   const planOperation = async (op: Operation, index: number): Promise<PlannedFilesystem> => {
     switch (op.op) {
       case 'image':
+        checkPlatform(op.platform)
         return rootOfImage(await sources.image(op.ref, op.pull))
       case 'rootfs': {
         const directory = operation(earlier(op.directory, index))
@@ -153,6 +157,7 @@ export async function planExec(definition: Definition, sources: Sources): Promis
       }
       return { path, name: source.name, sharing }
     })
+    if (op.resources !== undefined) throw new MoorageError('NOT_YET', { what: 'resources (F41)' })
     return describeExec(op, input, volumes, bindings)
   }
 
@@ -188,6 +193,7 @@ function describeExec(
     bindings: bindings.map(({ alias, service }) => ({ alias, service: service.exec.digest })),
     hostname: op.hostname,
     instance: op.instance,
+    resources: op.resources,
   })
   const label = labelOf(digest)
   return {
@@ -201,6 +207,7 @@ function describeExec(
     ...process,
     volumes: sortedVolumes,
     bindings,
+    resources: op.resources ?? {},
     noCache: (op.noCache ?? false) || (input.kind === 'exec' && input.noCache),
   }
 }

@@ -1,4 +1,4 @@
-import type { Check, Lease, RunningService, ServiceDriver } from '../lifecycle/index.ts'
+import type { Lease, RunningService, ServiceDriver } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
 import type { ServiceNetwork } from '../network/index.ts'
 import { acquireBindings } from './bindings.ts'
@@ -6,10 +6,8 @@ import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
 import type { PlannedService } from './plan.ts'
+import { probesOf } from './probes/index.ts'
 import { Releases } from './release.ts'
-
-/** One connection attempt of a health check. */
-const dialTimeout = 1_000
 
 /** How many bytes of each stream an error shows. */
 const shownTail = 4_096
@@ -71,10 +69,19 @@ function running(
       return container.signal('SIGKILL')
     })
   }
+  const probes = probesOf({
+    pid: container.pid,
+    address: member.address,
+    startedAt: record.row.startedAt,
+    container,
+    logs: record.logs,
+    ended: record.ended,
+    connect: (port, signal) => network.network.connectTcp(member.address, port, { signal }),
+  })
   return {
     address: member.address,
     exited: container.exited.then((exit) => (cause ? { ...exit, cause } : exit)),
-    probe: (check, signal) => probe(network, member.address, check, signal),
+    probe: probes.probe,
     signal: (name) => container.signal(name),
     async tail() {
       const { stdout, stderr } = await tailLog(record.logs, shownTail)
@@ -83,26 +90,9 @@ function running(
         .filter(Boolean)
         .join('\n')
     },
-    release: () => releases.run(),
+    release() {
+      probes[Symbol.dispose]()
+      return releases.run()
+    },
   }
-}
-
-/** Dials the service's own address, from inside its network: a server that listens on 127.0.0.1 only is not healthy. */
-async function probe(network: ServiceNetwork, address: string, check: Check, signal: AbortSignal) {
-  try {
-    const socket = await network.network.connectTcp(address, check.port, { signal, timeout: dialTimeout })
-    socket.destroy()
-    return { ok: true } as const
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-    return { ok: false, answer: answerOf(cause?.code ?? code) ?? message } as const
-  }
-}
-
-function answerOf(code: string | undefined): string | undefined {
-  if (code === 'ECONNREFUSED') return 'refused'
-  if (code === 'ETIMEDOUT') return 'no answer'
-  if (code === 'EHOSTUNREACH') return 'unreachable'
-  return undefined
 }

@@ -1,5 +1,6 @@
 import { asMoorageError, type ErrorDetails, type MoorageError, moorageError } from '../errors.ts'
 import type { Exit, ServiceDriver } from './driver.ts'
+import { duration } from './duration.ts'
 
 /** An end that several are told of: each hears it under the alias that it knows the service by. */
 export type Failure = (alias: string | undefined) => MoorageError
@@ -49,6 +50,17 @@ export function timedOut(
     })
 }
 
+/** A check of it has failed for good, before the deadline. */
+export function unhealthy(named: Named, { checks, log }: { checks: string; log: string }): Failure {
+  return (alias) =>
+    moorageError('HEALTH_FAILED', {
+      breadcrumbs: breadcrumbs('start', named, alias),
+      checks,
+      log,
+      ...namesOf(named, alias),
+    })
+}
+
 /** Somebody asked for its end while it was starting. */
 export function stopped(named: Named, code: 'STOPPED_BY_REQUEST' | 'DAEMON_STOPPING'): Failure {
   return (alias) =>
@@ -78,9 +90,4 @@ export function notReleased(named: Named, thrown: unknown, failure: Failure | un
       ? moorageError('INTERNAL', { reason: besides, ...namesOf(named, alias) }, { cause: thrown })
       : moorageError(before.code, before.details, { message: `${before.message}; ${besides}`, cause: thrown })
   }
-}
-
-/** Milliseconds, for people. */
-export function duration(ms: number): string {
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`
 }

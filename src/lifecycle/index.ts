@@ -7,7 +7,18 @@ export { type Clock, systemClock } from './clock.ts'
 export type { DrainOptions } from './drain.ts'
 export type { Exit, RunningService, ServiceDriver, StartContext } from './driver.ts'
 export { createFlights, type Flight, type FlightCaller, type Flights, type FlightsOptions } from './flight.ts'
-export type { Answer, Check, CheckSnapshot, CheckState, TcpCheck } from './health/index.ts'
+export type {
+  Answer,
+  Check,
+  CheckSnapshot,
+  CheckState,
+  CheckTiming,
+  ExecCheck,
+  HttpCheck,
+  LogCheck,
+  TcpCheck,
+  UdpCheck,
+} from './health/index.ts'
 export type { Lease } from './lease.ts'
 export type { Because, NewsOf, ServiceNews } from './news.ts'
 export { createServices, type Services, type ServicesOptions } from './services.ts'

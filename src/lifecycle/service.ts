@@ -2,7 +2,7 @@ import { asMoorageError, type MoorageError } from '../errors.ts'
 import type { AcquireOptions, Binder, Seat } from './binder.ts'
 import type { Clock } from './clock.ts'
 import type { Exit, RunningService, ServiceDriver } from './driver.ts'
-import { exited, type Failure, notReleased, startFailed, stopped, timedOut } from './failures.ts'
+import { exited, type Failure, notReleased, startFailed, stopped, timedOut, unhealthy } from './failures.ts'
 import { type Grace, startGrace } from './grace.ts'
 import type { Check, Health } from './health/index.ts'
 import { HeldLease } from './lease.ts'
@@ -144,11 +144,21 @@ export class Service implements Seat {
 
   expired(binder: Binder): void {
     const checks = this.waitingFor(binder)
+    this.#refuse(binder, (log) => timedOut(this.driver, { timeout: binder.startTimeout, checks, log }))
+  }
+
+  /** A check that it waits for has failed for good. */
+  #failed(binder: Binder): void {
+    const checks = this.waitingFor(binder)
+    this.#refuse(binder, (log) => unhealthy(this.driver, { checks, log }))
+  }
+
+  /** It fails alone; without others, so does the service. */
+  #refuse(binder: Binder, failureWith: (log: string) => Failure): void {
     binder.wanted?.expire()
     if (!this.#forget(binder)) return
     const { clock } = this.#options
     const { running } = this.#run ?? {}
-    const failureWith = (log: string) => timedOut(this.driver, { timeout: binder.startTimeout, checks, log })
     // Begun before the stop signal, whose last words are not what was wrong.
     const log = running === undefined ? Promise.resolve('') : logTail(running, clock)
     void log.then((lines) => binder.fail(failureWith(lines)(binder.options.alias)))
@@ -392,7 +402,11 @@ export class Service implements Seat {
   #check(binder: Binder): void {
     const health = this.#run?.health
     if (health === undefined || this.#state.name === 'stopping' || !this.#binders.has(binder)) return
-    const wanted = health.want(binder.options.checks, () => this.#passed(binder))
+    const wanted = health.want(
+      binder.options.checks,
+      () => this.#passed(binder),
+      () => this.#failed(binder),
+    )
     if (this.#binders.has(binder)) {
       binder.wanted = wanted
       this.#changed()

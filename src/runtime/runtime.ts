@@ -42,6 +42,20 @@ export interface Exit {
   signal: string | null
 }
 
+/** A command to run in a container that runs, besides its own. */
+export interface ExecSpec {
+  args: readonly string[]
+  /** Given to the process as its standard input, which then ends. */
+  stdin?: string
+  /** A directory for its output, like a container's; without it the end of the output comes with the exit. */
+  logs?: string
+}
+
+export interface ExecExit extends Exit {
+  /** The last 4 KiB of both streams; empty where there are `logs`. */
+  output: string
+}
+
 /** A container that runs. */
 export interface RunningContainer {
   readonly id: string
@@ -51,6 +65,12 @@ export interface RunningContainer {
   readonly exited: Promise<Exit>
   /** Sends a signal to its first process; a no-op once it has ended. */
   signal(name: string): Promise<void>
+  /**
+   * Runs a command in it, with its environment, user and limits, to its end; `signal` kills it.
+   *
+   * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's reason
+   */
+  exec(spec: ExecSpec, options?: { signal?: AbortSignal }): Promise<ExecExit>
 }
 
 export interface Runtime {

@@ -310,15 +310,90 @@ t.test('what the contract names and this version lacks says so', async (t) => {
     'withDirectory',
     'withFile',
     'withNewFile',
-    'withResources',
     'file',
     'directory',
   ] as const
   for (const name of names)
     t.throws(() => one[name]('x'), { code: 'NOT_YET', details: { what: new RegExp(name) } }, name)
-  const notYet = { code: 'NOT_YET' }
-  t.throws(() => one.withExposedPort(53, { protocol: 'udp' }), notYet)
-  t.throws(() => one.withHealthcheck({ tcp: 1 } as unknown as 'none'), notYet)
-  t.throws(() => one.withMountedCache('/x', new CacheVolume('x'), { sharing: 'locked' }), notYet)
-  t.throws(() => one.asService().exec(['x']), notYet)
+  t.throws(() => one.asService().exec(['x']), { code: 'NOT_YET' })
+})
+
+t.test('health checks are described as they travel, and refused where they mean nothing', async (t) => {
+  const options = (container: Container) => container.asService().options
+  t.strictSame(
+    options(
+      redis()
+        .withExposedPort(8080, { check: { http: { path: '/health', status: 204 }, timeout: '2s' } })
+        .withExposedPort(53, { protocol: 'udp' })
+        .withHealthcheck({ exec: ['redis-cli', 'ping'], interval: 50, retries: 3 })
+        .withHealthcheck({ log: /ready/i })
+        .withHealthcheck({ http: { path: '/', port: 81 }, startPeriod: '1s' }),
+    ),
+    {
+      ports: [
+        { port: 8080, protocol: 'tcp', check: { timeout: 2_000, http: { path: '/health', status: 204 } } },
+        { port: 53, protocol: 'udp' },
+      ],
+      checks: [
+        { interval: 50, retries: 3, exec: ['redis-cli', 'ping'] },
+        { log: { pattern: 'ready', flags: 'i' } },
+        { startPeriod: 1_000, http: { path: '/', port: 81 } },
+      ],
+    },
+  )
+  t.match(options(redis().withHealthcheck({ tcp: 1 }).withHealthcheck('none')), { healthcheck: 'none' })
+  t.notOk(options(redis().withHealthcheck({ tcp: 1 }).withHealthcheck('none')).checks, 'none takes all away')
+  t.match(options(redis().withHealthcheck('none').withHealthcheck({ tcp: 1 })), {
+    healthcheck: 'none',
+    checks: [{ tcp: 1 }],
+  })
+  for (const check of [
+    { tcp: 0 },
+    { http: { path: 'health' } },
+    { exec: [] },
+    { log: '(' },
+    { tcp: 1, retries: 0 },
+    { tcp: 1, timeout: 'soon' },
+    {},
+  ]) {
+    t.throws(() => redis().withHealthcheck(check as never), { code: 'INVALID_OPTION' }, JSON.stringify(check))
+  }
+  t.throws(() => redis().withExposedPort(53, { protocol: 'udp', check: { http: { path: '/' } } }), {
+    code: 'INVALID_OPTION',
+  })
+})
+
+t.test('resources are described in bytes and names, and what is none is refused', async (t) => {
+  const resources = (container: Container) => container.withExec(['x']).vertex.fields.resources
+  t.strictSame(
+    resources(
+      redis()
+        .withResources({ memory: '64m', cpus: 0.5, pids: 20, shmSize: '1MiB', init: true })
+        .withResources({
+          ulimits: { nofile: 64, core: { soft: 0, hard: 10 } },
+          capabilities: { add: ['cap_net_admin'], drop: ['ALL'] },
+        }),
+    ),
+    {
+      memory: 67_108_864,
+      cpus: 0.5,
+      pids: 20,
+      shmSize: 1_048_576,
+      init: true,
+      ulimits: { nofile: 64, core: { soft: 0, hard: 10 } },
+      capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
+    },
+  )
+  for (const wrong of [
+    { memory: 'much' },
+    { memory: 1_000 },
+    { cpus: 0 },
+    { pids: 1.5 },
+    { ulimits: { files: 1 } },
+    { ulimits: { nofile: { soft: 2, hard: 1 } } },
+    { capabilities: { add: ['ALL'] } },
+    { capabilities: { drop: ['FLY'] } },
+  ]) {
+    t.throws(() => redis().withResources(wrong), { code: 'INVALID_OPTION' }, JSON.stringify(wrong))
+  }
 })

@@ -24,6 +24,8 @@ export class FakeProcess implements RunningService {
   readonly listening: Set<number>
   readonly signals: string[] = []
   probes = 0
+  /** Instead of whether the port is among those that it listens on. */
+  answer: ((check: Check) => Answer | Promise<Answer>) | undefined
   released = 0
   ended = false
 
@@ -42,8 +44,10 @@ export class FakeProcess implements RunningService {
     this.#exit({ code, signal: null, ...(cause === undefined ? {} : { cause }) })
   }
 
-  async probe({ port }: Check): Promise<Answer> {
+  async probe(check: Check): Promise<Answer> {
     this.probes += 1
+    if (this.answer) return this.answer(check)
+    const port = 'port' in check ? check.port : 0
     return this.listening.has(port) ? { ok: true } : { ok: false, answer: 'refused' }
   }
 

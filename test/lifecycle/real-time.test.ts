@@ -32,7 +32,8 @@ class Listener implements RunningService {
     this.#exit = resolve
   }
 
-  async probe({ port }: Check, signal: AbortSignal) {
+  async probe(check: Check, signal: AbortSignal) {
+    const port = 'port' in check ? check.port : 0
     const socket = connect({ port, host: this.address, signal })
     try {
       await once(socket, 'connect')

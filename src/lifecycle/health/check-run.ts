@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
-import { firstDelay, nextDelay } from './backoff.ts'
+import { duration } from '../duration.ts'
 import { type Answer, type Check, nameOf } from './check.ts'
+import { delayAfter, delayBefore, timeoutOf } from './timing.ts'
 
 export type CheckState = 'waiting' | 'passing' | 'failed'
 
@@ -10,6 +11,8 @@ export interface CheckRunOptions {
   clock: Clock
   probe: Probe
   onPass: () => void
+  /** It has failed for good. */
+  onFail: () => void
   /** Told when it passes, and of each answer that is another one than before. */
   onAnswer?: ((news: CheckNews) => void) | undefined
 }
@@ -63,12 +66,12 @@ export class CheckRun {
     const since = this.#options.clock.now()
     const attemptAfter = (delay: number) => {
       this.#timer = this.#options.clock.setTimeout(() => {
-        void this.#attempt(attempts.signal).then((again) => {
-          if (again) attemptAfter(nextDelay(this.#options.clock.now() - since, delay))
+        void this.#attempt(attempts.signal, since).then((again) => {
+          if (again) attemptAfter(delayAfter(this.check, this.#options.clock.now() - since, delay))
         })
       }, delay)
     }
-    attemptAfter(firstDelay)
+    attemptAfter(delayBefore(this.check))
   }
 
   /** Stops probing; what was found is kept. */
@@ -86,25 +89,42 @@ export class CheckRun {
   }
 
   /** Whether to try again. */
-  async #attempt(signal: AbortSignal): Promise<boolean> {
+  async #attempt(signal: AbortSignal, since: number): Promise<boolean> {
     this.#count += 1
-    let answer: Answer
-    try {
-      answer = await this.#options.probe(this.check, signal)
-    } catch (error) {
-      answer = { ok: false, answer: error instanceof Error ? error.message : String(error) }
-    }
+    const answer = await this.#ask(signal)
     if (signal.aborted) return false
-    if (!answer.ok) {
-      const news = answer.answer !== this.#answer
-      this.#answer = answer.answer
-      if (news) this.#tell()
-      return true
+    if (answer.ok) {
+      this.#state = 'passing'
+      this.#tell()
+      this.#options.onPass()
+      return false
     }
-    this.#state = 'passing'
-    this.#tell()
-    this.#options.onPass()
+    const news = answer.answer !== this.#answer
+    this.#answer = answer.answer
+    const { failsAfter = Number.POSITIVE_INFINITY } = this.check.timing ?? {}
+    const again = !answer.final && this.#options.clock.now() - since < failsAfter
+    if (!again) this.#state = 'failed'
+    if (news || !again) this.#tell()
+    if (again) return true
+    this.#options.onFail()
     return false
+  }
+
+  /** One attempt, which ends in time whatever the probe does. */
+  async #ask(signal: AbortSignal): Promise<Answer> {
+    const { clock, probe } = this.#options
+    const timeout = timeoutOf(this.check)
+    const late = new AbortController()
+    const { promise, resolve } = Promise.withResolvers<Answer>()
+    using _timer = clock.setTimeout(() => {
+      resolve({ ok: false, answer: `no answer within ${duration(timeout)}` })
+      late.abort(new DOMException('the attempt takes too long', 'TimeoutError'))
+    }, timeout)
+    const probing = async () => resolve(await probe(this.check, AbortSignal.any([signal, late.signal])))
+    probing().catch((error) =>
+      resolve({ ok: false, answer: error instanceof Error ? error.message : String(error) }),
+    )
+    return await promise
   }
 
   #tell(): void {

@@ -1,5 +1,5 @@
 /** Something that must hold before a client runs. No check at all is the empty list. */
-export type Check = TcpCheck
+export type Check = (TcpCheck | UdpCheck | HttpCheck | ExecCheck | LogCheck) & { timing?: CheckTiming }
 
 /** A connection to this port is accepted. */
 export interface TcpCheck {
@@ -7,10 +7,71 @@ export interface TcpCheck {
   port: number
 }
 
-/** What a probe found; a failure says why in a word or two: `refused`. */
-export type Answer = { readonly ok: true } | { readonly ok: false; readonly answer: string }
+/** A socket is bound to this port: nothing can be learned by sending, since a server need not answer. */
+export interface UdpCheck {
+  kind: 'udp'
+  port: number
+}
 
-/** What a check is called, as people write it; equal checks have equal names. */
+/** A GET of this path is answered with one of these statuses; 200 to 399 unless said. */
+export interface HttpCheck {
+  kind: 'http'
+  port: number
+  path: string
+  status?: readonly number[]
+}
+
+/** A command in the container exits with 0. */
+export interface ExecCheck {
+  kind: 'exec'
+  args: readonly string[]
+}
+
+/** A line of its output matches. */
+export interface LogCheck {
+  kind: 'log'
+  pattern: string
+  flags?: string
+}
+
+/** Milliseconds. */
+export interface CheckTiming {
+  /** Of one attempt. */
+  timeout?: number
+  /** From one attempt's failure to the next attempt, instead of the growing delays. */
+  interval?: number
+  /** When a check that fails has failed for good, counted from its beginning; never unless said. */
+  failsAfter?: number
+}
+
+/** What a probe found; a failure says why in a word or two: `refused`. */
+export type Answer =
+  | { readonly ok: true }
+  /** `final`: trying again is of no use. */
+  | { readonly ok: false; readonly answer: string; readonly final?: boolean }
+
+/** What a check is called, as people write it. */
 export function nameOf(check: Check): string {
-  return `${check.port}/${check.kind}`
+  switch (check.kind) {
+    case 'http':
+      return `${check.port}/http ${check.path}`
+    case 'exec':
+      return `exec ${check.args.join(' ')}`
+    case 'log':
+      return `log /${check.pattern}/${check.flags ?? ''}`
+    default:
+      return `${check.port}/${check.kind}`
+  }
+}
+
+/** Equal checks have equal keys. */
+export function keyOf(check: Check): string {
+  const { timeout, interval, failsAfter } = check.timing ?? {}
+  const status = check.kind === 'http' ? check.status : undefined
+  return JSON.stringify([
+    nameOf(check),
+    check.kind === 'exec' ? check.args : null,
+    status ?? null,
+    [timeout, interval, failsAfter],
+  ])
 }

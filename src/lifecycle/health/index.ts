@@ -1,8 +1,17 @@
 import type { Clock } from '../clock.ts'
-import { type Check, nameOf } from './check.ts'
+import { type Check, keyOf } from './check.ts'
 import { type CheckNews, CheckRun, type CheckState, type Probe } from './check-run.ts'
 
-export type { Answer, Check, TcpCheck } from './check.ts'
+export type {
+  Answer,
+  Check,
+  CheckTiming,
+  ExecCheck,
+  HttpCheck,
+  LogCheck,
+  TcpCheck,
+  UdpCheck,
+} from './check.ts'
 export type { CheckNews, CheckState, Probe } from './check-run.ts'
 
 /** A check as snapshots show it. */
@@ -26,6 +35,7 @@ export interface Wanted {
 interface Want {
   readonly runs: readonly CheckRun[]
   readonly passed: () => void
+  readonly failed: () => void
 }
 
 export interface HealthOptions {
@@ -49,10 +59,10 @@ export class Health {
     this.#onAnswer = onAnswer
   }
 
-  /** Calls `passed` once all of these checks have passed: at once if they have already. */
-  want(checks: readonly Check[], passed: () => void): Wanted {
+  /** Calls `passed` once all of these checks have passed: at once if they have already. `failed`: one has, for good. */
+  want(checks: readonly Check[], passed: () => void, failed: () => void = () => undefined): Wanted {
     const runs = [...new Set(checks.map((check) => this.#runOf(check)))]
-    const want: Want = { runs, passed }
+    const want: Want = { runs, passed, failed }
     this.#wants.add(want)
     for (const run of runs) run.begin()
     this.#settle(want)
@@ -64,7 +74,7 @@ export class Health {
       drop: () =>
         leave((run) => {
           run.giveUp()
-          this.#runs.delete(run.name)
+          this.#runs.delete(keyOf(run.check))
         }),
       expire: () => leave((run) => run.giveUp()),
       missing: () =>
@@ -101,15 +111,18 @@ export class Health {
   }
 
   #runOf(check: Check): CheckRun {
-    const known = this.#runs.get(nameOf(check))
+    const known = this.#runs.get(keyOf(check))
     if (known) return known
-    const run = new CheckRun(check, {
+    const run: CheckRun = new CheckRun(check, {
       clock: this.#clock,
       probe: this.#probe,
       onPass: () => this.#settleAll(),
       onAnswer: this.#onAnswer,
+      onFail: () => {
+        for (const { runs, failed } of [...this.#wants]) if (runs.includes(run)) failed()
+      },
     })
-    this.#runs.set(run.name, run)
+    this.#runs.set(keyOf(check), run)
     return run
   }
 

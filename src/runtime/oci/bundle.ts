@@ -27,7 +27,7 @@ export function bundleConfig(
   context: BundleContext,
   spec: ContainerSpec,
   resolved: { user: ContainerUser; env: readonly string[]; overlay: string },
-): unknown {
+): { process: object; [key: string]: unknown } {
   const { user, env, overlay } = resolved
   const openFiles = Math.min(openFilesLimit, context.openFilesAllowed)
   const { seccomp } = context

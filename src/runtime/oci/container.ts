@@ -15,11 +15,12 @@ import { join } from 'node:path'
 import { makePipe } from '../../../netns/kernel/index.ts'
 import { MoorageError } from '../../errors.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../logs/index.ts'
-import type { ContainerSpec, Exit } from '../runtime.ts'
+import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../runtime.ts'
 import { type BundleContext, bundleConfig } from './bundle.ts'
 import { processesIn, removeCgroup } from './cgroups.ts'
 import { checkCommand } from './command.ts'
 import { defaultPath } from './container-defaults.ts'
+import { Exec } from './exec.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
 import { cgroupName, type RuntimePaths } from './paths.ts'
 import { RootView } from './root-view.ts'
@@ -50,7 +51,11 @@ export class Container {
   readonly #events: ContainerEvents
   readonly #bundle: string
   readonly #removed = Promise.withResolvers<void>()
+  readonly #execs = new Map<string, Exec>()
   #rootfs: Rootfs | undefined
+  #user: ContainerUser | undefined
+  /** Of its config.json. */
+  #process: object | undefined
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
   #pid: number | undefined
@@ -105,6 +110,41 @@ export class Container {
     this.signal('SIGKILL')
   }
 
+  /**
+   * Runs a command besides its own, as the same user, to its end.
+   *
+   * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED
+   */
+  async exec(name: string, spec: ExecSpec): Promise<ExecExit> {
+    const { paths, tool } = this.#context
+    const { id } = this.#spec
+    if (this.#pid === undefined || this.#ended || !this.#user) {
+      throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it does not run' })
+    }
+    using root = new RootView(join(this.#bundle, 'rootfs'), this.#spec.mounts)
+    checkCommand(root, { ...this.#spec, args: spec.args }, this.#user)
+    const exec = new Exec({
+      tool,
+      state: paths.state,
+      bundle: this.#bundle,
+      id,
+      exec: name,
+      spec,
+      process: { ...this.#process, args: spec.args },
+      onProblem: (error) => this.#events.problem(`write the log of a command in ${id}`, error),
+    })
+    this.#execs.set(name, exec)
+    try {
+      return await exec.run()
+    } finally {
+      this.#execs.delete(name)
+    }
+  }
+
+  killExec(name: string): void {
+    this.#execs.get(name)?.kill()
+  }
+
   #prepare(): void {
     const target = join(this.#bundle, 'rootfs')
     mkdirSync(target)
@@ -114,7 +154,9 @@ export class Container {
     const user = resolveUser(root, this.#spec.user, this.#spec.image)
     checkCommand(root, this.#spec, user)
     const env = completeEnvironment(this.#spec.env, user)
+    this.#user = user
     const config = bundleConfig(this.#context, this.#spec, { user, env, overlay: rootfs.overlay })
+    this.#process = config.process
     writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config), { flush: false })
   }
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { asMoorageError } from '../../errors.ts'
+import { asMoorageError, MoorageError } from '../../errors.ts'
 import type { ContainerSpec } from '../runtime.ts'
 import type { SeccompSetting } from './bundle.ts'
 import { favourCgroupMoves, unfavourCgroupMoves } from './cgroup-moves.ts'
@@ -42,6 +42,16 @@ function start(context: ContainerContext, spec: ContainerSpec): void {
   void container.removed.then(() => containers.delete(id))
   if (closing) container.kill()
   container.start()
+}
+
+async function exec({ id, exec, spec }: Extract<ToLauncher, { type: 'exec' }>): Promise<void> {
+  try {
+    const container = containers.get(id)
+    if (container === undefined) throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it has ended' })
+    tell({ type: 'execEnded', exec, ...(await container.exec(exec, spec)) })
+  } catch (error) {
+    tell({ type: 'execFailed', exec, error: asMoorageError(error).toJSON() })
+  }
 }
 
 /** The daemon has closed us, or is gone: what it has started ends with it. */
@@ -98,7 +108,9 @@ async function main(): Promise<void> {
     handle = (message) => {
       if (message.type === 'start') start(context, message.spec)
       else if (message.type === 'signal') containers.get(message.id)?.signal(message.name)
-      else containers.get(message.id)?.kill()
+      else if (message.type === 'kill') containers.get(message.id)?.kill()
+      else if (message.type === 'exec') void exec(message)
+      else containers.get(message.id)?.killExec(message.exec)
     }
     // Nobody waits for it: the first containers start without.
     favoured = favourCgroupMoves(instance, join(paths.root, 'cgroup'), givingUp.signal)

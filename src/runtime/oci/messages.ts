@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { WireError } from '../../errors.ts'
-import type { ContainerSpec } from '../runtime.ts'
+import type { ContainerSpec, ExecExit, ExecSpec } from '../runtime.ts'
 
 /** What the daemon tells the launcher: one JSON object a line on its stdin, whose end means that the daemon is gone. */
 export type ToLauncher =
@@ -8,6 +8,9 @@ export type ToLauncher =
   | { type: 'signal'; id: string; name: string }
   /** Ends a container that may not have started yet. */
   | { type: 'kill'; id: string }
+  /** Runs a command in a container; `exec` is unique. */
+  | { type: 'exec'; id: string; exec: string; spec: ExecSpec }
+  | { type: 'killExec'; id: string; exec: string }
 
 /** What the launcher tells the daemon, the same way on its stdout. */
 export type FromLauncher =
@@ -18,6 +21,8 @@ export type FromLauncher =
   /** No process of the container exists, nor any trace of it. */
   | { type: 'failed'; id: string; error: WireError }
   | { type: 'exited'; id: string; code: number; signal: string | null }
+  | ({ type: 'execEnded'; exec: string } & ExecExit)
+  | { type: 'execFailed'; exec: string; error: WireError }
   /** Something that nobody waits for went wrong. */
   | { type: 'problem'; what: string; reason: string }
 

@@ -1,5 +1,5 @@
 import { errorFromWire, MoorageError } from '../../errors.ts'
-import type { ContainerSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
+import type { ContainerSpec, ExecExit, ExecSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
 import { LauncherProcess } from './launcher-process.ts'
 import type { FromLauncher } from './messages.ts'
 import { recoverContainers } from './recover.ts'
@@ -36,6 +36,8 @@ class OciRuntime implements Runtime {
   readonly name = 'oci'
   readonly #options: OciRuntimeOptions
   readonly #orders = new Map<string, Order>()
+  readonly #execs = new Map<string, PromiseWithResolvers<ExecExit>>()
+  #execCounter = 0
   #launcher: Promise<LauncherProcess> | undefined
   #closed: Promise<void> | undefined
   #cleaning: Promise<void> = Promise.resolve()
@@ -80,8 +82,35 @@ class OciRuntime implements Runtime {
         signal: async (name) => {
           if (this.#orders.get(id) === order) launcher.send({ type: 'signal', id, name })
         },
+        exec: (spec, { signal } = {}) => this.#exec(launcher, id, spec, signal),
       }
     } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  async #exec(
+    launcher: LauncherProcess,
+    id: string,
+    spec: ExecSpec,
+    signal: AbortSignal | undefined,
+  ): Promise<ExecExit> {
+    signal?.throwIfAborted()
+    if (!this.#orders.has(id)) throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it has ended' })
+    this.#execCounter += 1
+    const exec = String(this.#execCounter)
+    const ended = Promise.withResolvers<ExecExit>()
+    this.#execs.set(exec, ended)
+    const cancel = () => launcher.send({ type: 'killExec', id, exec })
+    signal?.addEventListener('abort', cancel, { once: true })
+    launcher.send({ type: 'exec', id, exec, spec })
+    try {
+      return await ended.promise
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error
+    } finally {
+      this.#execs.delete(exec)
       signal?.removeEventListener('abort', cancel)
     }
   }
@@ -132,6 +161,12 @@ class OciRuntime implements Runtime {
       return
     }
     if (message.type === 'ready' || message.type === 'unusable') return
+    if (message.type === 'execEnded' || message.type === 'execFailed') {
+      const ended = this.#execs.get(message.exec)
+      if (message.type === 'execFailed') ended?.reject(errorFromWire(message.error))
+      else ended?.resolve({ code: message.code, signal: message.signal, output: message.output })
+      return
+    }
     const order = this.#orders.get(message.id)
     if (message.type === 'started') {
       order?.started.resolve(message.pid)
@@ -146,6 +181,9 @@ class OciRuntime implements Runtime {
   async #cleanUp(words: string): Promise<void> {
     const orphans = [...this.#orders]
     this.#orders.clear()
+    for (const { reject } of this.#execs.values()) {
+      reject(new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason: words || 'killed' }))
+    }
     try {
       const { killed } = await recoverContainers(this.#options)
       this.#options.logger?.warn({ killed, words }, 'the launcher has ended unasked')

@@ -1,0 +1,44 @@
+/** How each kind of health check is tried. */
+import type { Answer, Check } from '../../lifecycle/index.ts'
+import { probeExec } from './exec.ts'
+import { probeHttp } from './http.ts'
+import { LogProbe } from './log.ts'
+import { probeTcp, probeUdp } from './port.ts'
+import type { ProbeTarget } from './target.ts'
+
+export type { ProbeTarget } from './target.ts'
+
+/** The probes of one running container. */
+export interface Probes extends Disposable {
+  probe(check: Check, signal: AbortSignal): Promise<Answer>
+}
+
+export function probesOf(target: ProbeTarget): Probes {
+  // A log is read once for each pattern, however often that is asked for.
+  const logs = new Map<string, LogProbe>()
+  const logProbe = (pattern: string, flags: string) => {
+    const key = `${flags}/${pattern}`
+    const known = logs.get(key) ?? new LogProbe(target, pattern, flags)
+    logs.set(key, known)
+    return known
+  }
+  return {
+    async probe(check, signal) {
+      switch (check.kind) {
+        case 'tcp':
+          return probeTcp(target, check.port, signal)
+        case 'udp':
+          return probeUdp(target, check.port)
+        case 'http':
+          return probeHttp(target, check, signal)
+        case 'exec':
+          return probeExec(target, check, signal)
+        case 'log':
+          return logProbe(check.pattern, check.flags ?? '').probe(signal)
+      }
+    },
+    [Symbol.dispose]() {
+      for (const log of logs.values()) log[Symbol.dispose]()
+    },
+  }
+}

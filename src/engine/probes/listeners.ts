@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises'
+
+/** A socket that waits for others, as the kernel lists it. */
+export interface Listener {
+  readonly port: number
+  /** Only the container itself reaches it. */
+  readonly loopback: boolean
+}
+
+/** proc(5), /proc/net/tcp: the state LISTEN. A UDP socket that is bound to no peer has the state CLOSE. */
+const waiting = { tcp: '0A', udp: '07' } as const
+
+/**
+ * The sockets that wait for others in the network namespace of a process; none once it has gone.
+ *
+ * @see proc_net(5): addresses are hexadecimal, in the byte order of the host, four bytes at a time
+ */
+export async function listenersOf(pid: number, protocol: 'tcp' | 'udp'): Promise<Listener[]> {
+  const [four, six] = await Promise.all([
+    table(`/proc/${pid}/net/${protocol}`),
+    table(`/proc/${pid}/net/${protocol}6`),
+  ])
+  return [...four, ...six].flatMap((line) => {
+    const [, local = '', , state] = line.trim().split(/\s+/)
+    const [address = '', port = ''] = local.split(':')
+    if (state !== waiting[protocol]) return []
+    return [{ port: Number.parseInt(port, 16), loopback: isLoopback(address) }]
+  })
+}
+
+/** 127.0.0.0/8, ::1, and 127.0.0.0/8 as IPv6 has it; the hosts that this runs on are little-endian. */
+export function isLoopback(address: string): boolean {
+  if (address.length === 8) return address.endsWith('7F')
+  return (
+    address === '00000000000000000000000001000000' ||
+    (address.startsWith('0000000000000000FFFF0000') && address.endsWith('7F'))
+  )
+}
+
+async function table(path: string): Promise<string[]> {
+  try {
+    return (await readFile(path, 'utf8')).split('\n').slice(1, -1)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // ESRCH, EINVAL: it went between the open and the read.
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EINVAL') return []
+    throw error
+  }
+}

@@ -1,0 +1,73 @@
+import type { Answer } from '../../lifecycle/index.ts'
+import { readLog } from '../../logs/index.ts'
+import { Lines } from './lines.ts'
+import { type Matcher, openMatcher } from './matcher.ts'
+import type { ProbeTarget } from './target.ts'
+
+/** One attempt is a wait: the answer comes when the line does, not at the next attempt. */
+const attempt = 500
+
+/** Reads a run's output, from the start, until a line matches. */
+export class LogProbe implements Disposable {
+  readonly #stop = new AbortController()
+  readonly #matched = Promise.withResolvers<void>()
+  #lines = 0
+  #found = false
+  #failure: string | undefined
+
+  constructor(target: ProbeTarget, pattern: string, flags: string) {
+    void this.#follow(target, pattern, flags).catch((error) => {
+      if (!this.#stop.signal.aborted) this.#fail(String(error))
+    })
+  }
+
+  async probe(signal: AbortSignal): Promise<Answer> {
+    await this.#wait(signal)
+    if (this.#found) return { ok: true }
+    if (this.#failure !== undefined) return { ok: false, answer: this.#failure, final: true }
+    return { ok: false, answer: `none of ${this.#lines} lines matches` }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort()
+    this.#matched.resolve()
+  }
+
+  async #follow({ logs, ended }: ProbeTarget, pattern: string, flags: string): Promise<void> {
+    using matcher: Matcher = openMatcher(pattern, flags)
+    const streams = { stdout: new Lines(), stderr: new Lines() }
+    const { signal } = this.#stop
+    for await (const { stream, data } of readLog(logs, { signal, ended })) {
+      if (await this.#match(matcher, streams[stream].add(data))) return
+    }
+    // A last line that nothing ended.
+    for (const lines of Object.values(streams)) if (await this.#match(matcher, lines.rest())) return
+  }
+
+  async #match(matcher: Matcher, lines: readonly string[]): Promise<boolean> {
+    if (lines.length === 0) return false
+    const found = await matcher.match(lines)
+    if (this.#stop.signal.aborted) return true
+    if (found === 'too slow') {
+      this.#fail('the pattern takes too long on one line: write it without nested repetitions')
+      return true
+    }
+    this.#lines += lines.length
+    this.#found ||= found
+    if (found) this.#matched.resolve()
+    return found
+  }
+
+  #fail(reason: string): void {
+    this.#failure = reason
+    this.#matched.resolve()
+  }
+
+  async #wait(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, attempt)
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    await Promise.race([this.#matched.promise, promise])
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,39 @@
+import type { Check } from './check.ts'
+
+/** Most services listen within a few milliseconds of their start, so the first checks come quickly. */
+const firstDelay = 2
+const quickDelay = 3
+const quickFor = 200
+/** An exec check is a process: those come neither so early nor so often. */
+const firstExecDelay = 100
+const factor = 1.5
+const longestDelay = 1_000
+
+/** How long to wait before the first attempt, in milliseconds. */
+export function delayBefore({ kind }: Check): number {
+  return kind === 'exec' ? firstExecDelay : firstDelay
+}
+
+/**
+ * How long to wait after a failed attempt, in milliseconds: 3 ms steps at first (for latency, close steps beat an
+ * early backoff), then each 1.5 times the one before, 1 s at most. A check that has an interval keeps to that.
+ */
+export function delayAfter(check: Check, elapsed: number, previous: number): number {
+  const { interval } = check.timing ?? {}
+  if (interval !== undefined) return interval
+  if (check.kind !== 'exec' && elapsed < quickFor) return quickDelay
+  return Math.min(Math.max(previous, quickDelay) * factor, longestDelay)
+}
+
+const timeouts: Record<Check['kind'], number> = {
+  tcp: 1_000,
+  udp: 1_000,
+  http: 5_000,
+  exec: 10_000,
+  log: 1_000,
+}
+
+/** How long one attempt may take, in milliseconds. */
+export function timeoutOf({ kind, timing }: Check): number {
+  return timing?.timeout ?? timeouts[kind]
+}

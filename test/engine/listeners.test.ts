@@ -1,0 +1,48 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import t from 'tap'
+import { isLoopback, listenersOf } from '../../src/engine/probes/listeners.ts'
+
+t.test('sockets that wait are seen, and whether only their own host reaches them', async (t) => {
+  for (const [host, loopback] of [
+    ['0.0.0.0', false],
+    ['127.0.0.1', true],
+    ['127.0.0.9', true],
+    ['::', false],
+    ['::1', true],
+  ] as const) {
+    const server = createServer().listen(0, host)
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const found = (await listenersOf(process.pid, 'tcp')).filter((one) => one.port === port)
+    t.strictSame(found, [{ port, loopback }], `tcp ${host}`)
+    server.close()
+
+    const udp = createSocket({
+      type: host.includes(':') ? 'udp6' : 'udp4',
+      ipv6Only: host.includes(':'),
+    }).bind(0, host)
+    await once(udp, 'listening')
+    const bound = udp.address().port
+    const seen = (await listenersOf(process.pid, 'udp')).filter((one) => one.port === bound)
+    t.strictSame(seen, [{ port: bound, loopback }], `udp ${host}`)
+    udp.close()
+  }
+})
+
+t.test('a connected socket is none, nor has a process that is gone any', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = createSocket('udp4')
+  client.connect(port, '127.0.0.1')
+  await once(client, 'connect')
+  const own = client.address().port
+  t.notOk((await listenersOf(process.pid, 'udp')).some((one) => one.port === own))
+  client.close()
+  server.close()
+  t.strictSame(await listenersOf(2 ** 22 + 1, 'tcp'), [])
+  t.equal(isLoopback('0000000000000000FFFF00000100007F'), true, '::ffff:127.0.0.1')
+  t.equal(isLoopback('0000000000000000FFFF00000100000A'), false, '::ffff:10.0.0.1')
+})
