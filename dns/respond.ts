@@ -147,8 +147,12 @@ function answerNode(reply: Reply, knowledge: Knowledge, node: NameNode): void {
   let code: number = rcode.NOERROR
   if (query.type === recordType.SOA && atTop) {
     addSoa(reply, query.nameLength > 1 ? headerSize : 0, knowledge.names.serial, zone.ttl, 'answers')
-  } else if (query.type === recordType.NS && atTop && zone.kind !== 'localhost') addNs(reply, zone.ttl)
-  else code = addAnswers(reply, knowledge, node)
+  } else if (query.type === recordType.NS && atTop && zone.kind !== 'localhost') {
+    addNs(reply, zone.ttl)
+    // The server that is named there is the zone's own name: what a client would ask for next (RFC 1034, 4.3.2).
+    if (node.a !== undefined) addHelp(reply, node.wire, node.a)
+    if (node.aaaa !== undefined) addHelp(reply, node.wire, node.aaaa)
+  } else code = addAnswers(reply, knowledge, node)
   if (reply.answers === 0 && !reply.overflow) addZoneSoa(reply, knowledge.names, zone)
   finish(reply, knowledge, flag.AA, code)
 }
