@@ -61,8 +61,9 @@ function expect(what: string, found: unknown, wanted: unknown): void {
 }
 
 /** The first time, Redis is fetched and unpacked, which takes a while: say so. */
-function tellOfImages({ kind, name, state, detail }: ProgressEvent): void {
-  if (kind === 'image' && state === 'running') console.log(`  ${name}: ${detail ?? state}`)
+function tellOfImages(event: ProgressEvent): void {
+  if (event.kind !== 'image' || event.state !== 'running') return
+  console.log(`  ${event.name}: ${event.detail ?? event.state}`)
 }
 
 async function tutorial(): Promise<void> {

@@ -22,16 +22,24 @@ export {
   type Tunnel,
 } from './client/index.ts'
 export type {
+  CheckProgress,
   DirectoryFilter,
   Duration,
+  EventsEvent,
+  ExecProgress,
   ExposedPort,
+  ImageProgress,
+  LeaseProgress,
   LogEvent,
+  MissedEvent,
   PortForward,
   Problem,
   ProgressEvent,
   RunRow,
+  ServiceProgress,
   ServiceRow,
   Status,
   StreamEvent,
+  WaitProgress,
 } from './definition/index.ts'
 export { type ErrorCode, ExecError, HealthError, MoorageError } from './errors.ts'

@@ -52,6 +52,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/logs.ts'),
   },
   {
+    name: 'events',
+    summary: 'what goes on in the daemon, as it happens',
+    load: () => import('./commands/events.ts'),
+  },
+  {
     name: 'inspect',
     summary: 'everything about a service or a run, as JSON',
     load: () => import('./commands/inspect.ts'),

@@ -1,9 +1,9 @@
-import type { DirectoryFilter, Status } from '../definition/index.ts'
+import type { DirectoryFilter, EventsEvent, MissedEvent, ProgressEvent, Status } from '../definition/index.ts'
 import { CacheVolume } from './cache-volume.ts'
 import { Container } from './container.ts'
 import { HostDirectory } from './host-directory.ts'
 import { notYet } from './not-yet.ts'
-import { type CallContext, type Session, signalOf } from './session.ts'
+import { type CallContext, eventsOf, type Session, signalOf, target } from './session.ts'
 
 /** What this machine gives: read by this process, never by the daemon. */
 export interface Host {
@@ -49,8 +49,31 @@ export class Moorage implements AsyncDisposable {
   secret(..._: unknown[]): never {
     return notYet('secret (F28)')
   }
-  events(..._: unknown[]): never {
-    return notYet('events (F32)')
+
+  /**
+   * What goes on in the daemon, for all its callers: what is kept of it, and then live, until the iteration is left.
+   * The first item names the log; resume with `{ since: seq, log }` of the last event that was seen. A `missed` item
+   * says that so many events are gone, since they were not read in time.
+   *
+   * @param options.since - after this event; `latest`: only what comes. Everything that is kept, unless said
+   * @throws MoorageError CANCELLED, DAEMON_UNREACHABLE
+   * @example
+   * for await (const event of moorage.events({ since: 'latest' }))
+   *   if (event.type === 'progress' && event.kind === 'service') console.log(event.name, event.state)
+   */
+  async *events({
+    since,
+    log,
+    ...context
+  }: CallContext & { since?: number | 'latest'; log?: string } = {}): AsyncGenerator<
+    ProgressEvent | EventsEvent | MissedEvent
+  > {
+    const query = { follow: '1', since: since === undefined ? undefined : String(since), log }
+    const signal = signalOf(this.#session, context)
+    const events = this.#session.transport.stream('GET', target('events', query), undefined, { signal })
+    for await (const event of eventsOf(events)) {
+      if (event.type === 'progress' || event.type === 'events' || event.type === 'missed') yield event
+    }
   }
 
   /** What runs, why, and what is wrong. */

@@ -6,8 +6,12 @@ import { asMoorageError, MoorageError } from '../errors.ts'
 /** How often a silent stream shows that it lives. */
 const heartbeatInterval = 10_000
 
-/** What a client may leave unread before its stream waits for it. */
-const bufferLimit = 1024 * 1024
+/** What a client may leave unread before its stream waits for it, or before it is not told of progress any more. */
+const outputLimit = 1024 * 1024
+export const progressLimit: number = 128 * 1024
+
+/** Many streams tell the same event: it is written out once. */
+const written = new WeakMap<StreamEvent, string>()
 
 /**
  * One open request as a stream of events: the caller's interest, which ends when the request does.
@@ -17,8 +21,8 @@ export interface EventStream {
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
   send(event: StreamEvent): void
-  /** Resolves when the client has read enough for more. */
-  drained(): Promise<void>
+  /** Resolves when the client has left less than `limit` bytes unread. */
+  drained(limit?: number): Promise<void>
 }
 
 /**
@@ -40,16 +44,27 @@ export async function streamEvents(
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'moorage-version': version })
   response.flushHeaders()
 
+  let missed = 0
   const send = (event: StreamEvent) => {
-    if (!response.destroyed && !response.writableEnded) response.write(`${JSON.stringify(event)}\n`)
+    if (response.destroyed || response.writableEnded) return
+    // Whoever does not read must not fill the memory: it is told how much it was not told.
+    if (event.type === 'progress' && response.writableLength >= progressLimit) {
+      missed += 1
+      return
+    }
+    if (missed > 0) response.write(lineOf({ type: 'missed', count: missed }))
+    missed = 0
+    response.write(lineOf(event))
   }
-  const heartbeat = setInterval(() => send({ type: 'heartbeat' }), heartbeatInterval)
+  const heartbeat = setInterval(() => {
+    if (response.writableLength === 0) send({ type: 'heartbeat' })
+  }, heartbeatInterval)
   try {
     const last = await work({
       signal: gone.signal,
       send,
-      async drained() {
-        if (response.writableLength < bufferLimit || response.destroyed) return
+      async drained(limit = outputLimit) {
+        if (response.writableLength < limit || response.destroyed) return
         await once(response, 'drain', { signal: gone.signal })
       },
     })
@@ -60,4 +75,11 @@ export async function streamEvents(
     clearInterval(heartbeat)
     response.end()
   }
+}
+
+function lineOf(event: StreamEvent): string {
+  if (event.type !== 'progress') return `${JSON.stringify(event)}\n`
+  const line = written.get(event) ?? `${JSON.stringify(event)}\n`
+  written.set(event, line)
+  return line
 }

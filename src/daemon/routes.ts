@@ -3,6 +3,7 @@ import { apiVersion, type Status } from '../definition/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { MoorageError } from '../errors.ts'
 import { type EventStream, streamEvents } from './event-stream.ts'
+import { type EventsQuery, sendEvents } from './events.ts'
 import type { Pins } from './pins.ts'
 import { blobDigest, blobsRequest, evaluateRequest, parse, resolveRequest, startRequest } from './schemas.ts'
 import type { Sessions } from './sessions.ts'
@@ -101,6 +102,14 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
       }
       return undefined
     })
+  })
+
+  app.get('/v1/events', (request, reply) =>
+    stream(reply, (events) => sendEvents(engine.events, events, request.query as EventsQuery)),
+  )
+  app.get('/v1/history/:id', async (request) => {
+    const { network } = request.query as Query
+    return { apiVersion, events: engine.history(idOf(request), network) }
   })
 
   app.get('/v1/runs', async () => ({ apiVersion, runs: engine.runs() }))

@@ -1,5 +1,8 @@
 import type { WireError } from '../errors.ts'
 import type { Definition, ExposedPort, ServiceOptions } from './operations.ts'
+import type { EventsEvent, MissedEvent, ProgressEvent, ServiceState } from './progress.ts'
+
+export type * from './progress.ts'
 
 /**
  * What travels between client and daemon besides the definition: requests, stream events and status rows.
@@ -74,22 +77,15 @@ export interface ResolveAnswer {
   ports?: ExposedPort[]
 }
 
-export type StreamEvent = ProgressEvent | LogEvent | ResultEvent | ErrorEvent | HeartbeatEvent | SessionEvent
-
-export type ProgressState = 'waiting' | 'running' | 'healthy' | 'done' | 'cached' | 'failed'
-
-/** One step of the work: an image, a command or a service, by the state that it has now. */
-export interface ProgressEvent {
-  type: 'progress'
-  time: number
-  /** The step's label, or the image reference. */
-  id: string
-  kind: 'image' | 'exec' | 'service'
-  /** For people: the command, the image, the alias. */
-  name: string
-  state: ProgressState
-  detail?: string
-}
+export type StreamEvent =
+  | ProgressEvent
+  | EventsEvent
+  | MissedEvent
+  | LogEvent
+  | ResultEvent
+  | ErrorEvent
+  | HeartbeatEvent
+  | SessionEvent
 
 /** A piece of a run's output, as its bytes in base64. */
 export interface LogEvent {
@@ -127,8 +123,6 @@ export interface SessionEvent {
   type: 'session'
   id: string
 }
-
-export type ServiceState = 'pending' | 'starting' | 'ready' | 'grace' | 'stopping' | 'stopped' | 'failed'
 
 export interface ServiceRow {
   /** The first 12 characters of the label. */

@@ -1,4 +1,4 @@
-import type { Lease } from '../lifecycle/index.ts'
+import type { Lease, StateName } from '../lifecycle/index.ts'
 import { checksOf } from './checks.ts'
 import type { Caller, EngineContext } from './context.ts'
 import type { PlannedBinding, PlannedExec, PlannedService } from './plan.ts'
@@ -23,7 +23,12 @@ export interface AcquireService {
 export async function acquireService(context: EngineContext, wanted: AcquireService): Promise<Lease> {
   const { service, network, holder, alias, caller } = wanted
   const { exec, options } = service
-  return context.services.acquire(serviceKey(network, exec), serviceDriver(context, service, network), {
+  const key = serviceKey(network, exec)
+  const waits = (detail: string) =>
+    context.tell.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
+  const { state } = context.services.get(key) ?? {}
+  if (state !== 'ready' && state !== 'grace') waits(waitWords[state ?? 'stopped'] ?? 'its start')
+  return context.services.acquire(key, serviceDriver(context, service, network), {
     holder,
     checks: checksOf(service),
     signal: caller.signal,
@@ -32,17 +37,16 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
     ...(options.startTimeout === undefined ? {} : { startTimeout: options.startTimeout }),
     ...(options.stopTimeout === undefined ? {} : { stopTimeout: options.stopTimeout }),
     ...(options.stopSignal === undefined ? {} : { stopSignal: options.stopSignal }),
-    onProgress: ({ state, detail }) =>
-      caller.onEvent({
-        type: 'progress',
-        time: Date.now(),
-        id: exec.label,
-        kind: 'service',
-        name: alias ?? exec.customName ?? exec.root.name,
-        state,
-        ...(detail === undefined ? {} : { detail }),
-      }),
+    onProgress: (progress) => {
+      if (progress.state === 'waiting') waits(progress.detail ?? 'its start')
+    },
   })
+}
+
+/** What one who wants a service waits for, where that is not plain. */
+const waitWords: Partial<Record<StateName, string>> = {
+  starting: 'its start, which is under way',
+  stopping: 'the end of its earlier run',
 }
 
 /**

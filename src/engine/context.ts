@@ -3,6 +3,8 @@ import type { Images } from '../images/index.ts'
 import type { Flights, Services } from '../lifecycle/index.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/index.ts'
+import type { EventLog } from './events/event-log.ts'
+import type { Teller } from './events/teller.ts'
 import type { Networks } from './networks.ts'
 import type { RunRecords } from './run-records.ts'
 
@@ -15,6 +17,9 @@ export interface EngineContext {
   readonly services: Services
   readonly networks: Networks
   readonly records: RunRecords
+  /** What goes on, for everybody who wants to know. */
+  readonly events: EventLog
+  readonly tell: Teller
   /** Work that nobody waits for, but the engine before it closes; its failure is logged. */
   background(what: string, work: Promise<unknown>): void
   /** `log(level, message, fields)`; pino in the daemon. */

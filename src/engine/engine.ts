@@ -8,6 +8,7 @@ import {
   type LogEvent,
   type NetworkRow,
   type Problem,
+  type ProgressEvent,
   type ResolveAnswer,
   type ResolveRequest,
   type ResultEvent,
@@ -26,6 +27,10 @@ import { acquireService, serviceKey } from './bindings.ts'
 import type { Caller, EngineContext, EngineLog } from './context.ts'
 import { receiveDirectory } from './directories.ts'
 import { evaluateExec } from './evaluate.ts'
+import { EventLog } from './events/event-log.ts'
+import { Follower } from './events/follower.ts'
+import { inOrder } from './events/stories.ts'
+import { createTeller } from './events/teller.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { createNetworks, defaultNetwork } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
@@ -33,6 +38,7 @@ import { type PlannedExec, type PlannedService, planExec, type Sources } from '.
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
 import { RunRecords } from './run-records.ts'
+import { imagesOf, labelsOf } from './subjects.ts'
 
 export interface EngineOptions {
   /** What is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */
@@ -55,6 +61,8 @@ export interface Engine extends AsyncDisposable {
   readonly runtime: string
   /** What an earlier daemon had left, removed at the start. */
   readonly recovered: readonly string[]
+  /** What goes on. */
+  readonly events: EventLog
   evaluate(request: EvaluateRequest, caller: Caller): Promise<ResultEvent>
   /** Starts a service and holds it for `holder` until the lease is released. */
   start(request: StartRequest, holder: string, caller: Caller): Promise<{ lease: Lease; row: ServiceRow }>
@@ -64,6 +72,8 @@ export interface Engine extends AsyncDisposable {
   services(): ServiceRow[]
   service(id: string, network?: string): ServiceRow
   runs(): RunRow[]
+  /** What is remembered of a service or a run: the events of its last lives. @throws MoorageError SERVICE_NOT_FOUND */
+  history(id: string, network?: string): ProgressEvent[]
   networks(): NetworkRow[]
   problems(): Problem[]
   /** How much is going on: services that live, and runs. */
@@ -142,10 +152,13 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       pending.add(tracked)
       void tracked.then(() => pending.delete(tracked))
     }
-    const images = createImages({ store })
+    const events = new EventLog()
+    const tell = createTeller(events)
+    const images = createImages({ store, onNews: tell.image })
     releases.add('close the images', () => images.close())
     const services = createServices({
       clock: systemClock,
+      onNews: tell.service,
       ...(grace === undefined ? {} : { defaultGrace: grace }),
       ...(timeoutScale === undefined ? {} : { timeoutScale }),
     })
@@ -159,6 +172,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       services,
       networks,
       records: new RunRecords(),
+      events,
+      tell,
       background,
       log,
     }
@@ -185,8 +200,13 @@ function engine(
   const closing = new AbortController()
   releases.add('close the tunnels', () => endpoints.close())
 
-  const plan = (definition: Definition, caller: Caller): Promise<PlannedExec> =>
-    planExec(definition, sourcesFor(context, caller))
+  /** Plans, and lets the follower watch all that the plan is about. */
+  const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
+    follower?.watch(imagesOf(definition))
+    const exec = await planExec(definition, sourcesFor(context, caller))
+    follower?.watch(labelsOf(exec))
+    return exec
+  }
 
   const rows = (): ServiceRow[] => services.list().map(serviceRow)
   const serviceOf = (id: string, network = defaultNetwork): ServiceRow => {
@@ -206,13 +226,16 @@ function engine(
     stateDirectory,
     runtime: context.runtime.name,
     recovered,
+    events: context.events,
     async evaluate(request, given) {
       const caller = bounded(given)
-      const exec = await plan(request.definition, caller)
+      const network = request.network ?? defaultNetwork
+      using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
+      const exec = await plan(request.definition, caller, follower)
       let following: Promise<void> | undefined
       const outcome = await evaluateExec(context, {
         exec,
-        network: request.network ?? defaultNetwork,
+        network,
         caller,
         ...(request.logs
           ? {
@@ -242,7 +265,9 @@ function engine(
     async start(request, holder, given) {
       const caller = bounded(given)
       const network = request.network ?? defaultNetwork
-      const service = { exec: await plan(request.definition, caller), options: request.service }
+      using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
+      const exec = await plan(request.definition, caller, follower)
+      const service = { exec, options: request.service }
       const lease = await acquireService(context, { service, network, holder, caller })
       return { lease, row: serviceOf(service.exec.label, network) }
     },
@@ -270,6 +295,15 @@ function engine(
     services: rows,
     service: serviceOf,
     runs: () => records.list().flatMap(({ kind, row }) => (kind === 'exec' ? [row] : [])),
+    history(id, network = defaultNetwork) {
+      const runs = records.list().map(({ row }) => ({ ...row, name: '', hostname: '', aliases: [] }))
+      // A service and a run of one label share their history; the service has the names.
+      const known = [...runs, ...rows()].filter((row) => row.network === network)
+      const labelled = new Map(known.map((row) => [row.label, row]))
+      const { label } = findRow([...labelled.values()], id, () => true, names)
+      const stories = context.events.stories.of(label, network)
+      return inOrder(stories.flatMap(({ states, holders }) => [...states, ...holders]))
+    },
     networks: () => networks.list().map(networkRow),
     problems: () => [],
     busy: () => rows().filter(isLive).length + flights.size,
@@ -376,30 +410,8 @@ function engine(
 
 function sourcesFor(context: EngineContext, caller: Caller): Sources {
   return {
-    async image(ref, pull) {
-      const tell = (state: 'running' | 'done' | 'failed', detail?: string) =>
-        caller.onEvent({
-          type: 'progress',
-          time: Date.now(),
-          id: ref,
-          kind: 'image',
-          name: ref,
-          state,
-          ...(detail === undefined ? {} : { detail }),
-        })
-      try {
-        const image = await context.images.resolve(ref, {
-          signal: caller.signal,
-          onProgress: (detail) => tell('running', detail),
-          ...(pull === undefined ? {} : { pull }),
-        })
-        tell('done', image.digest)
-        return image
-      } catch (error) {
-        tell('failed')
-        throw error
-      }
-    },
+    image: (ref, pull) =>
+      context.images.resolve(ref, { signal: caller.signal, ...(pull === undefined ? {} : { pull }) }),
     tree(digest) {
       if (!context.store.trees.has(digest)) throw new MoorageError('BLOB_MISSING', { digest })
       return context.store.trees.path(digest)
@@ -411,7 +423,7 @@ function isLive({ state }: ServiceRow): boolean {
   return state !== 'stopped' && state !== 'failed'
 }
 
-function names(row: ServiceRow): string[] {
+function names(row: Pick<ServiceRow, 'name' | 'hostname' | 'aliases'>): string[] {
   return [row.name, row.hostname, ...row.aliases]
 }
 

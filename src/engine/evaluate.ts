@@ -1,6 +1,5 @@
 import { rename, rm } from 'node:fs/promises'
-import type { StreamEvent } from '../definition/index.ts'
-import { MoorageError, moorageError } from '../errors.ts'
+import { asMoorageError, MoorageError, moorageError } from '../errors.ts'
 import type { Lease } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
 import type { RunningContainer } from '../runtime/runtime.ts'
@@ -40,7 +39,7 @@ export interface EvaluateExec {
 }
 
 /** What a flight tells each of its callers, late ones from the start. */
-type FlightProgress = { run: RunRecord } | { event: StreamEvent }
+type FlightProgress = { run: RunRecord }
 
 /** What a flight hands to each of its callers. */
 interface Flown {
@@ -59,7 +58,11 @@ export async function evaluateExec(context: EngineContext, wanted: EvaluateExec)
   // Before any service is thought of: a client whose result is there starts none.
   const stored = exec.noCache ? undefined : await storedOutcome(context, exec)
   if (stored) {
-    progress(caller, exec, 'cached')
+    context.tell.exec(exec, network, {
+      state: 'cached',
+      exitCode: stored.exitCode,
+      age: Math.max(0, Date.now() - (stored.cachedAt ?? 0)),
+    })
     return stored
   }
   const scope = exec.bindings.length > 0 ? network : '*'
@@ -70,21 +73,15 @@ export async function evaluateExec(context: EngineContext, wanted: EvaluateExec)
       (flight) => runOnce(context, exec, network, flight),
       {
         signal: caller.signal,
-        onProgress: (news) => {
-          if ('event' in news) return caller.onEvent(news.event)
-          known = news.run
+        onProgress: ({ run }) => {
+          known = run
           known.row.callers += 1
-          progress(caller, exec, 'running')
           onRun?.(known)
         },
       },
     )
     const release = flown.layer.hold()
-    progress(caller, exec, 'done')
     return { ...flown, cachedAt: undefined, release }
-  } catch (error) {
-    progress(caller, exec, 'failed')
-    throw error
   } finally {
     if (known) known.row.callers -= 1
   }
@@ -125,14 +122,41 @@ async function runOnce(
   context: EngineContext,
   exec: PlannedExec,
   networkName: string,
+  flying: Flying,
+): Promise<Flown> {
+  const tell = (what: Parameters<typeof context.tell.exec>[2]) => context.tell.exec(exec, networkName, what)
+  tell({ state: 'waiting' })
+  try {
+    const flown = await act(context, exec, networkName, {
+      ...flying,
+      report: (news) => {
+        const { address } = news.run.row
+        tell({ state: 'running', ...(address === null ? {} : { address }) })
+        flying.report(news)
+      },
+    })
+    tell({ state: 'done', exitCode: flown.exitCode })
+    return flown
+  } catch (error) {
+    const { code, details, message } = asMoorageError(error)
+    const exitCode = code === 'EXEC_FAILED' ? Number(details.exitCode) : undefined
+    tell({ state: 'failed', detail: message, ...(exitCode === undefined ? {} : { exitCode }) })
+    throw error
+  }
+}
+
+async function act(
+  context: EngineContext,
+  exec: PlannedExec,
+  networkName: string,
   { signal, report }: Flying,
 ): Promise<Flown> {
   const releases = new Releases()
   try {
     const { network, release } = await context.networks.use(networkName)
     releases.add('leave the network', release)
-    // The run belongs to all who ask for it: it goes on when the first of them has gone, and each sees its events.
-    const shared: Caller = { signal, onEvent: (event) => report({ event }) }
+    // The run belongs to all who ask for it: it goes on when the first of them has gone.
+    const shared: Caller = { signal, onEvent: () => undefined }
     const bind = () =>
       acquireBindings(context, {
         bindings: exec.bindings,
@@ -284,15 +308,4 @@ class LayerHolders {
   dropIfUnused(): void {
     if (this.#holders === 0) void this.#remove().catch(() => undefined)
   }
-}
-
-function progress(caller: Caller, exec: PlannedExec, state: 'running' | 'done' | 'cached' | 'failed'): void {
-  caller.onEvent({
-    type: 'progress',
-    time: Date.now(),
-    id: exec.label,
-    kind: 'exec',
-    name: exec.args.join(' '),
-    state,
-  })
 }

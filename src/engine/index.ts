@@ -2,3 +2,4 @@
 export type { Caller, EngineLog } from './context.ts'
 export { checkEverything, type Probe } from './doctor.ts'
 export { createEngine, type Engine, type EngineOptions } from './engine.ts'
+export type { EventLog } from './events/event-log.ts'

@@ -3,7 +3,7 @@ import type { ImageConfig, Store, StoredImage } from '../store/index.ts'
 import { buildFromPackages } from './packages.ts'
 import { parseReference, type Reference, type RegistryReference } from './reference.ts'
 import { createRegistry } from './registry.ts'
-import { SharedWork, type Working } from './shared-work.ts'
+import { type Bytes, type OnProgress, SharedWork, type Working } from './shared-work.ts'
 
 /** An image that stands ready on disk. */
 export interface ResolvedImage {
@@ -22,12 +22,21 @@ export interface ResolveOptions {
   /** Ask again what the reference means, and move its pin. */
   pull?: 'always'
   signal?: AbortSignal
-  /** Told what is being done, in words. */
-  onProgress?: (detail: string) => void
+  onProgress?: OnProgress
+}
+
+/** An image that is fetched or built: each is told of once, however many wait for it. */
+export interface ImageNews {
+  /** The whole reference, as `parseReference` has it. */
+  readonly ref: string
+  readonly state: 'running' | 'done' | 'failed'
+  readonly detail?: string
+  readonly bytes?: Bytes
 }
 
 export interface ImagesOptions {
   store: Store
+  onNews?: (news: ImageNews) => void
   registries?: {
     /** Registries (`host` or `host:port`) that speak plain HTTP; those on loopback do anyway. */
     insecure?: readonly string[]
@@ -50,7 +59,7 @@ export interface Images extends AsyncDisposable {
   close(): Promise<void>
 }
 
-export function createImages({ store, registries = {} }: ImagesOptions): Images {
+export function createImages({ store, onNews = () => undefined, registries = {} }: ImagesOptions): Images {
   const registry = createRegistry(store, registries)
   const fetches = new SharedWork<StoredImage>()
   /** By digest: several references may mean one image. */
@@ -88,6 +97,30 @@ export function createImages({ store, registries = {} }: ImagesOptions): Images 
     return image
   }
 
+  /** What is worth telling begins with the first words of the work: what is found on the disk says nothing. */
+  const tellingly = async (
+    { ref }: Reference,
+    working: Working,
+    fetch: (working: Working) => Promise<StoredImage>,
+  ): Promise<StoredImage> => {
+    let begun = false
+    try {
+      const image = await fetch({
+        signal: working.signal,
+        onProgress: (detail, bytes) => {
+          begun = true
+          onNews({ ref, state: 'running', detail, ...(bytes === undefined ? {} : { bytes }) })
+          working.onProgress(detail, bytes)
+        },
+      })
+      if (begun) onNews({ ref, state: 'done', detail: image.digest })
+      return image
+    } catch (error) {
+      onNews({ ref, state: 'failed', detail: asMoorageError(error).message })
+      throw error
+    }
+  }
+
   const close = async () => {
     await Promise.all([fetches.close(), pulls.close()])
   }
@@ -100,7 +133,7 @@ export function createImages({ store, registries = {} }: ImagesOptions): Images 
         const image =
           (pull === 'always' ? undefined : kept(reference)) ??
           (await fetches.join(`${pull ?? ''} ${reference.ref}`, { signal, onProgress }, (working) =>
-            fetchImage(reference, pull, working),
+            tellingly(reference, working, (telling) => fetchImage(reference, pull, telling)),
           ))
         const { digest, rootfs, config } = image
         return { ref, digest, rootfs, config, name: nameOf(reference) }

@@ -3,6 +3,7 @@ export type { ImageConfig } from '../store/index.ts'
 export { checkImageTools, type Probe } from './check-image-tools.ts'
 export {
   createImages,
+  type ImageNews,
   type Images,
   type ImagesOptions,
   type ResolvedImage,

@@ -53,7 +53,10 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
     const watching = watchCopy(join(work, 'layout'), {
       signal: ended.signal,
       patience: stalled,
-      onGrowth: (bytes) => onProgress(`pulling: ${mebibytes(Math.min(bytes, total))} of ${mebibytes(total)}`),
+      onGrowth: (bytes) => {
+        const done = Math.min(bytes, total)
+        onProgress(`pulling: ${mebibytes(done)} of ${mebibytes(total)}`, { done, total })
+      },
       onStall: () => stall.abort(),
     })
     try {

@@ -1,20 +1,29 @@
+/** How much has come of how much. */
+export interface Bytes {
+  readonly done: number
+  readonly total: number
+}
+
+/** Told what is being done, in words, and where that is known in bytes. */
+export type OnProgress = (detail: string, bytes?: Bytes) => void
+
 export interface Working {
   /** Aborts when nobody waits for the work any more. */
   readonly signal: AbortSignal
-  readonly onProgress: (detail: string) => void
+  readonly onProgress: OnProgress
 }
 
 export interface Waiting {
   signal?: AbortSignal | undefined
-  onProgress?: ((detail: string) => void) | undefined
+  onProgress?: OnProgress | undefined
 }
 
 interface Work<T> {
   readonly result: Promise<T>
   readonly abort: AbortController
-  readonly listeners: Set<(detail: string) => void>
+  readonly listeners: Set<OnProgress>
   waiting: number
-  detail?: string
+  told?: Parameters<OnProgress>
 }
 
 /**
@@ -36,7 +45,7 @@ export class SharedWork<T> {
     const work = this.#works.get(key) ?? this.#begin(key, act)
     work.waiting += 1
     if (onProgress) {
-      if (work.detail !== undefined) onProgress(work.detail)
+      if (work.told !== undefined) onProgress(...work.told)
       work.listeners.add(onProgress)
     }
     try {
@@ -56,10 +65,10 @@ export class SharedWork<T> {
 
   #begin(key: string, act: (working: Working) => Promise<T>): Work<T> {
     const abort = new AbortController()
-    const listeners = new Set<(detail: string) => void>()
-    const onProgress = (detail: string) => {
-      work.detail = detail
-      for (const listener of listeners) listener(detail)
+    const listeners = new Set<OnProgress>()
+    const onProgress: OnProgress = (...told) => {
+      work.told = told
+      for (const listener of listeners) listener(...told)
     }
     // In a turn of its own, so that what it reports first finds its record.
     const result = Promise.resolve().then(() => act({ signal: abort.signal, onProgress }))

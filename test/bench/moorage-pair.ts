@@ -43,7 +43,7 @@ export async function mooragePair(
       const begin = performance.now()
       const pong = await client.stdout({
         onEvent: (event) => {
-          if (event.type === 'progress' && event.kind === 'service' && event.state === 'healthy')
+          if (event.type === 'progress' && event.kind === 'lease' && event.state === 'taken')
             healthy = performance.now()
         },
       })

@@ -10,13 +10,15 @@ const result = (exitCode: number, more: object = {}): StreamEvent => ({
   exitCode,
   ...more,
 })
-const progress = (state: 'running' | 'healthy', time: number): StreamEvent => ({
+const progress = (state: 'starting' | 'ready', time: number): StreamEvent => ({
   type: 'progress',
+  seq: time,
   time,
   id: 'h1',
   kind: 'service',
   name: 'db',
   state,
+  ...(state === 'starting' ? { detail: 'starting redis-server' } : {}),
 })
 
 async function run(answer: Answer, args: string[], stdin: string | Buffer = '') {
@@ -28,9 +30,9 @@ async function run(answer: Answer, args: string[], stdin: string | Buffer = '') 
 t.test('the container’s streams and its exit code come through; talk is on stderr', async (t) => {
   const binary = Buffer.from([0, 255, 10, 128])
   const events = [
-    progress('running', 1000),
-    progress('running', 1001),
-    progress('healthy', 1043),
+    progress('starting', 1000),
+    progress('starting', 1001),
+    progress('ready', 1043),
     logEvent(binary),
     logEvent('warning\n', 'stderr'),
     result(7),
@@ -38,7 +40,10 @@ t.test('the container’s streams and its exit code come through; talk is on std
   const { code, stdout, stderr, asked } = await run({ events }, ['img', 'prog', '--json', '-q', '--', '-v'])
   t.equal(code, 7)
   t.equal(stdout, binary.toString())
-  t.equal(stderr, 'moorage: service db: running\nmoorage: service db: healthy after 43 ms\nwarning\n')
+  t.equal(
+    stderr,
+    'moorage: service db: starting redis-server\nmoorage: service db: ready after 43 ms\nwarning\n',
+  )
   t.same(asked[0], {
     definition: {
       ops: [
@@ -103,7 +108,7 @@ t.test('a service that was not healthy shows its last lines', async (t) => {
 })
 
 t.test('--json tells everything in lines', async (t) => {
-  const events = [progress('healthy', 0), logEvent('a\nb'), result(3)]
+  const events = [progress('ready', 0), logEvent('a\nb'), result(3)]
   const { code, stdout, stderr } = await run({ events }, ['--json', 'x'])
   t.equal(code, 3)
   t.equal(stderr, '')
@@ -111,7 +116,7 @@ t.test('--json tells everything in lines', async (t) => {
   t.match(
     lines.map((line) => JSON.parse(line)),
     [
-      { apiVersion: 'v1', type: 'progress', time: '1970-01-01T00:00:00.000Z', state: 'healthy' },
+      { apiVersion: 'v1', type: 'progress', time: '1970-01-01T00:00:00.000Z', state: 'ready' },
       { apiVersion: 'v1', type: 'log', line: 'a' },
       { apiVersion: 'v1', type: 'log', line: 'b' },
       { apiVersion: 'v1', type: 'result', exitCode: 3 },
@@ -162,14 +167,14 @@ t.test('a reader that has enough ends it', async (t) => {
 
 t.test('start keeps a service and says where it is', async (t) => {
   const service = serviceRow()
-  const events = [progress('healthy', 0), { ...result(0), value: service.id, service }]
+  const events = [progress('starting', 0), progress('ready', 5), { ...result(0), value: service.id, service }]
   await using daemon = await fakeDaemon({ 'POST services': { events } })
   const env = { MOORAGE_HOST: daemon.host }
   const args = ['start', '--expose', '6379', '--hostname', 'cache', '--network', 'ci']
   const { code, stdout, stderr } = await runCommand([...args, 'redis'], { env })
   t.equal(code, 0)
   t.equal(stdout, `${service.id}  ${service.hostname}\n`)
-  t.equal(stderr, 'moorage: service db: healthy after 0 ms\n')
+  t.equal(stderr, 'moorage: service db: starting redis-server\nmoorage: service db: ready after 5 ms\n')
   const expected: StartRequest = {
     definition: {
       ops: [

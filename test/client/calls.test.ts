@@ -12,6 +12,7 @@ const digest = `sha256:${'ab'.repeat(32)}`
 const label = 'lelqnatblelqnatb'
 const progress: StreamEvent = {
   type: 'progress',
+  seq: 1,
   time: 1,
   id: 'x',
   kind: 'exec',

@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import type { ProgressEvent } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { wordsOf } from '../event-words.ts'
+import { moment } from '../moment.ts'
+import { printable, type Style, type Terminal } from '../terminal.ts'
+
+/** `moorage events`: what goes on in the daemon. */
+export function configure(command: Command): void {
+  command
+    .option('-f, --follow', 'go on with what comes')
+    .option('--since <WHEN>', 'only what is newer: the number of an event, 10m, or a time in RFC 3339')
+    .action(action(events))
+}
+
+async function events(
+  { global, terminal }: CommandContext,
+  _operands: readonly never[],
+  { follow, since }: { follow?: boolean; since?: string },
+): Promise<void> {
+  const daemon = daemonDoor(global)
+  const query = { ...(follow ? { follow: '1' } : {}), ...begin(since) }
+  for await (const event of daemon.follow('events', { query })) {
+    if (event.type === 'progress') {
+      const elsewhere = global.network !== undefined && (event.network ?? global.network) !== global.network
+      if (elsewhere) continue
+      if (terminal.json) terminal.document(event, { line: true })
+      else terminal.print(lineOf(event, terminal))
+      continue
+    }
+    const missed = event.type === 'events' ? event.missed : event.type === 'missed' ? event.count : 0
+    if (terminal.json) terminal.document(event, { line: true })
+    else if (missed === null) terminal.talk('moorage: the daemon was started anew: these are all its events')
+    else if (missed > 0) terminal.talk(`moorage: ${missed} events are gone`)
+  }
+  if (follow) {
+    throw new MoorageError('DAEMON_UNREACHABLE', { host: daemon.host, reason: 'it ended the events' })
+  }
+}
+
+function begin(since: string | undefined): Record<string, string> {
+  if (since === undefined) return {}
+  if (/^\d+$/.test(since)) return { since }
+  return { from: String(moment('--since', since, Date.now())) }
+}
+
+const styles: Record<string, Style> = {
+  ready: 'green',
+  passing: 'green',
+  done: 'green',
+  cached: 'green',
+  grace: 'yellow',
+  stopping: 'yellow',
+  failed: 'red',
+  lost: 'red',
+}
+
+function lineOf(event: ProgressEvent, terminal: Terminal): string {
+  const { seq, time, kind, id, name, state } = event
+  // An image's ID is its reference, which is its name as well.
+  const whose = kind === 'image' ? name : `${name} (${id.slice(0, 12)})`
+  const style = styles[state]
+  const words = printable(wordsOf(event))
+  const when = terminal.style('dim', `${new Date(time).toISOString()} ${String(seq).padStart(6)}`)
+  return `${when} ${kind.padEnd(7)} ${printable(whose)}: ${style ? terminal.style(style, words) : words}`
+}
