@@ -50,7 +50,7 @@ export class EventLog {
   tell(telling: Telling): void {
     const { time = Date.now(), ...said } = telling
     this.#latest += 1
-    const event = { type: 'progress', seq: this.#latest, time, ...said } as ProgressEvent
+    const event = clipped({ type: 'progress', seq: this.#latest, time, ...said } as ProgressEvent)
     this.#ring[this.#latest % this.#size] = event
     this.stories.add(event)
     this.#emitter.emit(event.id, event)
@@ -93,6 +93,24 @@ export class EventLog {
     signal.removeEventListener('abort', wake)
   }
 }
+
+/** So that the ring is bounded in bytes too: a command may be a megabyte long. */
+function clipped(event: ProgressEvent): ProgressEvent {
+  for (const [field, limit] of longest) {
+    const text: unknown = Reflect.get(event, field)
+    if (typeof text !== 'string' || text.length <= limit) continue
+    // Through a buffer: a slice alone would hold on to the whole.
+    Reflect.set(event, field, `${Buffer.from(text.slice(0, limit)).toString()}…`)
+  }
+  return event
+}
+
+const longest = [
+  ['name', 200],
+  ['detail', 4_000],
+  ['error', 4_000],
+  ['answer', 1_000],
+] as const
 
 /** No label and no image reference. */
 const everything = '*'
