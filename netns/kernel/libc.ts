@@ -29,6 +29,9 @@ interface Calls {
   umount2(target: string, flags: number): number
   pipe2(fds: Uint8Array, flags: number): number
   flock(fd: number, operation: number): number
+  fcntl(fd: number, command: number, argument: number): number
+  prctl(option: number, a: number, b: number, c: number, d: number): number
+  waitid(type: number, id: number, info: Uint8Array, options: number): number
 }
 
 const call: Calls = {
@@ -49,6 +52,9 @@ const call: Calls = {
   umount2: libc.func('int umount2(str, int)'),
   pipe2: libc.func('int pipe2(_Out_ uint8_t *, int)'),
   flock: libc.func('int flock(int, int)'),
+  fcntl: libc.func('int fcntl(int, int, long)'),
+  prctl: libc.func('int prctl(int, ulong, ulong, ulong, ulong)'),
+  waitid: libc.func('int waitid(int, uint, _Out_ uint8_t *, int)'),
 }
 
 // The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424 are).
@@ -225,6 +231,41 @@ export function flock(fd: number, operation: number): boolean {
     if (errno === EAGAIN) return false
     if (errno !== EINTR) throw kernelError(errno, 'lock a file')
   }
+}
+
+const F_SETPIPE_SZ = 1031
+
+/** False when the kernel refuses: the user's pipes take too much already (/proc/sys/fs/pipe-user-pages-soft). */
+export const setPipeSize = (fd: number, bytes: number): boolean => call.fcntl(fd, F_SETPIPE_SZ, bytes) >= 0
+
+const PR_SET_CHILD_SUBREAPER = 36
+
+export const setChildSubreaper = () =>
+  checked('adopt orphans', () => call.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+
+const P_ALL = 0
+const P_PID = 1
+const WNOHANG = 0x1
+const WEXITED = 0x4
+const WNOWAIT = 0x1000000
+
+/** What waitid(2) says of a child that has ended: `code` is CLD_EXITED, CLD_KILLED or CLD_DUMPED. */
+export interface EndedChild {
+  pid: number
+  code: number
+  status: number
+}
+
+/** A child that has ended: any, which stays as it is, or this one, which is then gone. Never waits. */
+export function endedChild(pid?: number): EndedChild | undefined {
+  // siginfo_t of x86-64 and arm64: code at 8, then from 16 on pid, uid, status.
+  const info = new Int32Array(32)
+  const bytes = new Uint8Array(info.buffer)
+  const options = WEXITED | WNOHANG | (pid === undefined ? WNOWAIT : 0)
+  const result = call.waitid(pid === undefined ? P_ALL : P_PID, pid ?? 0, bytes, options)
+  // ECHILD: there is no child at all.
+  if (result < 0 || info[4] === 0) return undefined
+  return { pid: info[4] as number, code: info[2] as number, status: info[6] as number }
 }
 
 export const openTree = (directory: number, path: string, flags: number) =>

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { readLog, tailLog } from '../../src/logs/index.ts'
 import { createOciRuntime, recoverContainers } from '../../src/runtime/oci/index.ts'
@@ -104,13 +105,40 @@ t.test('when only the launcher is killed its containers end, and the next start 
   t.same(place.left(), [])
 })
 
-t.test('when only the OCI runtime’s process is killed its container ends too', async (t) => {
+t.test('nothing of the OCI runtime stays beside a container, and the launcher is its parent', async (t) => {
   await using place = await ownRuntime()
-  const container = await place.start(stubborn)
-  const tool = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && isParent(Number(pid), container.pid))
-  process.kill(Number(tool), 'SIGKILL')
-  t.same(await container.exited, { code: 137, signal: 'SIGKILL' })
-  await until('it is dead', () => !runs(container.pid), 2_000)
+  const containers = await Promise.all(Array.from({ length: 8 }, () => place.start(['sleep', '1000'])))
+  const [launcher = 0] = launchersOf(place.runDirectory)
+  // The OCI runtime tells the pid a moment before it ends.
+  await until('the launcher has its containers for children, and no others', () => {
+    const children = childrenOf(launcher)
+    return children.length === containers.length && containers.every(({ pid }) => children.includes(pid))
+  })
+  for (const container of containers) await container.signal('SIGKILL')
+  for (const { exited } of containers) t.same(await exited, { code: 137, signal: 'SIGKILL' })
+  t.same(childrenOf(launcher), [], 'nor is anything left that nobody asks about')
+})
+
+t.test('when the OCI runtime is killed while it starts a container, nothing of that is left', async (t) => {
+  await using place = await ownRuntime()
+  await place.run(['true'])
+  const [launcher = 0] = launchersOf(place.runDirectory)
+  // Killed at another moment each time, from before the container exists to after its start.
+  for (let round = 0; round < 12; round += 1) {
+    const starting = place.start(stubborn).then(
+      async (container) => {
+        await container.signal('SIGKILL')
+        return container.exited
+      },
+      (error) => error,
+    )
+    await until('it is at work', () => childrenOf(launcher).length > 0)
+    await delay(round)
+    for (const pid of childrenOf(launcher)) killIfThere(pid)
+    const outcome = await starting
+    t.ok(outcome.code === 'RUNTIME_FAILED' || outcome.signal === 'SIGKILL', JSON.stringify(outcome))
+  }
+  t.match(await place.run(['echo', 'again']), { code: 0, stdout: 'again\n' })
   await place.runtime.close()
   t.same(place.left(), [])
 })
@@ -143,13 +171,18 @@ t.test('a runtime starts over what an earlier one left', async (t) => {
   t.same(place.left(), [])
 })
 
-function isParent(pid: number, child: number): boolean {
+function killIfThere(pid: number): void {
   try {
-    return readdirSync(`/proc/${pid}/task`).some((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').includes(String(child)),
-    )
-  } catch {
-    // It went between the listing and the reading.
-    return false
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
+}
+
+/** Of all its threads; those too that have ended and wait to be asked about. */
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
+    const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')
+    return text.split(' ').filter(Boolean).map(Number)
+  })
 }

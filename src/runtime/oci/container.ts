@@ -9,10 +9,9 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs'
-import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { makePipe } from '../../../netns/kernel/index.ts'
+import type { EndedChild } from '../../../netns/kernel/index.ts'
 import { MoorageError } from '../../errors.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../logs/index.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../runtime.ts'
@@ -22,7 +21,9 @@ import { checkCommand } from './command.ts'
 import { defaultPath } from './container-defaults.ts'
 import { Exec } from './exec.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
+import { outputPipe, readOutput } from './output.ts'
 import { cgroupName, type RuntimePaths } from './paths.ts'
+import type { Reaper } from './reaper.ts'
 import { RootView } from './root-view.ts'
 import { mountRootfs, type Rootfs, removeMountTarget } from './rootfs.ts'
 import { type ContainerUser, resolveUser } from './user.ts'
@@ -31,7 +32,10 @@ import { type ContainerUser, resolveUser } from './user.ts'
 export interface ContainerContext extends BundleContext {
   readonly paths: RuntimePaths
   readonly tool: OciTool
+  readonly reaper: Reaper
 }
+
+const killAgainAfter = 10
 
 /** What happens to a container, in this order: `failed` alone; or `started`, then `exited`. */
 export interface ContainerEvents {
@@ -81,15 +85,21 @@ export class Container {
       })
       const pidFile = join(this.#bundle, 'pid')
       this.#watcher = watch(this.#bundle, () => this.#lookForPid())
-      const { child, outputs } = spawnWithPipes(
-        tool.path,
-        [
-          ...toolArguments(tool, { state: paths.state, log: join(this.#bundle, 'log') }),
-          ...['run', '--bundle', this.#bundle, '--pid-file', pidFile, this.#spec.id],
-        ],
-        this.#openInput(),
-      )
-      void this.#follow(child, outputs)
+      const known = this.#context.reaper.expect()
+      try {
+        const { child, outputs } = spawnWithPipes(
+          tool.path,
+          [
+            ...toolArguments(tool, { state: paths.state, log: join(this.#bundle, 'log') }),
+            ...['run', '--detach', '--bundle', this.#bundle, '--pid-file', pidFile, this.#spec.id],
+          ],
+          this.#openInput(),
+        )
+        void this.#follow(child, outputs, known)
+      } catch (error) {
+        known()
+        throw error
+      }
     } catch (error) {
       void this.#fail(error)
     }
@@ -179,48 +189,57 @@ export class Container {
     this.#events.started(this.#pid)
   }
 
-  async #follow(child: ChildProcess, outputs: Record<LogStream, number>): Promise<void> {
-    const exit = exitOf(child).then((result) => {
-      this.#lookForPid()
-      this.#ended = true
-      // Killed by somebody else, the OCI runtime leaves its container behind, holding the pipes.
-      if (result instanceof Error || result.signal !== null) this.#killLeftBehind()
-      return result
-    })
-    const [result] = await Promise.all([
-      exit,
-      this.#copy(outputs.stdout, 'stdout'),
-      this.#copy(outputs.stderr, 'stderr'),
-    ])
+  /** @param known - called when the pid is known, or there is none */
+  async #follow(child: ChildProcess, outputs: Record<LogStream, number>, known: () => void): Promise<void> {
+    const silence = Promise.all([this.#copy(outputs.stdout, 'stdout'), this.#copy(outputs.stderr, 'stderr')])
+    const result = await exitOf(child)
+    this.#lookForPid()
     this.#watcher?.close()
-    if (result instanceof Error) return this.#fail(result)
-    if (this.#pid === undefined) return this.#fail(this.#refusal(result.code))
+    const ended = this.#pid === undefined ? undefined : this.#context.reaper.endOf(this.#pid)
+    known()
+    if (ended === undefined || result instanceof Error || result.code !== 0) {
+      // Killed by somebody else, the OCI runtime leaves behind what holds the pipes.
+      await this.#killUntil(silence)
+      if (result instanceof Error) return this.#fail(result)
+      if (this.#pid === undefined || result.signal === null) return this.#fail(this.#refusal(result))
+    }
+    const [end] = await Promise.all([ended?.then((child) => this.#over(child)), silence])
     this.#close()
-    this.#events.exited(
-      result.signal === null ? exitFrom(result.code ?? 0) : { code: 137, signal: 'SIGKILL' },
-    )
+    this.#events.exited(end ?? { code: 137, signal: 'SIGKILL' })
     await this.#remove()
   }
 
-  #copy(fd: number, stream: LogStream): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const socket = new Socket({ fd, readable: true, writable: false })
-    socket.on('data', (chunk) => this.#log?.append(stream, chunk, Date.now()))
-    socket.on('error', (error) => this.#events.problem(`read the ${stream} of ${this.#spec.id}`, error))
-    socket.on('close', () => resolve())
-    return promise
+  /** From here on its pid may be another's. */
+  #over(child: EndedChild): Exit {
+    this.#ended = true
+    return exitFrom(child)
   }
 
-  #refusal(code: number | null): MoorageError {
+  /** Kills what is in its cgroup, over and over: what is there may be making more. */
+  async #killUntil(silence: Promise<unknown>): Promise<void> {
+    const kill = () => {
+      for (const pid of processesIn(this.#cgroup)) sendSignal(pid, constants.signals.SIGKILL)
+    }
+    kill()
+    const again = setInterval(kill, killAgainAfter)
+    await silence
+    clearInterval(again)
+  }
+
+  #copy(fd: number, stream: LogStream): Promise<void> {
+    return readOutput(fd, {
+      take: (data) => this.#log?.append(stream, data, Date.now()),
+      failed: (error) => this.#events.problem(`read the ${stream} of ${this.#spec.id}`, error),
+    })
+  }
+
+  #refusal({ code, signal }: Result): MoorageError {
     const words = readOrNothing(join(this.#bundle, 'log')).trim()
     // crun puts a time before each line.
     const reason =
-      words.replace(/^\S+Z:\s*/gm, '') || `${this.#context.tool.version} exited with code ${code}`
+      words.replace(/^\S+Z:\s*/gm, '') ||
+      `${this.#context.tool.version} ${signal === null ? `exited with code ${code}` : `was ended by ${signal}`}`
     return new MoorageError('RUNTIME_FAILED', { id: this.#spec.id, reason })
-  }
-
-  #killLeftBehind(): void {
-    for (const pid of processesIn(this.#cgroup)) sendSignal(pid, constants.signals.SIGKILL)
   }
 
   get #cgroup(): string {
@@ -252,7 +271,6 @@ export class Container {
       removeMountTarget(join(this.#bundle, 'rootfs'))
       rmSync(this.#bundle, { recursive: true, force: true })
       await this.#rootfs?.remove()
-      // Normally the OCI runtime has done this.
       rmSync(join(this.#context.paths.state, this.#spec.id), { recursive: true, force: true })
       removeCgroup(this.#cgroup)
     } catch (error) {
@@ -270,10 +288,9 @@ export class Container {
   }
 }
 
-/** Real pipes: Node's own are sockets, and those cannot be opened by way of /dev/stdout. */
 function spawnWithPipes(path: string, args: string[], input: number) {
-  const stdout = makePipe()
-  const stderr = makePipe()
+  const stdout = outputPipe()
+  const stderr = outputPipe()
   try {
     const child = spawn(path, args, {
       stdio: [input, stdout.write, stderr.write],
@@ -286,20 +303,26 @@ function spawnWithPipes(path: string, args: string[], input: number) {
   }
 }
 
-function exitOf(
-  child: ChildProcess,
-): Promise<{ code: number | null; signal: NodeJS.Signals | null } | Error> {
+interface Result {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+function exitOf(child: ChildProcess): Promise<Result | Error> {
   return new Promise((resolve) => {
     child.on('error', resolve)
     child.on('exit', (code, signal) => resolve({ code, signal }))
   })
 }
 
-/** Both OCI runtimes exit with 128+n when signal n ended the process; they say no more. */
-function exitFrom(code: number): Exit {
+/** CLD_EXITED of waitid(2); the other codes tell of a signal. */
+const exitedByItself = 1
+
+function exitFrom({ code, status }: EndedChild): Exit {
+  if (code === exitedByItself) return { code: status, signal: null }
   const signals = Object.entries(constants.signals)
-  const [name = null] = signals.find(([, number]) => number === code - 128) ?? []
-  return { code, signal: name }
+  const [name = null] = signals.find(([, number]) => number === status) ?? []
+  return { code: 128 + status, signal: name }
 }
 
 function completeEnvironment(env: readonly string[], user: ContainerUser): string[] {

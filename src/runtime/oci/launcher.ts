@@ -10,6 +10,7 @@ import { capabilities } from './container-defaults.ts'
 import { type FromLauncher, jsonLine, onJsonLines, type ToLauncher } from './messages.ts'
 import { findOciTool, type OciTool } from './oci-tool.ts'
 import { cgroupName, type RuntimePaths, runtimePaths } from './paths.ts'
+import { Reaper } from './reaper.ts'
 import { compileSeccomp } from './seccomp.ts'
 import { convertProfile, readProfile } from './seccomp-profile.ts'
 
@@ -104,6 +105,7 @@ async function main(): Promise<void> {
       tool,
       seccomp: seccompFor(tool, paths),
       openFilesAllowed: openFilesAllowed(),
+      reaper: new Reaper(),
     }
     handle = (message) => {
       if (message.type === 'start') start(context, message.spec)
