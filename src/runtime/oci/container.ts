@@ -266,6 +266,8 @@ export class Container {
 
   /** The rest, which nobody waits for. */
   async #remove(): Promise<void> {
+    // Ended with their container, they still have to see how.
+    await Promise.all([...this.#execs.values()].map(({ over }) => over))
     try {
       // Not recursive: were it still mounted, that would empty the upper directory.
       removeMountTarget(join(this.#bundle, 'rootfs'))

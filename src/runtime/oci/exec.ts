@@ -33,6 +33,7 @@ const keptOutput = 4_096
 export class Exec {
   readonly #options: ExecOptions
   readonly #pidFile: string
+  readonly #over = Promise.withResolvers<void>()
   #child: ChildProcess | undefined
   #killed = false
 
@@ -73,7 +74,13 @@ export class Exec {
       return { ...exitFrom(code), output: output.toString() }
     } finally {
       for (const name of ['pid', 'log', 'json', 'stdin']) rmSync(this.#path(name), { force: true })
+      this.#over.resolve()
     }
+  }
+
+  /** Resolves when it needs the container's directories no more; never rejects. */
+  get over(): Promise<void> {
+    return this.#over.promise
   }
 
   /**
