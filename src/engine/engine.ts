@@ -331,9 +331,7 @@ function engine(
       networks
         .list()
         .filter(({ name }) => network === undefined || name === network)
-        .flatMap((one) =>
-          one.records().map((record) => ({ ...record, type: 'A' as const, network: one.name })),
-        ),
+        .flatMap((one) => one.records().map((record) => ({ ...record, network: one.name }))),
 
     async query(name, type, options = {}) {
       const { as, network: wanted = defaultNetwork, signal } = options
