@@ -4,9 +4,12 @@ import {
   type Definition,
   type DnsAnswer,
   type EvaluateRequest,
+  type ExecOutput,
   hostnameOf,
   type LogEvent,
   type NetworkRow,
+  type Output,
+  type PartOutput,
   type Problem,
   type ProgressEvent,
   type ResolveAnswer,
@@ -23,6 +26,7 @@ import { createFlights, createServices, type Lease, systemClock } from '../lifec
 import { recover as recoverNetworks, type ServiceNetwork } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
+import type { Part } from './ancestors.ts'
 import { acquireService, serviceKey } from './bindings.ts'
 import type { Caller, EngineContext, EngineLog } from './context.ts'
 import { receiveDirectory } from './directories.ts'
@@ -34,11 +38,12 @@ import { createTeller } from './events/teller.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { createNetworks, defaultNetwork } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
-import { type PlannedExec, type PlannedService, planExec, type Sources } from './plan.ts'
+import { outputOfPart } from './part-output.ts'
+import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
 import { RunRecords } from './run-records.ts'
-import { imagesOf, labelsOf } from './subjects.ts'
+import { idsOf, imagesOf } from './subjects.ts'
 
 export interface EngineOptions {
   /** What is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */
@@ -201,11 +206,16 @@ function engine(
   releases.add('close the tunnels', () => endpoints.close())
 
   /** Plans, and lets the follower watch all that the plan is about. */
-  const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
+  const plan = async <Planned extends Part>(
+    planned: (definition: Definition, sources: Sources) => Promise<Planned>,
+    definition: Definition,
+    caller: Caller,
+    follower?: Follower,
+  ): Promise<Planned> => {
     follower?.watch(imagesOf(definition))
-    const exec = await planExec(definition, sourcesFor(context, caller))
-    follower?.watch(labelsOf(exec))
-    return exec
+    const found = await planned(definition, sourcesFor(context, caller))
+    follower?.watch(idsOf(found))
+    return found
   }
 
   const rows = (): ServiceRow[] => services.list().map(serviceRow)
@@ -230,8 +240,14 @@ function engine(
     async evaluate(request, given) {
       const caller = bounded(given)
       const network = request.network ?? defaultNetwork
+      const { output } = request
       using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
-      const exec = await plan(request.definition, caller, follower)
+      if (!isExecOutput(output) || !isExec(request.definition)) {
+        const part = await plan(planPart, request.definition, caller, follower)
+        if (isPartOutput(output)) return await outputOfPart(context, { part, output, network, caller })
+        throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
+      }
+      const exec = await plan(planExec, request.definition, caller, follower)
       let following: Promise<void> | undefined
       const outcome = await evaluateExec(context, {
         exec,
@@ -248,7 +264,7 @@ function engine(
       })
       try {
         if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
-        const value = await outputOf(exec, outcome, request.output)
+        const value = await outputOf(exec, outcome, output)
         return {
           type: 'result',
           value,
@@ -266,7 +282,7 @@ function engine(
       const caller = bounded(given)
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
-      const exec = await plan(request.definition, caller, follower)
+      const exec = await plan(planExec, request.definition, caller, follower)
       const service = { exec, options: request.service }
       const lease = await acquireService(context, { service, network, holder, caller })
       return { lease, row: serviceOf(service.exec.label, network) }
@@ -286,7 +302,7 @@ function engine(
 
     async resolve(request, caller) {
       const service = {
-        exec: await plan(request.definition, bounded(caller)),
+        exec: await plan(planExec, request.definition, bounded(caller)),
         options: request.service ?? {},
       }
       return resolve(service, request)
@@ -415,6 +431,18 @@ function sourcesFor(context: EngineContext, caller: Caller): Sources {
       return context.store.trees.path(digest)
     },
   }
+}
+
+function isExec({ ops, root }: Definition): boolean {
+  return ops[root]?.op === 'exec'
+}
+
+function isExecOutput(output: Output): output is ExecOutput {
+  return ['stdout', 'stderr', 'exitCode', 'sync'].includes(output)
+}
+
+function isPartOutput(output: Output): output is PartOutput {
+  return output === 'sync' || !isExecOutput(output)
 }
 
 function isLive({ state }: ServiceRow): boolean {

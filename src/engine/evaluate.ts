@@ -3,10 +3,13 @@ import { asMoorageError, MoorageError, moorageError } from '../errors.ts'
 import type { Lease } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
 import type { RunningContainer } from '../runtime/runtime.ts'
+import { ancestorsOf } from './ancestors.ts'
 import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { Caller, EngineContext } from './context.ts'
-import { filesystemOf } from './filesystem.ts'
+import { filesystemOf, storedLayers } from './filesystem.ts'
+import { LayerHolders } from './layer-holders.ts'
+import { mountsOf } from './mounts.ts'
 import type { PlannedExec } from './plan.ts'
 import { Releases } from './release.ts'
 import type { RunRecord } from './run-records.ts'
@@ -56,7 +59,7 @@ interface Flown {
 export async function evaluateExec(context: EngineContext, wanted: EvaluateExec): Promise<ExecOutcome> {
   const { exec, network, caller, onRun } = wanted
   // Before any service is thought of: a client whose result is there starts none.
-  const stored = exec.noCache ? undefined : await storedOutcome(context, exec)
+  const stored = exec.noCache ? undefined : storedOutcome(context, exec)
   if (stored) {
     context.tell.exec(exec, network, {
       state: 'cached',
@@ -88,10 +91,10 @@ export async function evaluateExec(context: EngineContext, wanted: EvaluateExec)
 }
 
 /** A finished success of an earlier time, with the layers below it, which are there since it was made on them. */
-async function storedOutcome(context: EngineContext, exec: PlannedExec): Promise<ExecOutcome | undefined> {
+function storedOutcome(context: EngineContext, exec: PlannedExec): ExecOutcome | undefined {
   const result = context.store.results.get(exec.digest)
   if (result === undefined) return undefined
-  const below = await storedLayers(context, exec)
+  const below = storedLayers(context, exec.input)
   if (below === undefined) return undefined
   return {
     exitCode: result.exitCode,
@@ -99,17 +102,6 @@ async function storedOutcome(context: EngineContext, exec: PlannedExec): Promise
     logs: result.logs,
     cachedAt: result.createdAt,
     release: async () => undefined,
-  }
-}
-
-/** The stored directories that an exec stands on, or nothing if one of them is gone. */
-async function storedLayers(context: EngineContext, exec: PlannedExec): Promise<string[] | undefined> {
-  const layers: string[] = []
-  for (let at = exec.input; ; at = at.input) {
-    if (at.kind === 'root') return at.directory === null ? layers : [...layers, at.directory]
-    const result = context.store.results.get(at.digest)
-    if (result === undefined) return undefined
-    layers.push(result.layer)
   }
 }
 
@@ -168,7 +160,9 @@ async function act(
     // A chain of execs on one service holds it from its first step to its last, whatever the grace is. Otherwise
     // services wait until the client is about to run.
     const early = sharesService(exec) ? await bind() : undefined
-    const below = await filesystemOf(context, exec.input, { network: networkName, caller: shared, releases })
+    const made = { network: networkName, caller: shared, releases }
+    const below = await filesystemOf(context, exec.input, made)
+    const mounts = await mountsOf(context, exec, made)
     const leases = early ?? (await bind())
     const held = new Releases()
     releases.add('end the container', () => held.run())
@@ -177,6 +171,7 @@ async function act(
       kind: 'exec',
       network,
       lowers: below,
+      mounts,
       signal,
       releases: held,
     })
@@ -196,13 +191,13 @@ async function act(
   }
 }
 
-/** Whether a step before this one in its chain is bound to a service that this one is bound to. */
+/** Whether what this one is made of, or mounts, is made with a service that this one is bound to. */
 function sharesService(exec: PlannedExec): boolean {
   const bound = new Set(exec.bindings.map(({ service }) => service.exec.digest))
-  for (let at = exec.input; at.kind === 'exec'; at = at.input) {
-    if (at.bindings.some(({ service }) => bound.has(service.exec.digest))) return true
-  }
-  return false
+  return (
+    bound.size > 0 &&
+    ancestorsOf(exec).some((one) => one.bindings.some(({ service }) => bound.has(service.exec.digest)))
+  )
 }
 
 /** Waits for the end; ends it when nobody wants it any more or a service that it is bound to is gone. */
@@ -265,8 +260,7 @@ async function keep(
     const kept = await context.store.temporary()
     await rename(upper, kept)
     const layer = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
-    if (signal.aborted) layer.dropIfUnused()
-    else signal.addEventListener('abort', () => layer.dropIfUnused(), { once: true })
+    layer.dropWhenUnused(signal)
     return { exitCode, layers: [kept, ...below], logs: record.logs, layer }
   }
   const stored = await context.store.results.adopt({
@@ -282,30 +276,5 @@ async function keep(
     layers: [stored.layer, ...below],
     logs: stored.logs,
     layer: new LayerHolders(async () => undefined),
-  }
-}
-
-/** Counts who stands on a layer that is not stored, and removes it after the last. */
-class LayerHolders {
-  readonly #remove: () => Promise<void>
-  #holders = 0
-
-  constructor(remove: () => Promise<void>) {
-    this.#remove = remove
-  }
-
-  hold(): () => Promise<void> {
-    this.#holders += 1
-    let held = true
-    return async () => {
-      if (!held) return
-      held = false
-      this.#holders -= 1
-      if (this.#holders === 0) await this.#remove()
-    }
-  }
-
-  dropIfUnused(): void {
-    if (this.#holders === 0) void this.#remove().catch(() => undefined)
   }
 }

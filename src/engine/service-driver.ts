@@ -5,6 +5,7 @@ import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
+import { mountsOf } from './mounts.ts'
 import type { PlannedService } from './plan.ts'
 import { probesOf } from './probes/index.ts'
 import { Releases } from './release.ts'
@@ -29,7 +30,9 @@ export function serviceDriver(
         const { network, release } = await context.networks.use(networkName)
         releases.add('leave the network', release)
         const caller = { signal, onEvent: () => undefined }
-        const lowers = await filesystemOf(context, exec.input, { network: networkName, caller, releases })
+        const made = { network: networkName, caller, releases }
+        const lowers = await filesystemOf(context, exec.input, made)
+        const mounts = await mountsOf(context, exec, made)
         const leases = await acquireBindings(context, {
           bindings: exec.bindings,
           network: networkName,
@@ -43,6 +46,7 @@ export function serviceDriver(
           kind: 'service',
           network,
           lowers,
+          mounts,
           signal,
           releases,
         })
