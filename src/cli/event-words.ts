@@ -7,6 +7,7 @@ const reasons: Record<ServiceReason, string> = {
   healthy: 'its checks passed',
   unused: 'nobody uses it',
   'grace-over': 'its grace is over',
+  hurried: 'somebody waits for a volume that it has locked',
   'called-off': 'nobody waits for it any more',
   'not-healthy-in-time': 'it was not healthy in time',
   exited: 'it exited',
@@ -34,8 +35,6 @@ export function wordsOf(event: ProgressEvent): string {
   switch (event.kind) {
     case 'image':
       return after(event.state === 'running' ? undefined : event.state, event.detail)
-    case 'http':
-      return after(event.state, event.detail)
     case 'exec': {
       if (event.state === 'cached') return `cached, the result of a run ${age(event.age ?? 0)} ago`
       const code =

@@ -1,5 +1,6 @@
 import type { ImageOperation, RootfsOperation, ScratchOperation } from '../definition/index.ts'
 import type { IndexOf, Node } from './graph.ts'
+import type { HostDirectory } from './host-directory.ts'
 
 /** A root filesystem from an image reference. */
 export class ImageNode implements Node {
@@ -30,9 +31,9 @@ export class ImageNode implements Node {
 /** A container's root filesystem made of a directory. */
 export class RootfsNode implements Node {
   readonly inputs: readonly Node[]
-  readonly #directory: Node
+  readonly #directory: HostDirectory
 
-  constructor(directory: Node) {
+  constructor(directory: HostDirectory) {
     this.#directory = directory
     this.inputs = [directory]
   }

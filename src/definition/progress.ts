@@ -10,7 +10,7 @@ interface Told {
   seq: number
   /** Milliseconds since the epoch. */
   time: number
-  /** Whose it is: a service's or run's label, an image reference, or a URL. */
+  /** Whose it is: a service's or run's label, or an image reference. */
   id: string
   /** For people: the command, the image, the alias. */
   name: string
@@ -42,14 +42,6 @@ export interface ExecProgress extends Told {
   address?: string
 }
 
-/** A URL that is fetched; `id` is the URL. */
-export interface HttpProgress extends Told {
-  kind: 'http'
-  state: 'running' | 'done' | 'failed'
-  /** Why it failed. */
-  detail?: string
-}
-
 export type ServiceState = 'pending' | 'starting' | 'ready' | 'grace' | 'stopping' | 'stopped' | 'failed'
 
 /** Why a service is in its state. */
@@ -58,6 +50,7 @@ export type ServiceReason =
   | 'healthy'
   | 'unused'
   | 'grace-over'
+  | 'hurried'
   | 'called-off'
   | 'not-healthy-in-time'
   | 'exited'
@@ -117,7 +110,6 @@ export interface LeaseProgress extends Told {
 export type ProgressEvent =
   | ImageProgress
   | ExecProgress
-  | HttpProgress
   | ServiceProgress
   | CheckProgress
   | WaitProgress

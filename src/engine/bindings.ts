@@ -28,10 +28,11 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
     context.tell.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
   const { state } = context.services.get(key) ?? {}
   if (state !== 'ready' && state !== 'grace') waits(waitWords[state ?? 'stopped'] ?? 'its start')
-  return context.services.acquire(key, serviceDriver(context, service, network), {
+  const refused = new AbortController()
+  const acquired = context.services.acquire(key, serviceDriver(context, service, network), {
     holder,
     checks: checksOf(service),
-    signal: caller.signal,
+    signal: AbortSignal.any([caller.signal, refused.signal]),
     ...(alias === undefined ? {} : { alias }),
     ...(options.grace === undefined ? {} : { grace: options.grace }),
     ...(options.startTimeout === undefined ? {} : { startTimeout: options.startTimeout }),
@@ -41,6 +42,12 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
       if (progress.state === 'waiting') waits(progress.detail ?? 'its start')
     },
   })
+  try {
+    context.volumes.check(`${network}/${holder}`)
+  } catch (error) {
+    refused.abort(error)
+  }
+  return acquired
 }
 
 /** What one who wants a service waits for, where that is not plain. */

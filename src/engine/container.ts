@@ -1,11 +1,12 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
 import type { Member, ServiceNetwork } from '../network/index.ts'
-import type { ContainerMount, RunningContainer } from '../runtime/runtime.ts'
+import type { RunningContainer } from '../runtime/runtime.ts'
 import type { EngineContext } from './context.ts'
 import type { PlannedExec } from './plan.ts'
 import type { Releases } from './release.ts'
 import type { RunRecord } from './run-records.ts'
+import type { HeldVolumes } from './volumes.ts'
 
 /** A container of an exec vertex that has been started. */
 export interface StartedContainer {
@@ -22,8 +23,7 @@ export interface StartOptions {
   network: ServiceNetwork
   /** Directories of its filesystem, topmost first. */
   lowers: readonly string[]
-  /** What else is mounted in it than its volumes. */
-  mounts: readonly ContainerMount[]
+  volumes: HeldVolumes
   signal: AbortSignal
   /** What is to be released when it has ended, or could not be started. */
   releases: Releases
@@ -37,7 +37,7 @@ export async function startContainer(
   options: StartOptions,
 ): Promise<StartedContainer> {
   const { store, runtime, records } = context
-  const { exec, kind, network, lowers, mounts, signal, releases } = options
+  const { exec, kind, network, lowers, volumes, signal, releases } = options
   store.ensureSpace()
   const id = records.nextId(exec.label)
   const upper = await store.temporary()
@@ -75,13 +75,11 @@ export async function startContainer(
         upper,
         namespace: member.namespace,
         mounts: [
-          { type: 'bind', source: member.hostsFile, destination: '/etc/hosts', readonly: true },
-          { type: 'bind', source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
-          ...mounts,
-          ...exec.volumes.map(({ name, path }) => ({
-            type: 'bind' as const,
-            source: store.volumes.path(name),
-            destination: path,
+          { source: member.hostsFile, destination: '/etc/hosts', readonly: true },
+          { source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
+          ...exec.volumes.map((volume) => ({
+            source: volumes.directoryOf(volume),
+            destination: volume.path,
             readonly: false,
           })),
         ],

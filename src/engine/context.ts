@@ -5,8 +5,11 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/index.ts'
 import type { EventLog } from './events/event-log.ts'
 import type { Teller } from './events/teller.ts'
+import type { Hostnames } from './hostnames.ts'
 import type { Networks } from './networks.ts'
 import type { RunRecords } from './run-records.ts'
+import type { Volumes } from './volumes.ts'
+import type { Waits } from './waits.ts'
 
 /** What the engine's parts share: each is made once, in engine.ts. */
 export interface EngineContext {
@@ -20,6 +23,9 @@ export interface EngineContext {
   /** What goes on, for everybody who wants to know. */
   readonly events: EventLog
   readonly tell: Teller
+  readonly volumes: Volumes
+  readonly waits: Waits
+  readonly hostnames: Hostnames
   /** Work that nobody waits for, but the engine before it closes; its failure is logged. */
   background(what: string, work: Promise<unknown>): void
   /** `log(level, message, fields)`; pino in the daemon. */

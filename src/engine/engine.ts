@@ -4,12 +4,9 @@ import {
   type Definition,
   type DnsAnswer,
   type EvaluateRequest,
-  type ExecOutput,
   hostnameOf,
   type LogEvent,
   type NetworkRow,
-  type Output,
-  type PartOutput,
   type Problem,
   type ProgressEvent,
   type ResolveAnswer,
@@ -26,7 +23,6 @@ import { createFlights, createServices, type Lease, systemClock } from '../lifec
 import { recover as recoverNetworks, type ServiceNetwork } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
-import type { Part } from './ancestors.ts'
 import { acquireService, serviceKey } from './bindings.ts'
 import type { Caller, EngineContext, EngineLog } from './context.ts'
 import { receiveDirectory } from './directories.ts'
@@ -36,14 +32,16 @@ import { Follower } from './events/follower.ts'
 import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
+import { Hostnames } from './hostnames.ts'
 import { createNetworks, defaultNetwork } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
-import { outputOfPart } from './part-output.ts'
-import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
+import { type PlannedExec, type PlannedService, planExec, type Sources } from './plan.ts'
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
 import { RunRecords } from './run-records.ts'
-import { idsOf, imagesOf } from './subjects.ts'
+import { imagesOf, labelsOf } from './subjects.ts'
+import { createVolumes } from './volumes.ts'
+import { Waits } from './waits.ts'
 
 export interface EngineOptions {
   /** What is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */
@@ -167,6 +165,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       ...(grace === undefined ? {} : { defaultGrace: grace }),
       ...(timeoutScale === undefined ? {} : { timeoutScale }),
     })
+    const waits = new Waits()
     const context: EngineContext = {
       store,
       images,
@@ -179,6 +178,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       records: new RunRecords(),
       events,
       tell,
+      volumes: createVolumes({ store, services: () => services, waits }),
+      waits,
+      hostnames: new Hostnames(),
       background,
       log,
     }
@@ -206,16 +208,11 @@ function engine(
   releases.add('close the tunnels', () => endpoints.close())
 
   /** Plans, and lets the follower watch all that the plan is about. */
-  const plan = async <Planned extends Part>(
-    planned: (definition: Definition, sources: Sources) => Promise<Planned>,
-    definition: Definition,
-    caller: Caller,
-    follower?: Follower,
-  ): Promise<Planned> => {
+  const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
     follower?.watch(imagesOf(definition))
-    const found = await planned(definition, sourcesFor(context, caller))
-    follower?.watch(idsOf(found))
-    return found
+    const exec = await planExec(definition, sourcesFor(context, caller))
+    follower?.watch(labelsOf(exec))
+    return exec
   }
 
   const rows = (): ServiceRow[] => services.list().map(serviceRow)
@@ -240,14 +237,8 @@ function engine(
     async evaluate(request, given) {
       const caller = bounded(given)
       const network = request.network ?? defaultNetwork
-      const { output } = request
       using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
-      if (!isExecOutput(output) || !isExec(request.definition)) {
-        const part = await plan(planPart, request.definition, caller, follower)
-        if (isPartOutput(output)) return await outputOfPart(context, { part, output, network, caller })
-        throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
-      }
-      const exec = await plan(planExec, request.definition, caller, follower)
+      const exec = await plan(request.definition, caller, follower)
       let following: Promise<void> | undefined
       const outcome = await evaluateExec(context, {
         exec,
@@ -264,7 +255,7 @@ function engine(
       })
       try {
         if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
-        const value = await outputOf(exec, outcome, output)
+        const value = await outputOf(exec, outcome, request.output)
         return {
           type: 'result',
           value,
@@ -282,7 +273,7 @@ function engine(
       const caller = bounded(given)
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
-      const exec = await plan(planExec, request.definition, caller, follower)
+      const exec = await plan(request.definition, caller, follower)
       const service = { exec, options: request.service }
       const lease = await acquireService(context, { service, network, holder, caller })
       return { lease, row: serviceOf(service.exec.label, network) }
@@ -302,7 +293,7 @@ function engine(
 
     async resolve(request, caller) {
       const service = {
-        exec: await plan(planExec, request.definition, bounded(caller)),
+        exec: await plan(request.definition, bounded(caller)),
         options: request.service ?? {},
       }
       return resolve(service, request)
@@ -347,7 +338,9 @@ function engine(
       networks
         .list()
         .filter(({ name }) => network === undefined || name === network)
-        .flatMap((one) => one.records().map((record) => ({ ...record, network: one.name }))),
+        .flatMap((one) =>
+          one.records().map((record) => ({ ...record, type: 'A' as const, network: one.name })),
+        ),
 
     async query(name, type, options = {}) {
       const { as, network: wanted = defaultNetwork, signal } = options
@@ -431,18 +424,6 @@ function sourcesFor(context: EngineContext, caller: Caller): Sources {
       return context.store.trees.path(digest)
     },
   }
-}
-
-function isExec({ ops, root }: Definition): boolean {
-  return ops[root]?.op === 'exec'
-}
-
-function isExecOutput(output: Output): output is ExecOutput {
-  return ['stdout', 'stderr', 'exitCode', 'sync'].includes(output)
-}
-
-function isPartOutput(output: Output): output is PartOutput {
-  return output === 'sync' || !isExecOutput(output)
 }
 
 function isLive({ state }: ServiceRow): boolean {

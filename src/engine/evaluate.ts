@@ -3,16 +3,15 @@ import { asMoorageError, MoorageError, moorageError } from '../errors.ts'
 import type { Lease } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
 import type { RunningContainer } from '../runtime/runtime.ts'
-import { ancestorsOf } from './ancestors.ts'
 import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { Caller, EngineContext } from './context.ts'
-import { filesystemOf, storedLayers } from './filesystem.ts'
-import { LayerHolders } from './layer-holders.ts'
-import { mountsOf } from './mounts.ts'
-import type { PlannedExec } from './plan.ts'
+import { filesystemOf } from './filesystem.ts'
+import { lockedBy, servicesOf } from './lock-conflicts.ts'
+import type { PlannedBinding, PlannedExec } from './plan.ts'
 import { Releases } from './release.ts'
 import type { RunRecord } from './run-records.ts'
+import { runOwner } from './waits.ts'
 
 /** How much of each stream an ExecError carries. */
 const errorTail = 64 * 1024
@@ -59,7 +58,7 @@ interface Flown {
 export async function evaluateExec(context: EngineContext, wanted: EvaluateExec): Promise<ExecOutcome> {
   const { exec, network, caller, onRun } = wanted
   // Before any service is thought of: a client whose result is there starts none.
-  const stored = exec.noCache ? undefined : storedOutcome(context, exec)
+  const stored = exec.noCache ? undefined : await storedOutcome(context, exec)
   if (stored) {
     context.tell.exec(exec, network, {
       state: 'cached',
@@ -91,10 +90,10 @@ export async function evaluateExec(context: EngineContext, wanted: EvaluateExec)
 }
 
 /** A finished success of an earlier time, with the layers below it, which are there since it was made on them. */
-function storedOutcome(context: EngineContext, exec: PlannedExec): ExecOutcome | undefined {
+async function storedOutcome(context: EngineContext, exec: PlannedExec): Promise<ExecOutcome | undefined> {
   const result = context.store.results.get(exec.digest)
   if (result === undefined) return undefined
-  const below = storedLayers(context, exec.input)
+  const below = await storedLayers(context, exec)
   if (below === undefined) return undefined
   return {
     exitCode: result.exitCode,
@@ -102,6 +101,17 @@ function storedOutcome(context: EngineContext, exec: PlannedExec): ExecOutcome |
     logs: result.logs,
     cachedAt: result.createdAt,
     release: async () => undefined,
+  }
+}
+
+/** The stored directories that an exec stands on, or nothing if one of them is gone. */
+async function storedLayers(context: EngineContext, exec: PlannedExec): Promise<string[] | undefined> {
+  const layers: string[] = []
+  for (let at = exec.input; ; at = at.input) {
+    if (at.kind === 'root') return at.directory === null ? layers : [...layers, at.directory]
+    const result = context.store.results.get(at.digest)
+    if (result === undefined) return undefined
+    layers.push(result.layer)
   }
 }
 
@@ -149,9 +159,10 @@ async function act(
     releases.add('leave the network', release)
     // The run belongs to all who ask for it: it goes on when the first of them has gone.
     const shared: Caller = { signal, onEvent: () => undefined }
-    const bind = () =>
+    const owner = runOwner(exec, networkName)
+    const bind = (bindings: readonly PlannedBinding[]) =>
       acquireBindings(context, {
-        bindings: exec.bindings,
+        bindings,
         network: networkName,
         holder: `run ${exec.label}`,
         caller: shared,
@@ -159,11 +170,21 @@ async function act(
       })
     // A chain of execs on one service holds it from its first step to its last, whatever the grace is. Otherwise
     // services wait until the client is about to run.
-    const early = sharesService(exec) ? await bind() : undefined
-    const made = { network: networkName, caller: shared, releases }
-    const below = await filesystemOf(context, exec.input, made)
-    const mounts = await mountsOf(context, exec, made)
-    const leases = early ?? (await bind())
+    const early = heldThroughout(exec)
+    const leases = await bind(early)
+    const below = await filesystemOf(context, exec.input, {
+      network: networkName,
+      owner,
+      caller: shared,
+      releases,
+    })
+    leases.push(...(await bind(exec.bindings.filter((binding) => !early.includes(binding)))))
+    const volumes = await context.volumes.acquire(exec, {
+      owner,
+      signal,
+      onWait: (detail) => context.tell.exec(exec, networkName, { state: 'waiting', detail }),
+    })
+    releases.add('let go of its volumes', () => volumes[Symbol.dispose]())
     const held = new Releases()
     releases.add('end the container', () => held.run())
     const started = await startContainer(context, {
@@ -171,7 +192,7 @@ async function act(
       kind: 'exec',
       network,
       lowers: below,
-      mounts,
+      volumes,
       signal,
       releases: held,
     })
@@ -191,13 +212,26 @@ async function act(
   }
 }
 
-/** Whether what this one is made of, or mounts, is made with a service that this one is bound to. */
-function sharesService(exec: PlannedExec): boolean {
-  const bound = new Set(exec.bindings.map(({ service }) => service.exec.digest))
-  return (
-    bound.size > 0 &&
-    ancestorsOf(exec).some((one) => one.bindings.some(({ service }) => bound.has(service.exec.digest)))
-  )
+/**
+ * The services of an exec that a step before it in its chain is bound to as well. Not those that lock a volume which
+ * something in the chain locks, too: that would wait for the service, and the service for this exec.
+ */
+function heldThroughout(exec: PlannedExec): PlannedBinding[] {
+  const steps: PlannedExec[] = []
+  for (let at = exec.input; at.kind === 'exec'; at = at.input) steps.push(at)
+  return exec.bindings.filter(({ service }) => {
+    const shared = steps.some(({ bindings }) =>
+      bindings.some((one) => one.service.exec.digest === service.exec.digest),
+    )
+    if (!shared) return false
+    const own = [service.exec, ...servicesOf(service.exec)]
+    const digests = new Set(own.map(({ digest }) => digest))
+    const others = steps
+      .flatMap((step) => [step, ...servicesOf(step)])
+      .filter(({ digest }) => !digests.has(digest))
+    const locked = new Set(own.flatMap(lockedBy))
+    return !others.flatMap(lockedBy).some((volume) => locked.has(volume))
+  })
 }
 
 /** Waits for the end; ends it when nobody wants it any more or a service that it is bound to is gone. */
@@ -260,7 +294,8 @@ async function keep(
     const kept = await context.store.temporary()
     await rename(upper, kept)
     const layer = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
-    layer.dropWhenUnused(signal)
+    if (signal.aborted) layer.dropIfUnused()
+    else signal.addEventListener('abort', () => layer.dropIfUnused(), { once: true })
     return { exitCode, layers: [kept, ...below], logs: record.logs, layer }
   }
   const stored = await context.store.results.adopt({
@@ -276,5 +311,30 @@ async function keep(
     layers: [stored.layer, ...below],
     logs: stored.logs,
     layer: new LayerHolders(async () => undefined),
+  }
+}
+
+/** Counts who stands on a layer that is not stored, and removes it after the last. */
+class LayerHolders {
+  readonly #remove: () => Promise<void>
+  #holders = 0
+
+  constructor(remove: () => Promise<void>) {
+    this.#remove = remove
+  }
+
+  hold(): () => Promise<void> {
+    this.#holders += 1
+    let held = true
+    return async () => {
+      if (!held) return
+      held = false
+      this.#holders -= 1
+      if (this.#holders === 0) await this.#remove()
+    }
+  }
+
+  dropIfUnused(): void {
+    if (this.#holders === 0) void this.#remove().catch(() => undefined)
   }
 }

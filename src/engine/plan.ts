@@ -1,15 +1,10 @@
 import {
-  type Binding,
   type Definition,
   type ExecOperation,
   execVertex,
   hostnameOf,
-  hostVertex,
   imageVertex,
   labelOf,
-  type Mount,
-  type MountVertex,
-  normalPath,
   type Operation,
   type Resources,
   rootfsVertex,
@@ -19,9 +14,9 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { ImageConfig, ResolvedImage } from '../images/index.ts'
-import { type FilesystemPlanner, isFresh, planFiles } from './plan-files.ts'
-import type { PlannedChange, PlannedDirectory, PlannedFile, PlannedMount } from './planned-files.ts'
+import { refuseLockConflicts } from './lock-conflicts.ts'
 import { checkPlatform } from './platform.ts'
+import { refuseStartCycles } from './start-cycle.ts'
 
 /** A root filesystem that stands ready on disk. */
 export interface PlannedRoot {
@@ -52,15 +47,13 @@ export interface PlannedExec {
   readonly stdin: string | undefined
   readonly expect: 'success' | 'any' | readonly number[]
   readonly volumes: readonly PlannedVolume[]
-  /** What else is mounted. */
-  readonly mounts: readonly PlannedMount[]
   readonly bindings: readonly PlannedBinding[]
   readonly resources: Resources
   /** Its own, or that of one it descends from. */
   readonly noCache: boolean
 }
 
-export type PlannedFilesystem = PlannedRoot | PlannedExec | PlannedChange | PlannedDirectory
+export type PlannedFilesystem = PlannedRoot | PlannedExec
 
 export interface PlannedVolume {
   readonly path: string
@@ -87,14 +80,7 @@ export interface Sources {
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-export const emptyConfig: ImageConfig = {
-  entrypoint: [],
-  cmd: [],
-  env: [],
-  user: '',
-  workdir: '',
-  exposedPorts: [],
-}
+const emptyConfig: ImageConfig = { entrypoint: [], cmd: [], env: [], user: '', workdir: '', exposedPorts: [] }
 
 /**
  * Pins the images of a definition and computes its vertices' digests. Runs nothing.
@@ -102,19 +88,7 @@ export const emptyConfig: ImageConfig = {
  * @throws MoorageError INVALID_DEFINITION, NO_COMMAND, and whatever resolving an image throws
  */
 export async function planExec(definition: Definition, sources: Sources): Promise<PlannedExec> {
-  return planner(definition, sources).exec(definition.root)
-}
-
-/** The same for a definition of a file or of a directory. */
-export async function planPart(
-  definition: Definition,
-  sources: Sources,
-): Promise<PlannedFilesystem | PlannedFile> {
-  return planner(definition, sources).part(definition.root)
-}
-
-function planner(definition: Definition, sources: Sources) {
-  const planned = new Map<number, Promise<PlannedFilesystem | PlannedFile>>()
+  const planned = new Map<number, Promise<PlannedFilesystem>>()
 
   const operation = (index: number): Operation => {
     const found = definition.ops[index]
@@ -122,7 +96,7 @@ function planner(definition: Definition, sources: Sources) {
     return found
   }
 
-  const part = (index: number): Promise<PlannedFilesystem | PlannedFile> => {
+  const filesystem = (index: number): Promise<PlannedFilesystem> => {
     let plan = planned.get(index)
     if (plan === undefined) {
       plan = planOperation(operation(index), index)
@@ -131,22 +105,21 @@ function planner(definition: Definition, sources: Sources) {
     return plan
   }
 
-  const filesystem = async (index: number): Promise<PlannedFilesystem> => {
-    const found = await part(index)
-    if (found.kind === 'file') throw invalid(`operation ${index} is a file, not a filesystem`)
-    return found
-  }
-
   const earlier = (index: number, by: number): number => {
     if (index >= by) throw invalid(`operation ${by} names operation ${index}, which is not an earlier one`)
     return index
   }
 
-  const planOperation = async (op: Operation, index: number): Promise<PlannedFilesystem | PlannedFile> => {
+  const planOperation = async (op: Operation, index: number): Promise<PlannedFilesystem> => {
     switch (op.op) {
       case 'image':
         checkPlatform(op.platform)
         return rootOfImage(await sources.image(op.ref, op.pull))
+      case 'rootfs': {
+        const directory = operation(earlier(op.directory, index))
+        if (directory.op !== 'host') throw invalid(`operation ${index}: a rootfs is made of a host directory`)
+        return rootOfTree(directory.digest, sources.tree(directory.digest))
+      }
       case 'scratch':
         return {
           kind: 'root',
@@ -156,19 +129,10 @@ function planner(definition: Definition, sources: Sources) {
           directory: null,
           config: emptyConfig,
         }
-      case 'rootfs': {
-        const directory = operation(earlier(op.directory, index))
-        if (directory.op !== 'host') return planFiles(op, index, files)
-        return rootOfTree(rootfsVertex(directory.digest), directory.digest, sources.tree(directory.digest))
-      }
-      case 'host':
-        return rootOfTree(hostVertex(op.digest), op.digest, sources.tree(op.digest))
       case 'exec':
         return exec(op, index)
-      case 'cacheVolume':
-        throw invalid(`operation ${index}, a ${op.op}, is no filesystem`)
       default:
-        return planFiles(op, index, files)
+        throw invalid(`operation ${index}, a ${op.op}, is no filesystem`)
     }
   }
 
@@ -180,65 +144,35 @@ function planner(definition: Definition, sources: Sources) {
 
   const exec = async (op: ExecOperation, index: number): Promise<PlannedExec> => {
     // Side by side: two images that are not here yet are fetched at once.
-    const [input, bindings, mounts] = await Promise.all([
+    const [input, ...bindings] = await Promise.all([
       filesystem(earlier(op.input, index)),
-      planBindings(op.bindings ?? [], index),
-      planMounts(op.mounts ?? [], index),
-    ])
-    const caches = (op.mounts ?? []).filter((mount) => mount.type === 'cache')
-    const volumes = caches.map(({ path, volume, sharing }) => {
-      const source = operation(earlier(volume, index))
-      if (source.op !== 'cacheVolume') throw invalid(`operation ${index}: ${path} is mounted from no volume`)
-      if (sharing !== 'shared') {
-        throw new MoorageError('NOT_YET', { what: `a cache volume that is ${sharing} (F22)` })
-      }
-      return { path, name: source.name, sharing }
-    })
-    if (op.resources !== undefined) throw new MoorageError('NOT_YET', { what: 'resources (F41)' })
-    return describeExec(op, input, volumes, mounts, bindings)
-  }
-
-  const planBindings = (bindings: readonly Binding[], index: number): Promise<PlannedBinding[]> =>
-    Promise.all(
-      bindings.map(async ({ alias, service: { exec: bound, ...options } }) => ({
+      ...(op.bindings ?? []).map(async ({ alias, service: { exec: bound, ...options } }) => ({
         alias,
         service: { exec: await execAt(earlier(bound, index)), options },
       })),
-    )
-
-  const planMounts = async (mounts: readonly Mount[], index: number): Promise<PlannedMount[]> => {
-    const all = await Promise.all(
-      mounts.map(async (mount): Promise<PlannedMount[]> => {
-        if (mount.type === 'cache') return []
-        const path = normalPath(mount.path)
-        if (mount.type === 'temp') return [{ ...mount, path }]
-        const source = await part(earlier(mount.source, index))
-        if ((source.kind === 'file') !== (mount.type === 'file')) {
-          throw invalid(`operation ${index}: what is mounted at ${path} is no ${mount.type}`)
-        }
-        return [{ type: mount.type, path, source }]
-      }),
-    )
-    return all.flat().sort((a, b) => (a.path < b.path ? -1 : 1))
+    ])
+    const volumes = (op.mounts ?? []).map(({ path, volume, sharing }) => {
+      const source = operation(earlier(volume, index))
+      if (source.op !== 'cacheVolume') throw invalid(`operation ${index}: ${path} is mounted from no volume`)
+      return { path, name: source.name, sharing }
+    })
+    if (op.resources !== undefined) throw new MoorageError('NOT_YET', { what: 'resources (F41)' })
+    return describeExec(op, input, volumes, bindings)
   }
 
-  const files: FilesystemPlanner = {
-    part: (index, by) => part(earlier(index, by)),
-    filesystem: (index, by) => filesystem(earlier(index, by)),
-    bindings: planBindings,
-  }
-
-  return { exec: execAt, part }
+  refuseStartCycles(definition)
+  const root = await execAt(definition.root)
+  refuseLockConflicts(root)
+  return root
 }
 
 function describeExec(
   op: ExecOperation,
   input: PlannedFilesystem,
   volumes: PlannedVolume[],
-  mounts: PlannedMount[],
   bindings: PlannedBinding[],
 ): PlannedExec {
-  const root = rootOf(input)
+  const root = input.kind === 'exec' ? input.root : input
   const { config } = root
   const process = {
     args: commandOf(op, root),
@@ -252,15 +186,12 @@ function describeExec(
   const digest = execVertex({
     input: input.digest,
     ...process,
-    mounts: [
-      ...sortedVolumes.map(({ path, name, sharing }) => ({
-        type: 'cache' as const,
-        path,
-        volume: name,
-        sharing,
-      })),
-      ...mounts.map(mountVertex),
-    ],
+    mounts: sortedVolumes.map(({ path, name, sharing }) => ({
+      type: 'cache' as const,
+      path,
+      volume: name,
+      sharing,
+    })),
     bindings: bindings.map(({ alias, service }) => ({ alias, service: service.exec.digest })),
     hostname: op.hostname,
     instance: op.instance,
@@ -277,23 +208,10 @@ function describeExec(
     root,
     ...process,
     volumes: sortedVolumes,
-    mounts,
     bindings,
     resources: op.resources ?? {},
-    noCache:
-      (op.noCache ?? false) ||
-      isFresh(input) ||
-      mounts.some((mount) => mount.type !== 'temp' && isFresh(mount.source)),
+    noCache: (op.noCache ?? false) || (input.kind === 'exec' && input.noCache),
   }
-}
-
-function mountVertex(mount: PlannedMount): MountVertex {
-  return mount.type === 'temp' ? mount : { ...mount, source: mount.source.digest }
-}
-
-/** The root at the beginning of a filesystem's chain. */
-export function rootOf(filesystem: PlannedFilesystem): PlannedRoot {
-  return filesystem.kind === 'root' ? filesystem : filesystem.root
 }
 
 /** What `docker run` would do: arguments replace the command, and the entrypoint too unless it is asked for. */
@@ -329,11 +247,11 @@ function rootOfImage({ ref, digest, rootfs, config, name }: ResolvedImage): Plan
   return { kind: 'root', digest: imageVertex(digest), ref, name, directory: rootfs, config }
 }
 
-function rootOfTree(digest: string, content: string, directory: string): PlannedRoot {
-  const name = `directory ${content.slice(7, 19)}`
+function rootOfTree(digest: string, directory: string): PlannedRoot {
+  const name = `directory ${digest.slice(7, 19)}`
   return {
     kind: 'root',
-    digest,
+    digest: rootfsVertex(digest),
     ref: name,
     name: 'rootfs',
     directory,
@@ -341,6 +259,6 @@ function rootOfTree(digest: string, content: string, directory: string): Planned
   }
 }
 
-export function invalid(reason: string): MoorageError {
+function invalid(reason: string): MoorageError {
   return new MoorageError('INVALID_DEFINITION', { reason })
 }

@@ -5,7 +5,6 @@ import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
-import { mountsOf } from './mounts.ts'
 import type { PlannedService } from './plan.ts'
 import { probesOf } from './probes/index.ts'
 import { Releases } from './release.ts'
@@ -20,19 +19,26 @@ export function serviceDriver(
   networkName: string,
 ): ServiceDriver {
   const { exec } = service
+  const owner = `${networkName}/service ${exec.label}`
   return {
     label: exec.label,
     hostname: exec.hostname,
     describe: { service, network: networkName },
+    mayLinger: () => !context.volumes.isWanted(owner),
     async start({ signal, report }) {
       const releases = new Releases()
       try {
+        const names = context.hostnames.claim(networkName, exec)
+        releases.add('let go of its names', () => names[Symbol.dispose]())
         const { network, release } = await context.networks.use(networkName)
         releases.add('leave the network', release)
         const caller = { signal, onEvent: () => undefined }
-        const made = { network: networkName, caller, releases }
-        const lowers = await filesystemOf(context, exec.input, made)
-        const mounts = await mountsOf(context, exec, made)
+        const lowers = await filesystemOf(context, exec.input, {
+          network: networkName,
+          owner,
+          caller,
+          releases,
+        })
         const leases = await acquireBindings(context, {
           bindings: exec.bindings,
           network: networkName,
@@ -40,13 +46,15 @@ export function serviceDriver(
           caller,
           releases,
         })
+        const volumes = await context.volumes.acquire(exec, { owner, signal, onWait: report })
+        releases.add('let go of its volumes', () => volumes[Symbol.dispose]())
         report(`starting ${exec.args.join(' ')}`)
         const started = await startContainer(context, {
           exec,
           kind: 'service',
           network,
           lowers,
-          mounts,
+          volumes,
           signal,
           releases,
         })

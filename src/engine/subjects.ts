@@ -1,6 +1,6 @@
 import type { Definition } from '../definition/index.ts'
 import { parseReference } from '../images/index.ts'
-import { inputsOf, type Part } from './ancestors.ts'
+import type { PlannedExec } from './plan.ts'
 
 /** The whole references of a definition's images, as events name them; those that are none are left out. */
 export function imagesOf({ ops }: Definition): string[] {
@@ -14,18 +14,12 @@ export function imagesOf({ ops }: Definition): string[] {
   })
 }
 
-/** What events say of everything that may run or be fetched for something: itself, what it is made of, its services. */
-export function idsOf(part: Part): Set<string> {
-  const ids = new Set<string>()
-  const seen = new Set<Part>()
-  const open = [part]
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    if (seen.has(at)) continue
-    seen.add(at)
-    open.push(...inputsOf(at))
-    if (at.kind !== 'exec' && at.kind !== 'fetch') continue
-    ids.add(at.kind === 'exec' ? at.label : at.url)
-    open.push(...at.bindings.map(({ service }) => service.exec))
+/** The labels of everything that may run for an exec: itself, the steps before it, its services, and theirs. */
+export function labelsOf(exec: PlannedExec, labels: Set<string> = new Set()): Set<string> {
+  for (let at: PlannedExec['input'] = exec; at.kind === 'exec'; at = at.input) {
+    if (labels.has(at.label)) return labels
+    labels.add(at.label)
+    for (const { service } of at.bindings) labelsOf(service.exec, labels)
   }
-  return ids
+  return labels
 }

@@ -12,6 +12,8 @@ export interface ServiceDriver {
    * own to release when it throws or when `signal` aborts, upon which it must end soon.
    */
   start(context: StartContext): Promise<RunningService>
+  /** Whether it may run on for its grace when nobody uses it; no where somebody waits for what it has. */
+  mayLinger?(): boolean
 }
 
 export interface StartContext {

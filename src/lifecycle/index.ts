@@ -3,6 +3,7 @@
  * containers: what it starts, probes and stops is handed to it, and so is time.
  */
 export type { AcquireOptions, ServiceProgress } from './binder.ts'
+export { circleThrough } from './circle.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { DrainOptions } from './drain.ts'
 export type { Exit, RunningService, ServiceDriver, StartContext } from './driver.ts'
@@ -20,6 +21,7 @@ export type {
   UdpCheck,
 } from './health/index.ts'
 export type { Lease } from './lease.ts'
+export { createLocks, type LockOptions, type Locks, type LocksOptions } from './locks.ts'
 export type { Because, NewsOf, ServiceNews } from './news.ts'
 export { createServices, type Services, type ServicesOptions } from './services.ts'
 export type { ServiceSnapshot, StateName } from './snapshot.ts'

@@ -10,6 +10,8 @@ export type Because =
   /** Its last lease was released. */
   | 'unused'
   | 'grace-over'
+  /** Nobody used it, and somebody waits for what it has. */
+  | 'hurried'
   /** While it started, the last who waited went away. */
   | 'called-off'
   | 'not-healthy-in-time'

@@ -199,6 +199,11 @@ export class Service implements Seat {
     else this.#stopFor({ kind: 'restart' }, false, 'restart')
   }
 
+  /** Somebody waits for what it has: its grace is over. */
+  hurry(): void {
+    if (this.#state.name === 'grace') this.#stopFor({ kind: 'done' }, false, 'hurried')
+  }
+
   snapshot(): ServiceSnapshot {
     const state = this.#state
     const run = this.#run
@@ -386,6 +391,7 @@ export class Service implements Seat {
     const { grace } = this.#terms
     const stop = (because: Because) => this.#stopFor({ kind: 'done' }, false, because)
     if (grace === 0) stop('unused')
+    else if (this.driver.mayLinger?.() === false) stop('hurried')
     else {
       const over = startGrace(this.#options.clock, grace, () => stop('grace-over'))
       this.#enter({ name: 'grace', grace: over }, 'unused')

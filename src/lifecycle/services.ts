@@ -56,6 +56,8 @@ export interface Services {
    * @throws MoorageError SERVICE_NOT_RUNNING, and what a start throws
    */
   restart(key: string): Promise<void>
+  /** Ends the grace of a service at once, if it is in that; somebody waits for what it has. */
+  hurry(key: string): void
   /** The live service of a key, else the last that ended. */
   get(key: string): ServiceSnapshot | undefined
   /** Live ones, then some that have ended; the newest first. */
@@ -193,6 +195,8 @@ export function createServices({
       service.restart(binder)
       await binder.outcome
     },
+
+    hurry: (key) => live.get(key)?.hurry(),
 
     get: (key) => live.get(key)?.snapshot() ?? ended.find((row) => row.key === key),
 

@@ -1,7 +1,6 @@
 /** Who answers to a name at the moment: several members may claim one, and a service goes before a mere run. */
 export interface Claim {
-  /** IPv4 first. */
-  readonly addresses: readonly string[]
+  readonly address: string
   /** A service's claim wins over that of a run of equal definition. */
   readonly service: boolean
 }
@@ -22,9 +21,9 @@ export class NameClaims {
     else this.#claims.delete(name)
   }
 
-  /** The addresses that the name has now; none where nobody claims it. */
-  addressesOf(name: string): readonly string[] {
+  /** The address that the name has now. */
+  addressOf(name: string): string | undefined {
     const held = this.#claims.get(name) ?? []
-    return (held.find((claim) => claim.service) ?? held[0])?.addresses ?? []
+    return (held.find((claim) => claim.service) ?? held[0])?.address
   }
 }

@@ -31,14 +31,14 @@ t.test('it is rewritten in place: the same file, never shorter, never empty', as
 
 t.test('a name belongs to its oldest holder, but to a service before a run', async (t) => {
   const claims = new NameClaims()
-  const run = { addresses: ['10.0.0.2'], service: false }
-  const service = { addresses: ['10.0.0.3', 'fd00::3'], service: true }
+  const run = { address: '10.0.0.2', service: false }
+  const service = { address: '10.0.0.3', service: true }
   claims.add('db', run)
-  t.same(claims.addressesOf('db'), ['10.0.0.2'])
+  t.equal(claims.addressOf('db'), '10.0.0.2')
   claims.add('db', service)
-  t.same(claims.addressesOf('db'), ['10.0.0.3', 'fd00::3'])
+  t.equal(claims.addressOf('db'), '10.0.0.3')
   claims.remove('db', service)
-  t.same(claims.addressesOf('db'), ['10.0.0.2'])
+  t.equal(claims.addressOf('db'), '10.0.0.2')
   claims.remove('db', run)
-  t.same(claims.addressesOf('db'), [])
+  t.equal(claims.addressOf('db'), undefined)
 })

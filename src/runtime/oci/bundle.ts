@@ -1,4 +1,4 @@
-import type { BindMount, ContainerSpec, TemporaryMount } from '../runtime.ts'
+import type { ContainerSpec } from '../runtime.ts'
 import {
   capabilities,
   kernelMounts,
@@ -26,14 +26,9 @@ export type SeccompSetting = { kind: 'compiled'; bpf: string } | { kind: 'profil
 export function bundleConfig(
   context: BundleContext,
   spec: ContainerSpec,
-  resolved: {
-    user: ContainerUser
-    env: readonly string[]
-    overlay: string
-    mounts: readonly ReadyMount[]
-  },
+  resolved: { user: ContainerUser; env: readonly string[]; overlay: string },
 ): { process: object; [key: string]: unknown } {
-  const { user, env, overlay, mounts } = resolved
+  const { user, env, overlay } = resolved
   const openFiles = Math.min(openFilesLimit, context.openFilesAllowed)
   const { seccomp } = context
   return {
@@ -51,7 +46,15 @@ export function bundleConfig(
       noNewPrivileges: false,
       rlimits: [{ type: 'RLIMIT_NOFILE', soft: openFiles, hard: openFiles }],
     },
-    mounts: [...kernelMounts, ...inMountOrder(mounts).map(ociMount)],
+    mounts: [
+      ...kernelMounts,
+      ...inMountOrder(spec.mounts).map(({ source, destination, readonly }) => ({
+        destination,
+        type: 'bind',
+        source,
+        options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'],
+      })),
+    ],
     linux: {
       cgroupsPath: `/${cgroupName(context.instance)}/${spec.id}`,
       namespaces: [
@@ -77,19 +80,6 @@ export function bundleConfig(
       ...(seccomp.kind === 'compiled' ? { 'run.oci.seccomp_bpf_data': seccomp.bpf } : {}),
     },
   }
-}
-
-/** A mount that the OCI runtime can make by itself. */
-export type ReadyMount = BindMount | TemporaryMount
-
-function ociMount(mount: ReadyMount) {
-  const { destination } = mount
-  if (mount.type === 'temporary') {
-    const size = mount.size === undefined ? [] : [`size=${mount.size}`]
-    return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', ...size] }
-  }
-  const { source, readonly } = mount
-  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
 }
 
 /** A mount inside another comes after it. */

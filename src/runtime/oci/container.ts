@@ -15,12 +15,11 @@ import type { EndedChild } from '../../../netns/kernel/index.ts'
 import { MoorageError } from '../../errors.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../logs/index.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../runtime.ts'
-import { type BundleContext, bundleConfig, type ReadyMount } from './bundle.ts'
+import { type BundleContext, bundleConfig } from './bundle.ts'
 import { processesIn, removeCgroup } from './cgroups.ts'
 import { checkCommand } from './command.ts'
 import { defaultPath } from './container-defaults.ts'
 import { Exec } from './exec.ts'
-import { LayerMounts } from './layer-mounts.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
 import { outputPipe, readOutput } from './output.ts'
 import { cgroupName, type RuntimePaths } from './paths.ts'
@@ -61,8 +60,6 @@ export class Container {
   #user: ContainerUser | undefined
   /** Of its config.json. */
   #process: object | undefined
-  #mounts: LayerMounts | undefined
-  #ready: readonly ReadyMount[] = []
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
   #pid: number | undefined
@@ -134,7 +131,7 @@ export class Container {
     if (this.#pid === undefined || this.#ended || !this.#user) {
       throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it does not run' })
     }
-    using root = new RootView(join(this.#bundle, 'rootfs'), this.#ready)
+    using root = new RootView(join(this.#bundle, 'rootfs'), this.#spec.mounts)
     checkCommand(root, { ...this.#spec, args: spec.args }, this.#user)
     const exec = new Exec({
       tool,
@@ -161,18 +158,14 @@ export class Container {
   #prepare(): void {
     const target = join(this.#bundle, 'rootfs')
     mkdirSync(target)
-    this.#mounts = new LayerMounts(join(this.#bundle, 'mounts'))
-    const mounts = this.#mounts.ready(this.#spec.mounts)
-    this.#ready = mounts
-    const rootfs = mountRootfs(this.#spec, target, mounts)
+    const rootfs = mountRootfs(this.#spec, target)
     this.#rootfs = rootfs
-    using root = new RootView(target, mounts)
+    using root = new RootView(target, this.#spec.mounts)
     const user = resolveUser(root, this.#spec.user, this.#spec.image)
     checkCommand(root, this.#spec, user)
     const env = completeEnvironment(this.#spec.env, user)
     this.#user = user
-    const resolved = { user, env, mounts, overlay: rootfs.overlay }
-    const config = bundleConfig(this.#context, this.#spec, resolved)
+    const config = bundleConfig(this.#context, this.#spec, { user, env, overlay: rootfs.overlay })
     this.#process = config.process
     writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config), { flush: false })
   }
@@ -269,7 +262,6 @@ export class Container {
   #close(): void {
     this.#attempt('close the log', () => this.#log?.end())
     this.#attempt('unmount the root filesystem', () => this.#rootfs?.unmount())
-    this.#attempt('unmount what was mounted in it', () => this.#mounts?.unmount())
   }
 
   /** The rest, which nobody waits for. */
@@ -279,7 +271,6 @@ export class Container {
     try {
       // Not recursive: were it still mounted, that would empty the upper directory.
       removeMountTarget(join(this.#bundle, 'rootfs'))
-      this.#mounts?.remove()
       rmSync(this.#bundle, { recursive: true, force: true })
       await this.#rootfs?.remove()
       rmSync(join(this.#context.paths.state, this.#spec.id), { recursive: true, force: true })

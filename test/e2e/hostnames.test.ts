@@ -1,0 +1,100 @@
+import t from 'tap'
+import { ownDirectories, startDaemon } from './own-daemon.ts'
+import { ownRootfs } from './own-rootfs.ts'
+
+t.setTimeout(120_000)
+
+t.test('names of one’s own choice', async (t) => {
+  using directories = ownDirectories()
+  using rootfs = ownRootfs()
+  await using daemon = await startDaemon(directories, '--grace', '0')
+  await using moorage = await daemon.connect()
+  const box = moorage
+    .container()
+    .withRootfs(moorage.host.directory(rootfs.path))
+    .withStopSignal('SIGKILL')
+    .withExposedPort(80)
+
+  await t.test('services refer to each other in a circle', async (t) => {
+    // Each serves its own name, and what it gets from the other.
+    const one = (own: string, other: string) =>
+      box
+        .withHostname(own)
+        .withExec([
+          'sh',
+          '-c',
+          `echo ${own} > /www/name; httpd -p 80 -h /www; until wget -q -O /www/other http://${other}.moorage.internal/name; do sleep 0.02; done; sleep 1000`,
+        ])
+        .asService()
+    const [left, right] = [one('left', 'right'), one('right', 'left')]
+    t.equal(await left.hostname(), 'left.moorage.internal')
+    await using _left = await left.start()
+    await using _right = await right.start()
+    const seen = await box
+      .withExec(
+        [
+          'sh',
+          '-c',
+          'for n in left right; do until wget -q -O - http://$n.moorage.internal/other; do sleep 0.02; done; done',
+        ],
+        { noCache: true },
+      )
+      .stdout()
+    t.equal(seen, 'right\nleft\n')
+  })
+
+  await t.test('a name that another service has is refused, naming the holder', async (t) => {
+    const one = (script: string) => box.withHostname('db').withExec(['sh', '-c', script]).asService()
+    const [first, second] = [one('httpd -f -p 80'), one('httpd -f -p 80 -h /www')]
+    {
+      await using _first = await first.start()
+      const holder = (await moorage.status()).services.find(({ state }) => state === 'ready')
+      await t.rejects(second.start(), {
+        code: 'HOSTNAME_TAKEN',
+        message: new RegExp(
+          `^start \\w+\\.moorage\\.internal: the hostname db\\.moorage\\.internal is in use by another service, ${holder?.id} \\(sh -c httpd -f -p 80\\)$`,
+        ),
+      })
+      await using _again = await first.start()
+    }
+    await first.stop()
+    await using _second = await second.start()
+    t.pass('free again once the holder has ended')
+  })
+
+  await t.test('no circle through bindings gets in, however it is written', async (t) => {
+    const binding = (exec: number) => ({ alias: 'other', service: { exec } })
+    const answer = await fetchEvaluate(daemon.runtimeDirectory, {
+      definition: {
+        ops: [
+          { op: 'scratch' },
+          { op: 'exec', input: 0, args: ['first'], bindings: [binding(2)] },
+          { op: 'exec', input: 0, args: ['second'], bindings: [binding(1)] },
+        ],
+        root: 2,
+      },
+      output: 'sync',
+    })
+    t.match(answer, /"code":"START_CYCLE"/)
+    t.match(answer, /first -> second -> first/)
+  })
+})
+
+async function fetchEvaluate(runtimeDirectory: string, body: unknown): Promise<string> {
+  const { request } = await import('node:http')
+  return new Promise((resolve, reject) => {
+    const asked = request({
+      socketPath: `${runtimeDirectory}/moorage.sock`,
+      path: '/v1/evaluate',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+    })
+    asked.on('error', reject)
+    asked.on('response', async (answer) => {
+      let text = ''
+      for await (const chunk of answer) text += chunk
+      resolve(text)
+    })
+    asked.end(JSON.stringify(body))
+  })
+}
