@@ -54,22 +54,28 @@ export const macText = (mac: Uint8Array) => Buffer.from(mac).toString('hex').rep
 /** The gateway is the subnet's first host. */
 export const gatewayOf = (subnet: Subnet) => subnet.first + 1
 
-/** A route of the host, or one of its own addresses as a /32. */
+/** A route of the host, or one address that it needs: its own ones and its DNS servers. */
 export interface HostRoute {
   address: string
   length: number
   /** The name of its link. */
   link: string | undefined
+  /** It is no route, but the address of a server that this host asks for names. */
+  nameserver?: boolean
 }
 
-export function routeText({ address, length, link }: HostRoute): string {
-  return `${address}/${length}${link === undefined ? '' : ` on ${link}`}`
+export function routeText({ address, length, link, nameserver }: HostRoute): string {
+  if (nameserver) return `the host's DNS server ${address}`
+  return `the route ${address}/${length}${link === undefined ? '' : ` on ${link}`}`
 }
+
+/** What is wider is a way to the outside, not somebody's network: VPNs cut the default route in two, or in more. */
+const widestNetwork = 8
 
 /** The first route that goes to a part of the subnet, or to more than it; default routes do not count. */
 export function conflictOf(subnet: Subnet, routes: readonly HostRoute[]): HostRoute | undefined {
   return routes.find(({ address, length }) => {
-    if (length === 0) return false
+    if (length < widestNetwork) return false
     const first = ip.toLong(address)
     const last = first + 2 ** (32 - length) - 1
     return first <= subnet.last && last >= subnet.first
@@ -113,6 +119,9 @@ export function chooseUplink(
   throw new NetnsError('NO_UPLINK', `all ${pairs} address pairs of the uplink range ${range.text} are in use`)
 }
 
+/** As long as the kernel remembers a connection that was not answered (nf_conntrack_tcp_timeout_syn_sent). */
+export const defaultQuarantine = 120_000
+
 export interface AddressLeasesOptions {
   /** Milliseconds that a returned address rests, so that what was meant for its last holder reaches nobody. */
   quarantine?: number
@@ -134,7 +143,7 @@ export class AddressLeases {
 
   constructor(
     subnet: Subnet,
-    { quarantine = 10_000, now = () => performance.now() }: AddressLeasesOptions = {},
+    { quarantine = defaultQuarantine, now = () => performance.now() }: AddressLeasesOptions = {},
   ) {
     this.#first = gatewayOf(subnet) + 1
     this.#last = subnet.last - 1
@@ -181,6 +190,11 @@ export class AddressLeases {
   }
 
   release(address: number): void {
-    if (this.#leased.delete(address)) this.#resting.set(address, this.#now() + this.#quarantine)
+    if (this.#leased.delete(address)) this.rest(address)
+  }
+
+  /** As if it had just been released: somebody had it before this process. */
+  rest(address: number): void {
+    this.#resting.set(address, this.#now() + this.#quarantine)
   }
 }

@@ -1,9 +1,10 @@
 /** What this host must have for networks, each thing tried out in a namespace that is thrown away. */
 import { closeSync, readFileSync } from 'node:fs'
-import { applyRuleset, networkRuleset } from './firewall.ts'
 import { createNamespace, NetlinkSocket, rtnetlink } from './kernel/index.ts'
 import { bridgeName, uplinkPrefix } from './names.ts'
-import { isAlive, listOwners } from './owner.ts'
+import { applyRuleset } from './nft.ts'
+import { isHeld, listOwners } from './owner.ts'
+import { networkRuleset } from './ruleset.ts'
 
 /** One thing that the host must have, and what to do where it does not. */
 export interface Probe {
@@ -90,11 +91,18 @@ function checkLinks(): Probe[] {
   ]
 }
 
+const example = {
+  subnet: '10.200.0.0/16',
+  gateway: '10.200.0.1',
+  subnet6: 'fd00:1::/64',
+  gateway6: 'fd00:1::1',
+}
+
 async function checkFirewall(namespace: number): Promise<Probe> {
   const name = 'nftables'
   try {
     // The rules themselves, in a place where they rule nothing: each expression must be known to this kernel.
-    await applyRuleset(networkRuleset({ subnet: '10.200.0.0/16', gateway: '10.200.0.1' }), namespace)
+    await applyRuleset(networkRuleset({ ...example, isolation: 'bindings' }), namespace)
     return { name, ok: true, detail: 'a network’s rules are accepted', remedy: '' }
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
@@ -138,7 +146,7 @@ async function checkForeignRules(): Promise<Probe> {
 }
 
 function checkLeftovers(runDirectory: string): Probe {
-  const dead = listOwners(runDirectory).filter((owner) => !isAlive(owner))
+  const dead = listOwners(runDirectory).filter(({ name, givenUp }) => !givenUp && !isHeld(runDirectory, name))
   const names = dead.map(({ name, pid }) => `${name} (of process ${pid})`)
   return {
     name: 'leftovers',

@@ -1,14 +1,27 @@
 /** What an instance needs of the host, held by its networks: made by the first of them, removed by the last. */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { defaultUplinkRange, type HostRoute, parseSubnet } from './addresses.ts'
-import { applyRuleset, hostRuleset, removeTable } from './firewall.ts'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { addressText, defaultUplinkRange, type HostRoute, parseSubnet } from './addresses.ts'
+import { address6Text } from './addresses6.ts'
 import { type NetlinkSocket, rtnetlink } from './kernel/index.ts'
 import { tableName } from './names.ts'
+import { applyRuleset, removeTable } from './nft.ts'
+import { hostRuleset } from './ruleset.ts'
+import { TableGuard } from './table-guard.ts'
+
+/** Told when somebody changed the instance's table on the host and it was put back, or could not be. */
+export type RestoredListener = (by: string, failure?: Error) => void
+
+export interface HostHold {
+  /** Of the instance's uplinks. */
+  readonly uplinkRange: string
+  release(): Promise<void>
+}
 
 interface HeldHost {
-  holders: number
+  listeners: Set<RestoredListener>
   uplinkRange: string
-  ready: Promise<void>
+  ready: Promise<TableGuard>
 }
 
 const held = new Map<string, HeldHost>()
@@ -17,37 +30,64 @@ const leaving = new Map<string, Promise<void>>()
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward'
 
-async function prepare(instance: string): Promise<void> {
+async function prepare(instance: string, listeners: ReadonlySet<RestoredListener>): Promise<TableGuard> {
   await leaving.get(instance)?.catch(() => {})
   if (readFileSync(forwarding, 'utf8').trim() !== '1') writeFileSync(forwarding, '1')
-  await applyRuleset(hostRuleset(instance))
+  const restore = () => applyRuleset(hostRuleset(instance))
+  const guard = new TableGuard({
+    tables: [tableName(instance)],
+    restore,
+    onRestored: (by, failure) => {
+      for (const listener of listeners) listener(by, failure)
+    },
+  })
+  try {
+    guard.expect()
+    await restore()
+    return guard
+  } catch (error) {
+    guard[Symbol.dispose]()
+    throw error
+  }
 }
 
-/** Makes sure of the host's table until `releaseHost`; returns the range of the instance's uplinks. */
-export async function holdHost(instance: string, uplinkRange?: string): Promise<string> {
+/** Makes sure of the host's table until it is released. */
+export async function holdHost(
+  instance: string,
+  { uplinkRange, onRestored = () => {} }: { uplinkRange?: string; onRestored?: RestoredListener } = {},
+): Promise<HostHold> {
   if (uplinkRange !== undefined) parseSubnet(uplinkRange, 31)
   let host = held.get(instance)
   if (host === undefined) {
-    host = { holders: 0, uplinkRange: uplinkRange ?? defaultUplinkRange, ready: prepare(instance) }
+    const listeners = new Set<RestoredListener>()
+    host = { listeners, uplinkRange: uplinkRange ?? defaultUplinkRange, ready: prepare(instance, listeners) }
     held.set(instance, host)
   }
-  host.holders += 1
+  const { listeners } = host
+  // A function of its own for each holder: two may give the same.
+  const listener: RestoredListener = (by, failure) => onRestored(by, failure)
+  listeners.add(listener)
   try {
     await host.ready
   } catch (error) {
-    host.holders -= 1
-    if (host.holders === 0 && held.get(instance) === host) held.delete(instance)
+    listeners.delete(listener)
+    if (listeners.size === 0 && held.get(instance) === host) held.delete(instance)
     throw error
   }
-  return uplinkRange ?? host.uplinkRange
+  const used = host
+  return {
+    uplinkRange: uplinkRange ?? host.uplinkRange,
+    async release() {
+      if (!listeners.delete(listener) || listeners.size > 0) return
+      await removeHost(instance, used)
+    },
+  }
 }
 
-export async function releaseHost(instance: string): Promise<void> {
-  const host = held.get(instance)
-  if (host === undefined) return
-  host.holders -= 1
-  if (host.holders > 0) return
+async function removeHost(instance: string, host: HeldHost): Promise<void> {
   held.delete(instance)
+  const guard = await host.ready
+  guard[Symbol.dispose]()
   const removal = removeTable(tableName(instance)).then(() => {})
   leaving.set(instance, removal)
   try {
@@ -57,17 +97,63 @@ export async function releaseHost(instance: string): Promise<void> {
   }
 }
 
-/** Where the host's packets go now, and how large they may be on their way out. */
-export function lookAtHost(socket: NetlinkSocket): { routes: HostRoute[]; mtu: number } {
+export interface HostView {
+  routes: HostRoute[]
+  routes6: HostRoute[]
+  /** How large packets may be on their way out. */
+  mtu: number
+}
+
+/** Where the host's packets go now, whom it asks for names, and how large packets may be on their way out. */
+export function lookAtHost(socket: NetlinkSocket): HostView {
   const links = new Map(rtnetlink.listLinks(socket).map((link) => [link.index, link]))
-  const found = rtnetlink.listRoutes(socket)
-  const way = found.find(({ length, index }) => length === 0 && index !== undefined)
-  return {
-    routes: found.map(({ address, length, index }) => ({
-      address,
+  const named = (found: rtnetlink.FoundRoute[], text: (address: Uint8Array) => string): HostRoute[] =>
+    found.map(({ address, length, index }) => ({
+      address: text(address),
       length,
       link: links.get(index ?? 0)?.name,
-    })),
+    }))
+  const found = rtnetlink.listRoutes(socket)
+  const way = found.find(({ length, index }) => length === 0 && index !== undefined)
+  const servers = nameservers()
+  return {
+    routes: [...named(found, (address) => addressText(Buffer.from(address).readUInt32BE(0))), ...servers(4)],
+    routes6: [...named(rtnetlink.listRoutes(socket, 'ipv6'), address6Text), ...servers(6)],
     mtu: links.get(way?.index ?? 0)?.mtu ?? 1500,
   }
+}
+
+/** Where a stub (127.0.0.53) stands in the one, the real servers are in the other. */
+const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
+
+function nameservers(): (version: 4 | 6) => HostRoute[] {
+  const addresses = resolvConfs.flatMap((file) => {
+    try {
+      return [...readFileSync(file, 'utf8').matchAll(/^nameserver\s+([^\s%#;]+)/gm)].map(
+        ([, server]) => server as string,
+      )
+    } catch {
+      // Not every host has it.
+      return []
+    }
+  })
+  return (version) =>
+    addresses
+      .filter((address) => isIP(address) === version)
+      .map((address) => ({ address, length: version === 4 ? 32 : 128, link: undefined, nameserver: true }))
+}
+
+/**
+ * Lets the host forward IPv6, where it has a way out. A host that forwards believes no router any more, and would lose
+ * its own default route, unless it is told to (accept_ra = 2).
+ */
+export function forwardIPv6({ routes6 }: HostView): void {
+  const conf = '/proc/sys/net/ipv6/conf'
+  const read = (link: string, name: string) => readFileSync(`${conf}/${link}/${name}`, 'utf8').trim()
+  if (!routes6.some(({ length, link }) => length === 0 && link !== undefined && link !== 'lo')) return
+  if (read('all', 'forwarding') === '1') return
+  for (const link of readdirSync(conf)) {
+    if (read(link, 'accept_ra') === '1') writeFileSync(`${conf}/${link}/accept_ra`, '2')
+  }
+  writeFileSync(`${conf}/all/forwarding`, '1')
 }

@@ -17,9 +17,19 @@ export type {
   HostForwardOptions,
 } from './forward.ts'
 export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
-export { createNetwork, type Network, type NetworkOptions } from './network.ts'
+export type { NetworkProblem } from './kernel-network.ts'
+export {
+  createNetwork,
+  type Granted,
+  type Network,
+  type NetworkEvents,
+  type NetworkOptions,
+  type OpenNetworkOptions,
+  openNetwork,
+} from './network.ts'
 export { type Host, type HostOptions, prepareHost } from './prepare-host.ts'
-export { type RecoverOptions, recover } from './recover.ts'
+export { type Recovered, type RecoverOptions, recover } from './recover.ts'
+export type { Isolation } from './ruleset.ts'
 export type { AdoptedSandbox, Sandbox } from './sandbox.ts'
 export type { ConnectOptions } from './sockets.ts'
 export type { HostRouteState } from './uplink.ts'

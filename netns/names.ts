@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { NetnsError } from './kernel/index.ts'
 
 /** Inside a network's namespace names are its own affair. */
-export const bridgeName = 'br0'
+export const bridgePrefix = 'br'
+export const bridgeName = `${bridgePrefix}0`
+export const networkTable = 'moorage'
 export const innerUplinkName = 'up0'
 export const sandboxLinkName = 'eth0'
 

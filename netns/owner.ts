@@ -1,15 +1,50 @@
-/** Whose a network is: one small file beside its name, so that whoever comes after a crash can tell. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+/**
+ * Whose a network is: one small file beside its name, locked as long as its owner lives. The kernel drops the lock
+ * when the process ends, however it ends; so nobody has to guess by process ids, which come again.
+ */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { NetnsError, umount } from './kernel/index.ts'
+import { setTimeout as rest } from 'node:timers/promises'
+import { faultPoint } from './fault.ts'
+import { lockFile, NetnsError, umount } from './kernel/index.ts'
 import { namespaceDirectory } from './names.ts'
+import type { NetworkRules } from './ruleset.ts'
 
-export interface Owner {
-  name: string
+/** What is needed to open a network again. */
+export interface NetworkDescription extends NetworkRules {
+  mtu: number
+  uplinkRange: string
+  portsPerBridge: number
+  quarantine: number
+}
+
+/** What the file holds. */
+export interface OwnerRecord {
   instance: string
+  /** For people: who has it, or had it last. */
   pid: number
-  /** When that process began, in the kernel's ticks: a later process may have the same pid. */
-  started: string
+  /** The host's end of the uplink; written before it is made. */
+  uplink?: string
+  /** Written when the network is complete. */
+  description?: NetworkDescription
+  /** Its owner let go of it, for somebody to open it again. */
+  givenUp?: boolean
+}
+
+export interface Owner extends OwnerRecord {
+  name: string
 }
 
 const suffix = '.json'
@@ -18,76 +53,146 @@ const ownerFile = (runDirectory: string, name: string) =>
 export const namespacePath = (runDirectory: string, name: string) =>
   join(namespaceDirectory(runDirectory), name)
 
-/** State and start time of a process (proc(5), /proc/PID/stat); undefined when there is none. */
-function processOf(pid: number): { state: string; started: string } | undefined {
-  let stat: string
+const nobody: OwnerRecord = { instance: '', pid: 0 }
+
+function readRecord(from: string | number): OwnerRecord {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  } catch {
-    return undefined
-  }
-  // The second field is the command in parentheses, and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] as string, started: fields[19] as string }
-}
-
-/** A zombie holds nothing any more, even when nobody ever reaps it. */
-export function isAlive({ pid, started }: Owner): boolean {
-  const found = processOf(pid)
-  return found !== undefined && found.started === started && found.state !== 'Z' && found.state !== 'X'
-}
-
-export const isOwn = (owner: Owner) => owner.pid === process.pid && isAlive(owner)
-
-function readOwner(runDirectory: string, name: string): Owner | undefined {
-  try {
-    const { instance, pid, started } = JSON.parse(readFileSync(ownerFile(runDirectory, name), 'utf8'))
-    return { name, instance: String(instance), pid: Number(pid), started: String(started) }
+    return { ...nobody, ...JSON.parse(readFileSync(from, 'utf8')) }
   } catch {
     // Gone meanwhile, or written by halves when its process was killed: nobody's.
-    return undefined
+    return nobody
   }
 }
 
-/** The owners of all networks that have a name in this run directory. */
+/** The owners of all networks that have a name in this run directory; of a name without a file, nobody. */
 export function listOwners(runDirectory: string): Owner[] {
   const directory = namespaceDirectory(runDirectory)
   if (!existsSync(directory)) return []
-  return readdirSync(directory)
-    .filter((file) => file.endsWith(suffix))
-    .map((file) => file.slice(0, -suffix.length))
-    .map((name) => readOwner(runDirectory, name) ?? { name, instance: '', pid: 0, started: '' })
+  const names = new Set(
+    readdirSync(directory).map((file) => (file.endsWith(suffix) ? file.slice(0, -suffix.length) : file)),
+  )
+  return [...names].map((name) => ({ ...readRecord(ownerFile(runDirectory, name)), name }))
 }
 
+/** Whether somebody holds the name at this moment. */
+export function isHeld(runDirectory: string, name: string): boolean {
+  const claim = tryClaim(runDirectory, name, false)
+  claim?.close()
+  return claim === undefined && existsSync(ownerFile(runDirectory, name))
+}
+
+/** This process's hold on a network's name. */
+export class Claim {
+  /** What the last holder left written. */
+  readonly found: OwnerRecord
+  readonly name: string
+  readonly #runDirectory: string
+  readonly #fd: number
+  #record: OwnerRecord
+  #open = true
+
+  constructor(runDirectory: string, name: string, fd: number) {
+    this.name = name
+    this.found = readRecord(fd)
+    this.#runDirectory = runDirectory
+    this.#fd = fd
+    this.#record = this.found
+  }
+
+  get path(): string {
+    return namespacePath(this.#runDirectory, this.name)
+  }
+
+  note(fields: Partial<OwnerRecord>): void {
+    this.#record = { ...this.#record, ...fields }
+    const text = Buffer.from(JSON.stringify(this.#record))
+    ftruncateSync(this.#fd, 0)
+    writeSync(this.#fd, text, 0, text.length, 0)
+  }
+
+  /** Begins anew, with nothing of what the last holder had but the file. */
+  clear(instance: string): void {
+    this.#unmount()
+    this.#record = { instance, pid: process.pid }
+    this.note({})
+  }
+
+  /** Removes the name: its mount, its file, and at last what says whose it was; and lets go of it. */
+  drop(): void {
+    if (!this.#open) return
+    this.#unmount()
+    rmSync(ownerFile(this.#runDirectory, this.name), { force: true })
+    faultPoint('name-removed')
+    this.close()
+  }
+
+  #unmount(): void {
+    try {
+      umount(this.path)
+    } catch (error) {
+      // Not mounted, or not even there: it was never finished.
+      if (!(error instanceof NetnsError && (error.errno === 'EINVAL' || error.errno === 'ENOENT')))
+        throw error
+    }
+    faultPoint('name-unmounted')
+    // The unlink also drops the copies of the mount that other mount namespaces have.
+    rmSync(this.path, { force: true })
+  }
+
+  /** Lets go of the name, and leaves everything as it is. */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closeSync(this.#fd)
+  }
+}
+
+/** The name, unless somebody holds it. */
+export function tryClaim(runDirectory: string, name: string, create = true): Claim | undefined {
+  const path = ownerFile(runDirectory, name)
+  for (;;) {
+    let fd: number
+    try {
+      fd = openSync(path, create ? 'a+' : 'r+', 0o644)
+    } catch (error) {
+      if (!create && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+    try {
+      if (!lockFile(fd)) {
+        closeSync(fd)
+        return undefined
+      }
+      // Whoever had it may have removed it between the opening and the locking: then it is locked in vain.
+      if (isSame(fd, path)) return new Claim(runDirectory, name, fd)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    closeSync(fd)
+  }
+}
+
+function isSame(fd: number, path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false })
+  return there !== undefined && there.ino === fstatSync(fd).ino
+}
+
+/** Somebody who only looks whether a name is held holds it for a moment; an owner does so for longer. */
+const mostTries = 20
+
 /**
- * Takes a name for this process; until `dropName` nobody else gets it.
+ * Takes a name for this process; until it is dropped or closed nobody else gets it.
  *
  * @throws NetnsError `NETWORK_EXISTS`
  */
-export function claimName(runDirectory: string, name: string, instance: string): void {
+export async function claimName(runDirectory: string, name: string): Promise<Claim> {
   mkdirSync(namespaceDirectory(runDirectory), { recursive: true, mode: 0o755 })
-  const { started } = processOf(process.pid) as { started: string }
-  const owner = JSON.stringify({ instance, pid: process.pid, started })
-  try {
-    writeFileSync(ownerFile(runDirectory, name), owner, { flag: 'wx' })
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
-    const holder = readOwner(runDirectory, name)
-    const who = holder === undefined ? '' : `, of process ${holder.pid}`
-    throw new NetnsError('NETWORK_EXISTS', `the network ${name} exists already${who}`, { cause })
+  for (let tries = 0; tries < mostTries; tries++) {
+    const claim = tryClaim(runDirectory, name)
+    if (claim !== undefined) return claim
+    await rest(1)
   }
-}
-
-/** Gives the name back: its mount, its file, and at last what says whose it was. */
-export function dropName(runDirectory: string, name: string): void {
-  const path = namespacePath(runDirectory, name)
-  try {
-    umount(path)
-  } catch (error) {
-    // Not mounted, or not even there: it was never finished.
-    if (!(error instanceof NetnsError && (error.errno === 'EINVAL' || error.errno === 'ENOENT'))) throw error
-  }
-  // The unlink also drops the copies of the mount that other mount namespaces have.
-  rmSync(path, { force: true })
-  rmSync(ownerFile(runDirectory, name), { force: true })
+  const { pid } = readRecord(ownerFile(runDirectory, name))
+  throw new NetnsError('NETWORK_EXISTS', `the network ${name} exists already, of process ${pid}`)
 }

@@ -1,8 +1,8 @@
-/** Finding and removing what an earlier process left: a crash takes the sandboxes with it, but not what has a name. */
-import { removeTable } from './firewall.ts'
-import { NetlinkSocket, NetnsError, rtnetlink } from './kernel/index.ts'
+/** Finding and removing what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
+import { NetlinkSocket, rtnetlink, type NetlinkSocket as Socket } from './kernel/index.ts'
 import { checkInstance, tableName, uplinkPrefix } from './names.ts'
-import { dropName, isAlive, listOwners, namespacePath } from './owner.ts'
+import { removeTable } from './nft.ts'
+import { type Claim, isHeld, listOwners, namespacePath, tryClaim } from './owner.ts'
 
 export interface RecoverOptions {
   instance: string
@@ -10,62 +10,65 @@ export interface RecoverOptions {
   runDirectory: string
 }
 
+export interface Recovered {
+  /** What was removed, in words. */
+  removed: string[]
+  /** The networks of this instance that somebody owns, which were left alone. */
+  kept: string[]
+}
+
 /**
- * Removes every kernel object of an instance whose process is gone: named namespaces, uplinks (their routes go with
- * them), the host's nft table, files. Blocks for about 20 ms for each uplink.
- *
- * @returns what was removed, in words
- * @throws NetnsError `INSTANCE_IN_USE` when a living process has networks of this instance
+ * Removes every kernel object of an instance that nobody owns: named namespaces, uplinks (their routes go with them),
+ * files, and the host's nft table when there is no network left. A network that was given up is owned by nobody, too:
+ * whoever wants it opens it first. What a living process has is never touched. Blocks for about 20 ms for each uplink.
  */
-export async function recover({ instance, runDirectory }: RecoverOptions): Promise<{ removed: string[] }> {
+export async function recover({ instance, runDirectory }: RecoverOptions): Promise<Recovered> {
   checkInstance(instance)
-  const owners = listOwners(runDirectory).filter((owner) => owner.instance === instance)
-  const living = owners.find(isAlive)
-  if (living !== undefined) {
-    throw new NetnsError(
-      'INSTANCE_IN_USE',
-      `process ${living.pid} has the network ${living.name} of instance ${instance}: nothing was removed`,
-    )
-  }
   const removed: string[] = []
-  for (const { name } of owners) {
-    dropName(runDirectory, name)
+  using socket = new NetlinkSocket()
+  // Before the owners: an uplink's name is written into its owner's file before it is made.
+  const uplinks = uplinksOf(socket, instance)
+  for (const { name, instance: of } of listOwners(runDirectory)) {
+    // A name that no file speaks for belongs to no instance, and to nobody.
+    if (of !== instance && of !== '') continue
+    const claim = tryClaim(runDirectory, name)
+    if (claim === undefined) continue
+    claim.drop()
     removed.push(`namespace ${namespacePath(runDirectory, name)}`)
   }
-  // The uplinks would go by themselves, but later: the kernel is in no hurry to reap a namespace.
-  using socket = new NetlinkSocket()
-  for (const { name, index } of rtnetlink.listLinks(socket)) {
-    if (name.startsWith(uplinkPrefix(instance)) && removeLink(socket, index, name))
-      removed.push(`link ${name}`)
+  const living = listOwners(runDirectory).filter(
+    (owner) => owner.instance === instance && isHeld(runDirectory, owner.name),
+  )
+  // They would go by themselves, but later: the kernel is in no hurry to reap a namespace.
+  for (const { name, index } of uplinks) {
+    if (living.some(({ uplink }) => uplink === name)) continue
+    removeUplink(socket, index, name)
+    removed.push(`link ${name}`)
   }
   const table = tableName(instance)
-  if (await removeTable(table)) removed.push(`nft table inet ${table}`)
-  return { removed }
+  // Should somebody begin at this very moment, he notices, and puts it back.
+  if (living.length === 0 && (await removeTable(table))) removed.push(`nft table inet ${table}`)
+  return { removed, kept: living.map(({ name }) => name) }
 }
 
-function removeLink(socket: NetlinkSocket, index: number, name: string): boolean {
-  try {
-    socket.apply([rtnetlink.removeLink(index, name)])
-    return true
-  } catch (error) {
-    if (error instanceof NetnsError && error.errno === 'ENODEV') return false
-    throw error
+const uplinksOf = (socket: Socket, instance: string) =>
+  rtnetlink.listLinks(socket).filter(({ name }) => name.startsWith(uplinkPrefix(instance)))
+
+function removeUplink(socket: Socket, index: number, name: string): void {
+  socket.apply([rtnetlink.removeLink(index, name)], ['ENODEV'])
+}
+
+/** Makes room for a network whose name a dead process held: `claim` is ours already. */
+export async function takeOver(claim: Claim, runDirectory: string, instance: string): Promise<void> {
+  const { found } = claim
+  claim.clear(instance)
+  if (found.uplink !== undefined) {
+    using socket = new NetlinkSocket()
+    const uplink = rtnetlink.listLinks(socket).find(({ name }) => name === found.uplink)
+    if (uplink !== undefined) removeUplink(socket, uplink.index, uplink.name)
+  }
+  // Its instance may be one that was derived for that process alone: nobody else will ever recover it.
+  if (found.instance !== instance && /^[0-9a-v]{6}$/.test(found.instance)) {
+    await recover({ instance: found.instance, runDirectory })
   }
 }
-
-/** Makes room for a network whose name a dead process still holds. */
-export async function takeOver(runDirectory: string, name: string, instance: string): Promise<void> {
-  const owner = listOwners(runDirectory).find((one) => one.name === name)
-  if (owner === undefined || isAlive(owner)) return
-  // Its instance may be one that was derived for that process alone: nobody else will ever recover it.
-  if (
-    owner.instance !== instance &&
-    /^[0-9a-v]{6}$/.test(owner.instance) &&
-    !sharesInstance(runDirectory, owner)
-  ) {
-    await recover({ instance: owner.instance, runDirectory })
-  } else dropName(runDirectory, name)
-}
-
-const sharesInstance = (runDirectory: string, { instance }: { instance: string }) =>
-  listOwners(runDirectory).some((other) => other.instance === instance && isAlive(other))

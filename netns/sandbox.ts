@@ -10,6 +10,8 @@ import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from './sockets.t
 /** One container's network: a namespace with a loopback, and an address on the network's bridge. */
 export interface Sandbox extends AsyncDisposable {
   readonly address: string
+  /** Where the network has IPv6. */
+  readonly address6: string | undefined
   readonly mac: string
   /** For an OCI runtime or nsenter: `/proc/<this process>/fd/N`, valid until `destroy`. */
   readonly namespace: string
@@ -53,7 +55,7 @@ export interface AdoptedSandbox extends Omit<Sandbox, 'fd'> {
 }
 
 export interface SandboxParts {
-  made: Pick<MadeSandbox, 'address' | 'mac'>
+  made: Pick<MadeSandbox, 'address' | 'address6' | 'mac'>
   namespace: string
   /** Runs a function with a descriptor of the namespace. */
   enter: <T>(use: (fd: number) => T) => T
@@ -63,7 +65,7 @@ export interface SandboxParts {
 }
 
 export function sandboxOf({ made, namespace, enter, forwards, remove }: SandboxParts): Omit<Sandbox, 'fd'> {
-  const { address, mac } = made
+  const { address, address6, mac } = made
   let removal: Promise<void> | undefined
   const gone = new NetnsError('NETWORK_GONE', `the sandbox ${address} was destroyed`)
   const inside = <T>(use: (fd: number) => T): T => {
@@ -76,6 +78,7 @@ export function sandboxOf({ made, namespace, enter, forwards, remove }: SandboxP
   }
   return {
     address,
+    address6,
     mac,
     namespace,
     spawn: (command, args = [], options = {}) =>

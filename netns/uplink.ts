@@ -12,9 +12,12 @@ import {
   routeText,
   type Subnet,
 } from './addresses.ts'
-import { lookAtHost } from './host.ts'
+import { conflictOf6, parseSubnet6, randomSubnet6, type Subnet6, uplinkAddress6 } from './addresses6.ts'
+import { faultPoint } from './fault.ts'
+import { type HostView, lookAtHost } from './host.ts'
 import { inNamespace, linkIndex, type NetlinkSocket, NetnsError, rtnetlink } from './kernel/index.ts'
 import { innerUplinkName, uplinkName, uplinkPrefix } from './names.ts'
+import type { Claim } from './owner.ts'
 
 /** Whether the host itself has a route to the sandboxes; if not, everything but that works. */
 export type HostRouteState = { present: true } | { present: false; reason: string }
@@ -24,6 +27,8 @@ export interface SubnetWish {
   subnet?: string
   /** The first of these that is free. */
   subnets?: readonly string[]
+  /** With IPv6: this subnet, or `true` for a random one of our own. */
+  ipv6?: boolean | string
 }
 
 /** Uplinks of this process so far. */
@@ -41,18 +46,33 @@ export function subnetFor(
   if (conflict === undefined) return wanted
   throw new NetnsError(
     'SUBNET_IN_USE',
-    `${subnet} is in use on this host: it meets the route ${routeText(conflict)}`,
+    `${subnet} is in use on this host: it meets ${routeText(conflict)}; choose another, or give a list to choose from`,
   )
 }
 
-const isForeign = ({ link }: HostRoute) => !(link?.startsWith(uplinkPrefix()) ?? false)
+/** @throws NetnsError `SUBNET_IN_USE` */
+export function subnet6For({ ipv6 = false }: SubnetWish, routes: readonly HostRoute[]): Subnet6 | undefined {
+  if (ipv6 === false) return undefined
+  if (ipv6 === true) {
+    let subnet = randomSubnet6()
+    while (conflictOf6(subnet, routes) !== undefined) subnet = randomSubnet6()
+    return subnet
+  }
+  const wanted = parseSubnet6(ipv6)
+  const conflict = conflictOf6(wanted, routes.filter(isForeign))
+  if (conflict === undefined) return wanted
+  throw new NetnsError('SUBNET_IN_USE', `${ipv6} is in use on this host: it meets ${routeText(conflict)}`)
+}
+
+export const isForeign = ({ link }: HostRoute) => !(link?.startsWith(uplinkPrefix()) ?? false)
 
 export interface UplinkParts {
   instance: string
-  name: string
+  claim: Claim
   range: string
   routes: readonly HostRoute[]
   mtu: number
+  ipv6: boolean
   host: NetlinkSocket
   socket: NetlinkSocket
   namespace: number
@@ -69,61 +89,94 @@ export interface Uplink {
 }
 
 export function makeUplink(parts: UplinkParts): Uplink {
-  const { instance, name, range, routes, mtu, host, socket, namespace, group, steps } = parts
-  const start = createHash('sha256').update(`${instance}/${name}`).digest().readUInt32LE(0)
+  const { instance, claim, range, routes, mtu, ipv6, host, socket, namespace, group, steps } = parts
+  const start = createHash('sha256').update(`${instance}/${claim.name}`).digest().readUInt32LE(0)
   const pair = chooseUplink(parseSubnet(range, 31), routes, start)
   const [outside, inside] = [addressBytes(pair.host), addressBytes(pair.network)]
   const [outsideMac, insideMac] = [macBytes(pair.host), macBytes(pair.network)]
   const peer = { index: 0, name: innerUplinkName, mac: insideMac, namespace, group }
-  const link = addUplinkPair(host, instance, { mac: outsideMac, mtu, peer })
+  const link = addUplinkPair(host, claim, instance, { mac: outsideMac, mtu, peer })
   // With the uplink go the sandboxes' links: one by one they would take the kernel minutes.
   steps.defer(() => removeLinks(socket, group))
+  faultPoint('uplink-made')
   const inner = inNamespace(namespace, () => linkIndex(innerUplinkName))
+  const ends = [{ inside, outside }]
+  if (ipv6) ends.push({ inside: uplinkAddress6(inside), outside: uplinkAddress6(outside) })
   socket.apply([
     ...rtnetlink.bringUp(inner, innerUplinkName),
-    rtnetlink.addAddress(inner, inside, outside),
-    rtnetlink.addNeighbour(inner, outside, outsideMac),
-    rtnetlink.addRoute({ index: inner, via: outside }),
+    ...ends.flatMap((end) => [
+      rtnetlink.addAddress(inner, end.inside, end.outside),
+      rtnetlink.addNeighbour(inner, end.outside, outsideMac),
+      rtnetlink.addRoute({ index: inner, via: end.outside }),
+    ]),
   ])
   host.apply([
     ...rtnetlink.bringUp(link.index, link.name),
-    rtnetlink.addAddress(link.index, outside, inside),
-    rtnetlink.addNeighbour(link.index, inside, insideMac),
+    ...ends.flatMap((end) => [
+      rtnetlink.addAddress(link.index, end.outside, end.inside),
+      rtnetlink.addNeighbour(link.index, end.inside, insideMac),
+    ]),
   ])
+  faultPoint('uplink-up')
   return { index: link.index, inner, outside, inside }
+}
+
+export interface ClaimedSubnet {
+  subnet: Subnet
+  subnet6: Subnet6 | undefined
+  hostRoute: HostRouteState
 }
 
 /**
  * Chooses the subnet and adds the host's route to it. That is also what keeps two processes from choosing the same:
  * the one whose route comes second is refused, and chooses again.
  */
-export function claimSubnet(
-  wish: SubnetWish,
-  host: NetlinkSocket,
-  { index, outside, inside }: Uplink,
-): { subnet: Subnet; hostRoute: HostRouteState } {
+export function claimSubnet(wish: SubnetWish, host: NetlinkSocket, uplink: Uplink): ClaimedSubnet {
   for (;;) {
-    const { routes } = lookAtHost(host)
-    const subnet = subnetFor(wish, routes)
-    const conflict = conflictOf(subnet, routes)
+    const view = lookAtHost(host)
+    const [subnet, subnet6] = [subnetFor(wish, view.routes), subnet6For(wish, view.routes6)]
+    const conflict = conflictOf(subnet, view.routes) ?? (subnet6 && conflictOf6(subnet6, view.routes6))
     if (conflict !== undefined) {
-      const reason = `the host's route ${routeText(conflict)} leads to another network`
-      return { subnet, hostRoute: { present: false, reason } }
+      const reason = `${routeText(conflict)} of the host leads to another network`
+      return { subnet, subnet6, hostRoute: { present: false, reason } }
     }
     const to = { address: addressBytes(subnet.first), length: subnet.length }
     try {
-      host.apply([rtnetlink.addRoute({ to, index, via: inside, source: outside })])
-      return { subnet, hostRoute: { present: true } }
+      host.apply([
+        rtnetlink.addRoute({ to, index: uplink.index, via: uplink.inside, source: uplink.outside }),
+      ])
     } catch (error) {
       // Another process was faster. Now its route is there to be seen.
       if (!(error instanceof NetnsError && error.errno === 'EEXIST')) throw error
+      continue
     }
+    if (subnet6 !== undefined) {
+      const [via, source] = [uplinkAddress6(uplink.inside), uplinkAddress6(uplink.outside)]
+      const to6 = { address: subnet6.prefix, length: subnet6.length }
+      host.apply([rtnetlink.addRoute({ to: to6, index: uplink.index, via, source })], ['EEXIST'])
+    }
+    return { subnet, subnet6, hostRoute: { present: true } }
   }
 }
 
-function addUplinkPair(host: NetlinkSocket, instance: string, pair: Omit<Veth, 'name' | 'index'>) {
+/** What of the host's routes meets a network's subnets now: it came up later, as a VPN does. */
+export function conflictsOf(subnet: Subnet, subnet6: Subnet6 | undefined, view: HostView): HostRoute[] {
+  return [
+    conflictOf(subnet, view.routes.filter(isForeign)),
+    subnet6 && conflictOf6(subnet6, view.routes6.filter(isForeign)),
+  ].filter((one) => one !== undefined)
+}
+
+function addUplinkPair(
+  host: NetlinkSocket,
+  claim: Claim,
+  instance: string,
+  pair: Omit<Veth, 'name' | 'index'>,
+) {
   for (let tries = 1; ; tries++) {
     const name = uplinkName(instance, uplinks++)
+    // Before it is there: what is in no living owner's file, recovery removes.
+    claim.note({ uplink: name })
     try {
       host.apply([rtnetlink.addVeth({ ...pair, index: 0, name })])
       return { name, index: linkIndex(name) }
@@ -136,11 +189,7 @@ function addUplinkPair(host: NetlinkSocket, instance: string, pair: Omit<Veth, '
 
 type Veth = Parameters<typeof rtnetlink.addVeth>[0]
 
-function removeLinks(socket: NetlinkSocket, group: number): void {
-  try {
-    socket.apply([rtnetlink.removeLinkGroup(group)])
-  } catch (error) {
-    // Somebody removed the uplink by hand.
-    if (!(error instanceof NetnsError && error.errno === 'ENODEV')) throw error
-  }
+/** Somebody may have removed the uplink by hand. */
+export function removeLinks(socket: NetlinkSocket, group: number): void {
+  socket.apply([rtnetlink.removeLinkGroup(group)], ['ENODEV'])
 }

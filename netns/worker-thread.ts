@@ -2,10 +2,13 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
-import type { Answer, MethodName, Methods, RemoteError } from './methods.ts'
+import type { NetworkEvent } from './kernel-network.ts'
+import type { Answer, MethodName, Methods, RemoteError, Told } from './methods.ts'
 
 export interface WorkerThread {
   call<Name extends MethodName>(method: Name, params: Parameters<Methods[Name]>[0]): ReturnType<Methods[Name]>
+  /** What a network tells, by its number; until the returned function is called. */
+  listen(network: number, listener: (event: NetworkEvent) => void): () => void
   /** Must be called once; afterwards the process can exit. */
   release(): Promise<void>
 }
@@ -18,6 +21,7 @@ interface Pending {
 interface Thread {
   worker: Worker
   pending: Map<number, Pending>
+  listeners: Map<number, (event: NetworkEvent) => void>
   holders: number
   calls: number
   lost: NetnsError | undefined
@@ -34,8 +38,16 @@ function start(): Thread {
     trackUnmanagedFds: false,
     execArgv: process.execArgv.filter((argument) => argument.startsWith('--disable-warning')),
   })
-  const thread: Thread = { worker, pending: new Map(), holders: 0, calls: 0, lost: undefined }
-  worker.on('message', (answer: Answer) => {
+  const thread: Thread = {
+    worker,
+    pending: new Map(),
+    listeners: new Map(),
+    holders: 0,
+    calls: 0,
+    lost: undefined,
+  }
+  worker.on('message', (answer: Answer | Told) => {
+    if ('event' in answer) return thread.listeners.get(answer.network)?.(answer.event)
     const call = thread.pending.get(answer.id)
     thread.pending.delete(answer.id)
     if ('error' in answer) call?.reject(errorFrom(answer.error))
@@ -75,6 +87,10 @@ export function holdWorker(): WorkerThread {
         thread.worker.postMessage({ id, method, params })
       })
       return answer as ReturnType<Methods[typeof method]>
+    },
+    listen(network, listener) {
+      thread.listeners.set(network, listener)
+      return () => thread.listeners.delete(network)
     },
     async release() {
       thread.holders -= 1

@@ -1,10 +1,15 @@
 /** The thread for kernel work that waits: creating and destroying. One a process, as long as it has networks. */
 import { parentPort } from 'node:worker_threads'
 import { leaveThread, NetnsError } from './kernel/index.ts'
-import { type Answer, type Call, methods } from './methods.ts'
+import { type Answer, type Call, createMethods, type Told } from './methods.ts'
 
 const port = parentPort
 if (port === null) throw new Error('worker.ts is started by worker-thread.ts')
+
+const methods = createMethods((network, event) => {
+  const told: Told = { network, event }
+  port.postMessage(told)
+})
 
 async function answer({ id, method, params }: Call): Promise<Answer> {
   try {

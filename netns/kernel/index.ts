@@ -37,6 +37,16 @@ export {
   watch,
 } from './libc.ts'
 export { Messages } from './messages.ts'
+export { Monitor, type Notice } from './monitor.ts'
 export { createNamespace, inNamespace, leaveThread } from './namespace.ts'
-export { NetlinkSocket, type Request } from './netlink.ts'
+export { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, type Request } from './netlink.ts'
+export {
+  concatenation,
+  linkNameKey,
+  NFNLGRP_NFTABLES,
+  NftSocket,
+  type NftTransaction,
+  NftTransactions,
+  type SetElements,
+} from './nftables.ts'
 export * as rtnetlink from './rtnetlink.ts'

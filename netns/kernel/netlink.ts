@@ -1,7 +1,7 @@
 /** Netlink's framing (netlink(7)): messages of attributes out, acknowledgements or dumps back. */
 import { closeSync } from 'node:fs'
 import { kernelError, NetnsError } from './errors.ts'
-import { AF_NETLINK, receive, SOCK_RAW, send, setsockopt, socket } from './libc.ts'
+import { AF_NETLINK, bind, receive, SOCK_RAW, send, setsockopt, socket } from './libc.ts'
 
 /** A type with its value; a list of attributes is a nested one. */
 export type Attribute = readonly [type: number, value: Uint8Array | readonly Attribute[]]
@@ -61,16 +61,20 @@ export function decodeAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
 }
 
 const NLM_F_REQUEST = 1
-const NLM_F_ACK = 4
+export const NLM_F_ACK = 4
 const NLM_F_DUMP = 0x300
 const NLM_F_ACK_TLVS = 0x200
 const NLM_F_CAPPED = 0x100
-const NLMSG_ERROR = 2
+export const NLMSG_ERROR = 2
 const NLMSG_DONE = 3
 const NLMSGERR_ATTR_MSG = 1
-const headerLength = 16
+export const headerLength = 16
 
-function encode({ type, flags = 0, header, attributes }: Request, sequence: number, kind: number): Buffer {
+export function encode(
+  { type, flags = 0, header, attributes }: Request,
+  sequence: number,
+  kind: number,
+): Buffer {
   const body = encodeAttributes(attributes)
   const headed = aligned(header.length)
   const message = Buffer.alloc(headerLength + headed + body.length)
@@ -83,10 +87,34 @@ function encode({ type, flags = 0, header, attributes }: Request, sequence: numb
   return message
 }
 
-const NETLINK_ROUTE = 0
+export const NETLINK_ROUTE = 0
+export const NETLINK_NETFILTER = 12
 const SOL_NETLINK = 270
+const NETLINK_ADD_MEMBERSHIP = 1
 const NETLINK_CAP_ACK = 10
 const NETLINK_EXT_ACK = 11
+
+/** A netlink socket of the calling thread's namespace; with `groups` it hears what others change. */
+export function openNetlink(protocol: number, groups: readonly number[] = []): number {
+  const doing = 'open a netlink socket'
+  const fd = socket(AF_NETLINK, SOCK_RAW, protocol, doing)
+  try {
+    // Without an address of its own (struct sockaddr_nl, chosen by the kernel) it hears nothing.
+    const address = Buffer.alloc(12)
+    address.writeUInt16LE(AF_NETLINK, 0)
+    bind(fd, address, doing)
+    setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1), doing)
+    setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1), doing)
+    for (const group of groups) setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group), doing)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+/** Acknowledgements that a socket's receive buffer surely holds. */
+const mostAtOnce = 100
 
 // An answer is read completely before the next call, and nothing here waits: one buffer serves all sockets.
 const answer = Buffer.alloc(128 * 1024)
@@ -96,21 +124,24 @@ const answer = Buffer.alloc(128 * 1024)
  * The kernel handles requests while they are being sent, so nothing here ever waits for an answer.
  */
 export class NetlinkSocket implements Disposable {
-  readonly #fd: number
+  readonly #fd = openNetlink(NETLINK_ROUTE)
   #sequence = 0
-
-  constructor() {
-    this.#fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, 'open a netlink socket')
-    setsockopt(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1), 'set up a netlink socket')
-    setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1), 'set up a netlink socket')
-  }
 
   /**
    * Sends all requests at once. The kernel goes on after one that it refuses, so the caller undoes the rest.
    *
+   * @param tolerated - errnos that are as good as success: `ENOENT`, when what is to be removed has gone already
    * @throws NetnsError `KERNEL`, of the first request that was refused
    */
-  apply(requests: readonly Request[]): void {
+  apply(requests: readonly Request[], tolerated: readonly string[] = []): void {
+    let refused: NetnsError | undefined
+    for (let at = 0; at < requests.length; at += mostAtOnce) {
+      refused = this.#apply(requests.slice(at, at + mostAtOnce), tolerated) ?? refused
+    }
+    if (refused !== undefined) throw refused
+  }
+
+  #apply(requests: readonly Request[], tolerated: readonly string[]): NetnsError | undefined {
     const first = this.#sequence + 1
     const messages = requests.map((request) => encode(request, ++this.#sequence, NLM_F_ACK))
     send(this.#fd, Buffer.concat(messages), 'send to netlink')
@@ -121,10 +152,11 @@ export class NetlinkSocket implements Disposable {
         const request = requests[sequence - first]
         if (type !== NLMSG_ERROR || request === undefined) continue
         acknowledged += 1
-        refused ??= errorOf(payload, flags, request.doing)
+        const error = errorOf(payload, flags, request.doing)
+        if (error !== undefined && !tolerated.includes(String(error.errno))) refused ??= error
       }
     }
-    if (refused !== undefined) throw refused
+    return refused
   }
 
   /** Everything of a kind that the namespace has. */
@@ -180,7 +212,8 @@ function contentOf(payload: Buffer, headerSize: number): Message {
   }
 }
 
-function* split(datagram: Buffer) {
+/** The messages of a datagram. */
+export function* split(datagram: Buffer) {
   for (let at = 0; at + headerLength <= datagram.length; ) {
     const length = datagram.readUInt32LE(at)
     if (length < headerLength) return
@@ -195,7 +228,7 @@ function* split(datagram: Buffer) {
 }
 
 /** struct nlmsgerr, then the request (its header alone, if capped), then what the kernel has to say. */
-function errorOf(payload: Buffer, flags: number, doing: string): NetnsError | undefined {
+export function errorOf(payload: Buffer, flags: number, doing: string): NetnsError | undefined {
   const errno = -payload.readInt32LE(0)
   if (errno === 0) return undefined
   let said: string | undefined

@@ -56,8 +56,20 @@ const IFLA_INET6_ADDR_GEN_MODE = 8
 const ADDR_GEN_MODE_NONE = 1
 const VETH_INFO_PEER = 1
 
-/** A MAC or IPv4 address, as bytes. */
+/** The groups that a Monitor joins to hear of routes (linux/rtnetlink.h). */
+export const routeGroups = { ipv4: 7, ipv6: 11 } as const
+
+/** A MAC, IPv4 or IPv6 address, as bytes. */
 export type Bytes = Uint8Array
+
+const familyOf = (address: Bytes) => (address.length === 4 ? AF_INET : AF_INET6)
+
+/** An address for people. */
+export function addressName(address: Bytes): string {
+  if (address.length === 4) return address.join('.')
+  const groups = Buffer.from(address).toString('hex').match(/.{4}/g) ?? []
+  return groups.map((group) => group.replace(/^0{1,3}/, '')).join(':')
+}
 
 /** struct ifinfomsg; `index` 0 leaves the choice to the kernel. */
 function linkHeader(index: number, flags = 0, change = 0, family = AF_UNSPEC): Buffer {
@@ -183,6 +195,16 @@ export function bringLoopbackUp(): Request {
   return { type: RTM_NEWLINK, header: linkHeader(1, IFF_UP, IFF_UP), attributes: [], doing: 'bring lo up' }
 }
 
+/** Puts a link into a group, for removeLinkGroup. */
+export function setLinkGroup(index: number, group: number): Request {
+  return {
+    type: RTM_NEWLINK,
+    header: linkHeader(index),
+    attributes: [[IFLA_GROUP, u32(group)]],
+    doing: `put a link into group ${group}`,
+  }
+}
+
 export function removeLink(index: number, name: string): Request {
   return { type: RTM_DELLINK, header: linkHeader(index), attributes: [], doing: `remove the link ${name}` }
 }
@@ -200,11 +222,15 @@ export function removeLinkGroup(group: number): Request {
 const IFA_ADDRESS = 1
 const IFA_LOCAL = 2
 
+/** IPv6: nobody is asked whether the address is taken, so that it can be used at once. */
+const IFA_F_NODAD = 2
+
 /** Gives a link an address that is alone in its subnet, or has one neighbour: `peer`. */
 export function addAddress(index: number, address: Bytes, peer: Bytes = address): Request {
   const header = Buffer.alloc(8)
-  header.writeUInt8(AF_INET, 0)
-  header.writeUInt8(32, 1)
+  header.writeUInt8(familyOf(address), 0)
+  header.writeUInt8(address.length * 8, 1)
+  header.writeUInt8(address.length === 4 ? 0 : IFA_F_NODAD, 2)
   header.writeUInt32LE(index, 4)
   return {
     type: RTM_NEWADDR,
@@ -214,7 +240,7 @@ export function addAddress(index: number, address: Bytes, peer: Bytes = address)
       [IFA_LOCAL, address],
       [IFA_ADDRESS, peer],
     ],
-    doing: `give a link the address ${address.join('.')}`,
+    doing: `give a link the address ${addressName(address)}`,
   }
 }
 
@@ -241,7 +267,7 @@ export interface Route {
 
 function routeRequest(type: number, flags: number, { to, index, via, source }: Route): Request {
   const header = Buffer.alloc(12)
-  header.writeUInt8(AF_INET, 0)
+  header.writeUInt8(familyOf(to?.address ?? via ?? source ?? new Uint8Array(4)), 0)
   header.writeUInt8(to?.length ?? 0, 1)
   header.writeUInt8(RT_TABLE_MAIN, 4)
   header.writeUInt8(RTPROT_STATIC, 5)
@@ -252,10 +278,11 @@ function routeRequest(type: number, flags: number, { to, index, via, source }: R
   attributes.push([RTA_OIF, u32(index)])
   if (via !== undefined) attributes.push([RTA_GATEWAY, via])
   if (source !== undefined) attributes.push([RTA_PREFSRC, source])
-  const name = to === undefined ? 'the default route' : `the route to ${to.address.join('.')}/${to.length}`
+  const name = to === undefined ? 'the default route' : `the route to ${addressName(to.address)}/${to.length}`
   return { type, flags, header, attributes, doing: type === RTM_NEWROUTE ? `add ${name}` : `remove ${name}` }
 }
 
+/** Refused with `EEXIST` where there is one already. */
 export const addRoute = (route: Route) => routeRequest(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route)
 export const removeRoute = (route: Route) => routeRequest(RTM_DELROUTE, 0, route)
 
@@ -263,9 +290,9 @@ const NDA_DST = 1
 const NDA_LLADDR = 2
 const NUD_PERMANENT = 0x80
 
-function neighbourHeader(index: number): Buffer {
+function neighbourHeader(index: number, address: Bytes): Buffer {
   const header = Buffer.alloc(12)
-  header.writeUInt8(AF_INET, 0)
+  header.writeUInt8(familyOf(address), 0)
   header.writeInt32LE(index, 4)
   header.writeUInt16LE(NUD_PERMANENT, 8)
   return header
@@ -276,42 +303,43 @@ export function addNeighbour(index: number, address: Bytes, mac: Bytes): Request
   return {
     type: RTM_NEWNEIGH,
     flags: NLM_F_CREATE | NLM_F_REPLACE,
-    header: neighbourHeader(index),
+    header: neighbourHeader(index, address),
     attributes: [
       [NDA_DST, address],
       [NDA_LLADDR, mac],
     ],
-    doing: `tell where ${address.join('.')} is`,
+    doing: `tell where ${addressName(address)} is`,
   }
 }
 
 export function removeNeighbour(index: number, address: Bytes): Request {
   return {
     type: RTM_DELNEIGH,
-    header: neighbourHeader(index),
+    header: neighbourHeader(index, address),
     attributes: [[NDA_DST, address]],
-    doing: `forget where ${address.join('.')} is`,
+    doing: `forget where ${addressName(address)} is`,
   }
 }
 
 export interface FoundRoute {
-  /** `0.0.0.0` with length 0: a default route. */
-  address: string
+  address: Bytes
+  /** 0: a default route. */
   length: number
   index: number | undefined
 }
 
 /** The routes of every table, local addresses among them; not those for broadcast and multicast. */
-export function listRoutes(socket: NetlinkSocket): FoundRoute[] {
+export function listRoutes(socket: NetlinkSocket, family: 'ipv4' | 'ipv6' = 'ipv4'): FoundRoute[] {
   const header = Buffer.alloc(12)
-  header.writeUInt8(AF_INET, 0)
+  header.writeUInt8(family === 'ipv4' ? AF_INET : AF_INET6, 0)
   const found = socket.dump({ type: RTM_GETROUTE, header, attributes: [], doing: 'list the routes' })
+  const any = new Uint8Array(family === 'ipv4' ? 4 : 16)
   return found
     .filter((route) => ![RTN_BROADCAST, RTN_MULTICAST].includes(route.header[7] as number))
     .map(({ header: routeHeader, attributes }) => {
       const oif = attributes.get(RTA_OIF)
       return {
-        address: (attributes.get(RTA_DST) ?? new Uint8Array(4)).join('.'),
+        address: attributes.get(RTA_DST) ?? any,
         length: routeHeader[1] as number,
         index: oif === undefined ? undefined : readU32(oif),
       }
@@ -322,6 +350,8 @@ export interface FoundLink {
   index: number
   name: string
   mtu: number
+  /** Of the bridge whose port it is. */
+  master: number | undefined
 }
 
 export function listLinks(socket: NetlinkSocket): FoundLink[] {
@@ -335,6 +365,7 @@ export function listLinks(socket: NetlinkSocket): FoundLink[] {
     index: readU32(header, 4),
     name: readText(attributes.get(IFLA_IFNAME) ?? new Uint8Array()),
     mtu: readU32(attributes.get(IFLA_MTU) ?? u32(1500)),
+    master: attributes.has(IFLA_MASTER) ? readU32(attributes.get(IFLA_MASTER) as Uint8Array) : undefined,
   }))
 }
 

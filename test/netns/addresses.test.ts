@@ -61,7 +61,7 @@ t.test(
     t.equal(chooseSubnet(['10.200.0.0/16', '10.201.0.0/16'], routes).text, '10.201.0.0/16')
     t.throws(() => chooseSubnet(['10.200.0.0/16'], routes), {
       code: 'NO_SUBNET',
-      message: /10\.200\.0\.0\/16 meets 10\.200\.0\.0\/16 on docker0/,
+      message: /10\.200\.0\.0\/16 meets the route 10\.200\.0\.0\/16 on docker0/,
     })
   },
 )

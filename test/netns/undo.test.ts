@@ -1,11 +1,12 @@
 /** A failure in the middle of making something: what was made by then is taken back. */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { createNetwork, type Network } from '../../netns/index.ts'
-import { inside, openFiles, ownNetwork, ownPlace, remains, until } from './support.ts'
+import { createNetwork } from '../../netns/index.ts'
+import { inside, ownNetwork, ownPlace, remains, run } from './support.ts'
 
 t.test('a network whose uplink finds no addresses', async (t) => {
   const place = ownPlace(t)
@@ -37,67 +38,49 @@ t.test('a network without nft', async (t) => {
   t.same(remains(place), [])
 })
 
-/** The `nft -i` of a network: the child of ours that is in its namespace. */
-function residentOf(network: Network): number {
-  const id = inside(network.namespace, 'readlink', '/proc/self/ns/net').trim()
-  const children = readdirSync('/proc/self/task').flatMap((task) =>
-    readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+t.test('a sandbox whose firewall is gone, with an nft that fails', async (t) => {
+  const place = ownPlace(t)
+  const directory = mkdtempSync(join(tmpdir(), 'netns-nft-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  // Stands before the real one until a file says that it is broken.
+  const [flag, fake] = [join(directory, 'broken'), join(directory, 'nft')]
+  writeFileSync(
+    fake,
+    `#!/bin/sh\n[ -e ${flag} ] && { echo is broken >&2; exit 1; }\nexec ${run('which', 'nft').trim()} "$@"\n`,
   )
-  const found = children.find((pid) => {
-    const same = inside(network.namespace, 'readlink', `/proc/${pid}/ns/net`).trim() === id
-    return same && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'nft\n'
+  chmodSync(fake, 0o755)
+  const program = `
+    import { execFileSync } from 'node:child_process'
+    import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+    import { createNetwork } from ${JSON.stringify(import.meta.resolve('../../netns/index.ts'))}
+    const options = ${JSON.stringify({ ...place, name: 'test', poolSize: 0, subnet: '10.199.0.0/30' })}
+    const network = await createNetwork(options)
+    const inside = (...args) => execFileSync('nsenter', ['--net=' + network.namespace, ...args], { encoding: 'utf8' })
+    const files = () => readdirSync('/proc/self/fd').length
+    await (await network.createSandbox()).destroy()
+    const before = files()
+    writeFileSync('${flag}', '')
+    inside(${JSON.stringify(run('which', 'nft').trim())}, 'flush', 'ruleset')
+    await network.createSandbox().catch((error) => console.log(error.code, error.message))
+    console.log(files() - before, network.sandboxes, inside('ip', 'route').includes('10.199.0.2'), inside('ip', 'neigh').includes('10.199.0.2'))
+    console.log(network.problems.map(({ kind, message }) => kind + ': ' + message).join())
+    rmSync('${flag}')
+    const box = await network.createSandbox()
+    console.log(box.address, network.problems.length)
+    await network.destroy()`
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH}` },
   })
-  if (found === undefined) throw new Error('no nft is there')
-  return Number(found)
-}
-
-t.test('a sandbox whose firewall is gone', async (t) => {
-  const network = await ownNetwork(t, { subnet: '10.199.0.0/30' })
-  await (await network.createSandbox()).destroy()
-  const links = () => inside(network.namespace, 'ip', '-o', 'link').split('\n').length
-  await until('the first has gone', () => links() === 4)
-  const files = openFiles()
-
-  const rules = inside(network.namespace, 'nft', 'list', 'table', 'bridge', 'moorage')
-  inside(network.namespace, 'nft', 'delete', 'table', 'bridge', 'moorage')
-  await t.rejects(network.createSandbox(), {
-    code: 'NFT_FAILED',
-    message: /nft refused "add element bridge moorage leases .*No such file or directory/s,
-  })
-  t.equal(openFiles(), files)
-  t.equal(network.sandboxes, 0)
-  t.notMatch(inside(network.namespace, 'ip', 'route'), '10.199.0.2')
-  t.notMatch(inside(network.namespace, 'ip', 'neigh'), '10.199.0.2')
-  await until('its link has gone', () => links() === 4)
-
-  const restore = spawn('nsenter', [`--net=${network.namespace}`, 'nft', '-f', '-'], {
-    stdio: ['pipe', 'inherit', 'inherit'],
-  })
-  restore.stdin.end(rules)
-  await once(restore, 'exit')
-  t.equal((await network.createSandbox()).address, '10.199.0.2', 'the only address is free again')
-})
-
-t.test('a sandbox whose nft is killed; the next change starts another', async (t) => {
-  const network = await ownNetwork(t)
-  const box = await network.createSandbox()
-  const resident = residentOf(network)
-  process.kill(resident, 'SIGSTOP')
-  const told = t.rejects(network.createSandbox(), {
-    code: 'NFT_FAILED',
-    message: /nft was lost during "add element .*": it ended with SIGKILL/,
-  })
-  await until('its link is there', () => inside(network.namespace, 'ip', 'link').includes('s1@'))
-  process.kill(resident, 'SIGKILL')
-  await told
-  t.equal(network.sandboxes, 1)
-  await network.createSandbox()
-  t.not(residentOf(network), resident)
-  await box.destroy()
-  t.equal(
-    inside(network.namespace, 'nft', 'list', 'set', 'bridge', 'moorage', 'leases').match(/"s\d+"/g)?.length,
-    1,
+  const lines = (await text(child.stdout)).split('\n')
+  t.equal(lines[0], 'NFT_FAILED nft refused: is broken')
+  t.equal(lines[1], '0 0 false false', 'neither descriptors nor routes are left, and no sandbox counts')
+  t.match(
+    lines[2],
+    /^firewall: the rules of the network were changed by .* and could not be put back: nft refused/,
   )
+  t.equal(lines[3], '10.199.0.2 0', 'the only address is free again, and all is well')
+  t.same(remains(place), [])
 })
 
 t.test('a network that somebody took apart can still be destroyed', async (t) => {

@@ -67,7 +67,7 @@ t.test('many requests are one send, and a later one knows what an earlier one ma
   )
   t.match(
     rtnetlink.listRoutes(socket).find(({ length }) => length === 16),
-    { address: '10.20.0.0', length: 16, index: 7 },
+    { address: Buffer.of(10, 20, 0, 0), length: 16, index: 7 },
   )
 
   socket.apply([
@@ -77,6 +77,31 @@ t.test('many requests are one send, and a later one knows what an earlier one ma
   ])
   t.notMatch(ip('link'), 'br7')
 })
+
+t.test(
+  'IPv6 addresses, routes and neighbours are as IPv4’s, and an address can be used at once',
+  async (t) => {
+    const { socket, ip } = place(t)
+    const own = Buffer.from('fd000001000200000000000000000007', 'hex')
+    const gateway = Buffer.from('fd000001000200000000000000000001', 'hex')
+    socket.apply([
+      rtnetlink.addBridge({ index: 7, name: 'br7', mac, mtu: 1400 }),
+      ...rtnetlink.bringUp(7, 'br7'),
+      rtnetlink.addAddress(7, own),
+      rtnetlink.addRoute({ to: { address: gateway, length: 128 }, index: 7 }),
+      rtnetlink.addRoute({ index: 7, via: gateway }),
+      rtnetlink.addNeighbour(7, gateway, mac),
+    ])
+    t.match(ip('-6', '-o', 'addr', 'show', 'br7'), /inet6 fd00:1:2::7\/128 scope global nodad/)
+    t.notMatch(ip('-6', '-o', 'addr', 'show', 'br7'), /tentative|fe80/)
+    t.match(ip('-6', 'route'), /default via fd00:1:2::1 dev br7/)
+    t.match(ip('-6', 'neigh'), 'fd00:1:2::1 dev br7 lladdr 02:00:00:00:00:01')
+    t.match(
+      rtnetlink.listRoutes(socket, 'ipv6').find(({ length }) => length === 0),
+      { address: Buffer.alloc(16), index: 7 },
+    )
+  },
+)
 
 t.test('of several that are refused the first is told, with what the kernel says of it', async (t) => {
   const { socket, ip } = place(t)
