@@ -389,7 +389,10 @@ export class MoorageError extends Error {
   }
 }
 
-/** A command that ended with a code its `expect` did not allow; the streams are their last 64 KiB. */
+/**
+ * A command that ended with a code its `expect` did not allow, or (`OUT_OF_MEMORY`) was killed for lack of memory; the
+ * streams are their last 64 KiB.
+ */
 export class ExecError extends MoorageError {
   override readonly name: string = 'ExecError'
   get args(): readonly string[] {
@@ -423,7 +426,7 @@ export function moorageError(
   details: ErrorDetails = {},
   options: { cause?: unknown; message?: string } = {},
 ): MoorageError {
-  if (code === 'EXEC_FAILED') return new ExecError(code, details, options)
+  if (code === 'EXEC_FAILED' || code === 'OUT_OF_MEMORY') return new ExecError(code, details, options)
   if (healthCodes.includes(code)) return new HealthError(code, details, options)
   return new MoorageError(code, details, options)
 }

@@ -29,7 +29,6 @@ export async function withDefinition<T>(
   } catch (error) {
     if (!(error instanceof MoorageError && error.code === 'BLOB_MISSING')) throw error
     // It was there a moment ago; the daemon has made room since.
-    session.delivered.clear()
     return ask(await deliver(), signal)
   }
 }
@@ -41,11 +40,7 @@ async function send(
 ): Promise<void> {
   if (directories.length === 0) return
   const byDigest = new Map<string, HostDirectory>()
-  for (const directory of directories) {
-    const digest = await directory.digest()
-    if (!session.delivered.has(digest)) byDigest.set(digest, directory)
-  }
-  if (byDigest.size === 0) return
+  for (const directory of directories) byDigest.set(await directory.digest(), directory)
   const { missing } = await session.transport.call<{ missing: string[] }>(
     'POST',
     target('blobs/missing'),
@@ -56,7 +51,6 @@ async function send(
     const directory = byDigest.get(digest)
     if (directory) await whileWanted(upload(session, digest, directory), signal)
   }
-  for (const digest of byDigest.keys()) session.delivered.add(digest)
 }
 
 /** Many calls at once about one directory send it once; so it belongs to the connection, not to the first of them. */

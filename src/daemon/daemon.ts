@@ -25,6 +25,8 @@ export interface DaemonOptions {
   grace?: number
   /** Leave when nothing went on for so long, in milliseconds. */
   idleExit?: number
+  /** How many commands run at the same time. */
+  maxRuns?: number
   isolation?: 'network'
   logLevel?: string
 }
@@ -61,6 +63,7 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
     log: (level, message, fields = {}) => logger[level](fields, message),
     ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
     ...(options.grace === undefined ? {} : { grace: options.grace }),
+    ...(options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns }),
   })
   if (engine.recovered.length > 0)
     logger.warn({ removed: engine.recovered }, 'removed what an earlier daemon left')

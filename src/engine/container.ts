@@ -84,9 +84,11 @@ export async function startContainer(
           })),
         ],
         logs,
+        resources: exec.resources,
       },
       { signal },
     )
+    for (const note of container.notes) context.log('warn', note, { container: id })
     void container.exited.then(({ code }) => end(row, ended, code))
     return { container, member, record, upper }
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { StreamEvent } from '../definition/index.ts'
 import type { Images } from '../images/index.ts'
-import type { Flights, Services } from '../lifecycle/index.ts'
+import type { Flights, Places, Services } from '../lifecycle/index.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/index.ts'
 import type { EventLog } from './events/event-log.ts'
@@ -26,6 +26,8 @@ export interface EngineContext {
   readonly volumes: Volumes
   readonly waits: Waits
   readonly hostnames: Hostnames
+  /** Of runs that go on at the same time; services need none. */
+  readonly places: Places
   /** Work that nobody waits for, but the engine before it closes; its failure is logged. */
   background(what: string, work: Promise<unknown>): void
   /** `log(level, message, fields)`; pino in the daemon. */

@@ -19,7 +19,7 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import { createImages } from '../images/index.ts'
-import { createFlights, createServices, type Lease, systemClock } from '../lifecycle/index.ts'
+import { createFlights, createPlaces, createServices, type Lease, systemClock } from '../lifecycle/index.ts'
 import { recover as recoverNetworks, type ServiceNetwork } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
@@ -33,12 +33,9 @@ import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
-import { Interests } from './interests.ts'
-import { KeptOutputs } from './kept-outputs.ts'
 import { createNetworks, defaultNetwork } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
-import type { PlannedExec, PlannedService, Sources } from './plan.ts'
-import { createPlanner } from './planner.ts'
+import { type PlannedExec, type PlannedService, planExec, type Sources } from './plan.ts'
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
 import { RunRecords } from './run-records.ts'
@@ -57,8 +54,12 @@ export interface EngineOptions {
   grace?: number
   /** Stretches every default time limit, for slow machines. @defaultValue 1 */
   timeoutScale?: number
+  /** How many commands run at the same time, services not counted; others wait. @defaultValue 256 */
+  maxRuns?: number
   log?: EngineLog
 }
+
+const defaultMaxRuns = 256
 
 /** What the daemon serves and what a program can embed: it evaluates definitions and runs their services. */
 export interface Engine extends AsyncDisposable {
@@ -184,6 +185,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       volumes: createVolumes({ store, services: () => services, waits }),
       waits,
       hostnames: new Hostnames(),
+      places: createPlaces(options.maxRuns ?? defaultMaxRuns),
       background,
       log,
     }
@@ -208,15 +210,12 @@ function engine(
   const { store, services, networks, records, flights } = context
   const endpoints = createHostEndpoints()
   const closing = new AbortController()
-  const interests = new Interests()
-  const planned = createPlanner()
-  const outputs = new KeptOutputs()
   releases.add('close the tunnels', () => endpoints.close())
 
   /** Plans, and lets the follower watch all that the plan is about. */
   const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
     follower?.watch(imagesOf(definition))
-    const exec = await planned(definition, sourcesFor(context, caller))
+    const exec = await planExec(definition, sourcesFor(context, caller))
     follower?.watch(labelsOf(exec))
     return exec
   }
@@ -228,6 +227,12 @@ function engine(
   }
   const keyOf = (row: ServiceRow) => `${row.network}/${row.label}`
 
+  /** An evaluation ends when the engine closes, too. */
+  const bounded = (caller: Caller): Caller => ({
+    ...caller,
+    signal: AbortSignal.any([caller.signal, closing.signal]),
+  })
+
   const self: Engine = {
     instance,
     stateDirectory,
@@ -235,9 +240,7 @@ function engine(
     recovered,
     events: context.events,
     async evaluate(request, given) {
-      // An evaluation ends when the engine closes, too.
-      using interest = interests.open(given.signal)
-      const caller = { ...given, signal: interest.signal }
+      const caller = bounded(given)
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
       const exec = await plan(request.definition, caller, follower)
@@ -257,7 +260,7 @@ function engine(
       })
       try {
         if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
-        const value = await outputOf(exec, outcome, request.output, outputs)
+        const value = await outputOf(exec, outcome, request.output)
         return {
           type: 'result',
           value,
@@ -272,9 +275,7 @@ function engine(
     },
 
     async start(request, holder, given) {
-      // An evaluation ends when the engine closes, too.
-      using interest = interests.open(given.signal)
-      const caller = { ...given, signal: interest.signal }
+      const caller = bounded(given)
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
       const exec = await plan(request.definition, caller, follower)
@@ -296,9 +297,8 @@ function engine(
     },
 
     async resolve(request, caller) {
-      using interest = interests.open(caller.signal)
       const service = {
-        exec: await plan(request.definition, { ...caller, signal: interest.signal }),
+        exec: await plan(request.definition, bounded(caller)),
         options: request.service ?? {},
       }
       return resolve(service, request)
@@ -368,9 +368,7 @@ function engine(
     receiveDirectory: (digest, tar, signal) => receiveDirectory(store, digest, tar, signal),
 
     async close({ timeout = drainTimeout } = {}) {
-      const reason = new MoorageError('DAEMON_STOPPING')
-      closing.abort(reason)
-      interests.end(reason)
+      closing.abort(new MoorageError('DAEMON_STOPPING'))
       try {
         await services.drain({ timeout })
       } finally {

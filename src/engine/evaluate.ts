@@ -2,12 +2,13 @@ import { rename, rm } from 'node:fs/promises'
 import { asMoorageError, MoorageError, moorageError } from '../errors.ts'
 import type { Lease } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
-import type { RunningContainer } from '../runtime/runtime.ts'
+import type { Exit, RunningContainer } from '../runtime/runtime.ts'
 import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { Caller, EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
 import { lockedBy, servicesOf } from './lock-conflicts.ts'
+import { outOfMemory } from './out-of-memory.ts'
 import type { PlannedBinding, PlannedExec } from './plan.ts'
 import { Releases } from './release.ts'
 import type { RunRecord } from './run-records.ts'
@@ -141,7 +142,7 @@ async function runOnce(
     return flown
   } catch (error) {
     const { code, details, message } = asMoorageError(error)
-    const exitCode = code === 'EXEC_FAILED' ? Number(details.exitCode) : undefined
+    const exitCode = code === 'EXEC_FAILED' || code === 'OUT_OF_MEMORY' ? Number(details.exitCode) : undefined
     tell({ state: 'failed', detail: message, ...(exitCode === undefined ? {} : { exitCode }) })
     throw error
   }
@@ -185,6 +186,16 @@ async function act(
       onWait: (detail) => context.tell.exec(exec, networkName, { state: 'waiting', detail }),
     })
     releases.add('let go of its volumes', () => volumes[Symbol.dispose]())
+    // The last thing that is waited for: who has a place waits for nobody else.
+    const place = await context.places.take({
+      signal,
+      onWait: (ahead) =>
+        context.tell.exec(exec, networkName, {
+          state: 'waiting',
+          detail: `waiting for one of ${context.places.taken} runs to end, behind ${ahead} others`,
+        }),
+    })
+    releases.add('give up its place', () => place[Symbol.dispose]())
     const held = new Releases()
     releases.add('end the container', () => held.run())
     const started = await startContainer(context, {
@@ -197,10 +208,10 @@ async function act(
       releases: held,
     })
     report({ run: started.record })
-    const exitCode = await ended(started.container, leases, signal)
-    if (!meets(exec.expect, exitCode)) throw await execError(exec, exitCode, started.record)
+    const exit = await ended(started.container, leases, signal)
+    if (!meets(exec.expect, exit.code)) throw await execError(exec, exit, started.record)
     return await keep(context, exec, {
-      exitCode,
+      exitCode: exit.code,
       below,
       upper: started.upper,
       record: started.record,
@@ -239,7 +250,7 @@ async function ended(
   container: RunningContainer,
   leases: readonly Lease[],
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Exit> {
   let reason: unknown
   const lost = Promise.race(leases.map((lease) => lease.lost)).then(async (error) => {
     reason ??= error
@@ -261,7 +272,7 @@ async function ended(
   try {
     const exit = await container.exited
     if (reason !== undefined) throw reason
-    return exit.code
+    return exit
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
@@ -272,14 +283,17 @@ function meets(expect: PlannedExec['expect'], exitCode: number): boolean {
   return expect === 'success' ? exitCode === 0 : expect.includes(exitCode)
 }
 
-async function execError(exec: PlannedExec, exitCode: number, record: RunRecord): Promise<MoorageError> {
-  const { stdout, stderr } = await tailLog(record.logs, errorTail)
+async function execError(exec: PlannedExec, exit: Exit, record: RunRecord): Promise<MoorageError> {
+  const tails = await tailLog(record.logs, errorTail)
+  const [stdout, stderr] = [tails.stdout.toString(), tails.stderr.toString()]
+  const { code: exitCode } = exit
+  if (exit.outOfMemory) return outOfMemory(exec, { exitCode, stdout, stderr })
   return moorageError('EXEC_FAILED', {
     command: exec.args.join(' '),
     args: exec.args,
     exitCode,
-    stdout: stdout.toString(),
-    stderr: stderr.toString(),
+    stdout,
+    stderr,
   })
 }
 

@@ -156,7 +156,6 @@ export async function planExec(definition: Definition, sources: Sources): Promis
       if (source.op !== 'cacheVolume') throw invalid(`operation ${index}: ${path} is mounted from no volume`)
       return { path, name: source.name, sharing }
     })
-    if (op.resources !== undefined) throw new MoorageError('NOT_YET', { what: 'resources (F41)' })
     return describeExec(op, input, volumes, bindings)
   }
 

@@ -5,7 +5,8 @@ import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
-import type { PlannedService } from './plan.ts'
+import { outOfMemory } from './out-of-memory.ts'
+import type { PlannedExec, PlannedService } from './plan.ts'
 import { probesOf } from './probes/index.ts'
 import { Releases } from './release.ts'
 
@@ -58,7 +59,8 @@ export function serviceDriver(
           signal,
           releases,
         })
-        return running(started, network, leases, releases)
+        for (const note of started.container.notes) report(note)
+        return running(exec, started, network, { leases, releases })
       } catch (error) {
         await releases.run()
         throw error
@@ -68,10 +70,10 @@ export function serviceDriver(
 }
 
 function running(
+  exec: PlannedExec,
   { container, member, record }: Awaited<ReturnType<typeof startContainer>>,
   network: ServiceNetwork,
-  leases: readonly Lease[],
-  releases: Releases,
+  { leases, releases }: { leases: readonly Lease[]; releases: Releases },
 ): RunningService {
   // A service whose own service is gone cannot do its work: it ends too, and its clients learn why.
   let cause: Error | undefined
@@ -92,7 +94,10 @@ function running(
   })
   return {
     address: member.address,
-    exited: container.exited.then((exit) => (cause ? { ...exit, cause } : exit)),
+    exited: container.exited.then(({ outOfMemory: killed, ...exit }) => {
+      if (killed) cause ??= outOfMemory(exec, { exitCode: exit.code, stdout: '', stderr: '' })
+      return cause ? { ...exit, cause } : exit
+    }),
     probe: probes.probe,
     signal: (name) => container.signal(name),
     async tail() {

@@ -23,5 +23,6 @@ export type {
 export type { Lease } from './lease.ts'
 export { createLocks, type LockOptions, type Locks, type LocksOptions } from './locks.ts'
 export type { Because, NewsOf, ServiceNews } from './news.ts'
+export { createPlaces, type Places } from './places.ts'
 export { createServices, type Services, type ServicesOptions } from './services.ts'
 export type { ServiceSnapshot, StateName } from './snapshot.ts'

@@ -27,6 +27,20 @@ export interface ContainerSpec {
   mounts: readonly ContainerMount[]
   /** A directory of the run's own, to which the log segments are written. */
   logs: string
+  resources?: ContainerResources
+}
+
+/** What a container may use, and what it is given; sizes are bytes. */
+export interface ContainerResources {
+  memory?: number
+  cpus?: number
+  pids?: number
+  shmSize?: number
+  /** By the names of setrlimit(2), in lower case and without RLIMIT_. */
+  ulimits?: Readonly<Record<string, number | { soft: number; hard: number }>>
+  /** Without CAP_; `ALL` may be dropped. */
+  capabilities?: { add?: readonly string[]; drop?: readonly string[] }
+  init?: boolean
 }
 
 export interface ContainerMount {
@@ -40,6 +54,8 @@ export interface Exit {
   /** 128+n after signal n. */
   code: number
   signal: string | null
+  /** The kernel has killed one of its processes for lack of memory. */
+  outOfMemory?: boolean
 }
 
 /** A command to run in a container that runs, besides its own. */
@@ -61,6 +77,8 @@ export interface RunningContainer {
   readonly id: string
   /** The pid of its first process, seen from the host. */
   readonly pid: number
+  /** What it was not given as it was asked for, in words. */
+  readonly notes: readonly string[]
   /** Settles when its process has ended and all of its output is in the log; never rejects. */
   readonly exited: Promise<Exit>
   /** Sends a signal to its first process; a no-op once it has ended. */

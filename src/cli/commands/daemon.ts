@@ -15,6 +15,7 @@ interface DaemonFlags {
   isolation?: string
   grace?: string
   idleExit?: string
+  maxRuns?: string
   metrics?: string
 }
 
@@ -29,6 +30,7 @@ export function configure(command: Command): void {
     .option('--isolation <WHAT>', 'network')
     .option('--grace <DURATION>', 'how long services run on after their last use, unless they say (10s)')
     .option('--idle-exit <DURATION>', 'leave when nothing went on for so long')
+    .option('--max-runs <N>', 'how many commands run at the same time, services not counted (256)')
     .addOption(new Option('--ipv6', 'not in this version').hideHelp())
     .addOption(new Option('--metrics <ADDRESS>', 'not in this version').hideHelp())
     .action(action(daemon, { ownSignals: true }))
@@ -94,8 +96,15 @@ function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
     ...(flags.subnet === undefined ? {} : { subnet: flags.subnet }),
     ...(flags.grace === undefined ? {} : { grace: milliseconds(flags.grace, '--grace') }),
     ...(flags.idleExit === undefined ? {} : { idleExit: milliseconds(flags.idleExit, '--idle-exit') }),
+    ...(flags.maxRuns === undefined ? {} : { maxRuns: wholeNumber('--max-runs', flags.maxRuns) }),
     ...(logLevel === undefined ? {} : { logLevel }),
   }
+}
+
+function wholeNumber(option: string, text: string): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && number >= 1) return number
+  throw new MoorageError('INVALID_OPTION', { option, reason: `"${text}" is not a number from 1 on` })
 }
 
 function unsupported(option: string, value: string, later: readonly string[], now: string): MoorageError {

@@ -1,12 +1,13 @@
-import type { ContainerSpec } from '../runtime.ts'
+import type { ContainerResources, ContainerSpec } from '../runtime.ts'
 import {
   capabilities,
+  type KernelMount,
   kernelMounts,
   maskedPaths,
-  openFilesLimit,
-  pidsLimit,
   readonlyPaths,
 } from './container-defaults.ts'
+import { initPath } from './init.ts'
+import { cgroupLimits, type HardLimits, processLimits } from './limits.ts'
 import { cgroupName, overlayAnnotation } from './paths.ts'
 import type { OciSeccomp } from './seccomp-profile.ts'
 import type { ContainerUser } from './user.ts'
@@ -14,9 +15,9 @@ import type { ContainerUser } from './user.ts'
 /** What is the same for all containers of a launcher. */
 export interface BundleContext {
   readonly instance: string
-  readonly seccomp: SeccompSetting
-  /** How many open files this process may allow: setting more fails, even for root. */
-  readonly openFilesAllowed: number
+  /** The filter for a set of capabilities: some calls are allowed with one only. */
+  readonly seccomp: (capabilities: readonly string[]) => SeccompSetting
+  readonly hardLimits: HardLimits
 }
 
 /** crun takes the compiled filter; runc compiles the profile for each container. */
@@ -27,27 +28,29 @@ export function bundleConfig(
   context: BundleContext,
   spec: ContainerSpec,
   resolved: { user: ContainerUser; env: readonly string[]; overlay: string },
-): { process: object; [key: string]: unknown } {
+): { config: { process: object; [key: string]: unknown }; notes: string[] } {
   const { user, env, overlay } = resolved
-  const openFiles = Math.min(openFilesLimit, context.openFilesAllowed)
-  const { seccomp } = context
-  return {
+  const { resources = {} } = spec
+  const { rlimits, notes } = processLimits(resources, context.hardLimits)
+  const capable = capabilitiesOf(resources)
+  const seccomp = context.seccomp(capable)
+  const config = {
     ociVersion: '1.0.2',
     hostname: spec.hostname,
     root: { path: 'rootfs', readonly: false },
     process: {
       terminal: false,
       user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids, umask: 0o022 },
-      args: spec.args,
+      args: resources.init ? [initPath, '--', ...spec.args] : spec.args,
       env,
       cwd: spec.workdir || '/',
       // Nothing inheritable (CVE-2022-24769). A user other than root loses the rest when it executes.
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      capabilities: { bounding: capable, effective: capable, permitted: capable },
       noNewPrivileges: false,
-      rlimits: [{ type: 'RLIMIT_NOFILE', soft: openFiles, hard: openFiles }],
+      rlimits,
     },
     mounts: [
-      ...kernelMounts,
+      ...kernelMounts.map((mount) => withSize(mount, resources.shmSize)),
       ...inMountOrder(spec.mounts).map(({ source, destination, readonly }) => ({
         destination,
         type: 'bind',
@@ -65,10 +68,7 @@ export function bundleConfig(
         { type: 'cgroup' },
         { type: 'network', path: spec.namespace },
       ],
-      resources: {
-        devices: [{ allow: false, access: 'rwm' }],
-        pids: { limit: pidsLimit },
-      },
+      resources: cgroupLimits(resources),
       maskedPaths,
       readonlyPaths,
       // Beside a compiled filter a profile must stand, too. This one refuses everything: a crun that does not know the
@@ -80,6 +80,21 @@ export function bundleConfig(
       ...(seccomp.kind === 'compiled' ? { 'run.oci.seccomp_bpf_data': seccomp.bpf } : {}),
     },
   }
+  return { config, notes }
+}
+
+/** The usual ones, without what is dropped, with what is added. */
+export function capabilitiesOf({ capabilities: asked = {} }: ContainerResources): readonly string[] {
+  const { add = [], drop = [] } = asked
+  if (add.length === 0 && drop.length === 0) return capabilities
+  const kept = drop.includes('ALL') ? [] : capabilities.filter((name) => !drop.includes(name.slice(4)))
+  return [...new Set([...kept, ...add.map((name) => `CAP_${name}`)])].sort()
+}
+
+function withSize(mount: KernelMount, shmSize: number | undefined): KernelMount {
+  if (shmSize === undefined || mount.destination !== '/dev/shm') return mount
+  const options = mount.options.filter((option) => !option.startsWith('size='))
+  return { ...mount, options: [...options, `size=${shmSize}`] }
 }
 
 /** A mount inside another comes after it. */

@@ -20,6 +20,8 @@ import { processesIn, removeCgroup } from './cgroups.ts'
 import { checkCommand } from './command.ts'
 import { defaultPath } from './container-defaults.ts'
 import { Exec } from './exec.ts'
+import { initMount } from './init.ts'
+import { memoryKills } from './limits.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
 import { outputPipe, readOutput } from './output.ts'
 import { cgroupName, type RuntimePaths } from './paths.ts'
@@ -39,7 +41,7 @@ const killAgainAfter = 10
 
 /** What happens to a container, in this order: `failed` alone; or `started`, then `exited`. */
 export interface ContainerEvents {
-  started(pid: number): void
+  started(pid: number, notes: string[]): void
   failed(error: unknown): void
   exited(exit: Exit): void
   /** Something that nobody waits for went wrong. */
@@ -51,7 +53,9 @@ export class Container {
   /** Settles when nothing of it is left; never rejects. */
   readonly removed: Promise<void>
   readonly #context: ContainerContext
-  readonly #spec: ContainerSpec
+  readonly #given: ContainerSpec
+  /** As it is run: with the mounts that what it asks for needs. */
+  #spec: ContainerSpec
   readonly #events: ContainerEvents
   readonly #bundle: string
   readonly #removed = Promise.withResolvers<void>()
@@ -60,6 +64,7 @@ export class Container {
   #user: ContainerUser | undefined
   /** Of its config.json. */
   #process: object | undefined
+  #notes: string[] = []
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
   #pid: number | undefined
@@ -68,6 +73,7 @@ export class Container {
 
   constructor(context: ContainerContext, spec: ContainerSpec, events: ContainerEvents) {
     this.#context = context
+    this.#given = spec
     this.#spec = spec
     this.#events = events
     this.#bundle = join(context.paths.bundles, spec.id)
@@ -158,6 +164,8 @@ export class Container {
   #prepare(): void {
     const target = join(this.#bundle, 'rootfs')
     mkdirSync(target)
+    if (this.#given.resources?.init)
+      this.#spec = { ...this.#given, mounts: [...this.#given.mounts, initMount()] }
     const rootfs = mountRootfs(this.#spec, target)
     this.#rootfs = rootfs
     using root = new RootView(target, this.#spec.mounts)
@@ -165,8 +173,9 @@ export class Container {
     checkCommand(root, this.#spec, user)
     const env = completeEnvironment(this.#spec.env, user)
     this.#user = user
-    const config = bundleConfig(this.#context, this.#spec, { user, env, overlay: rootfs.overlay })
+    const { config, notes } = bundleConfig(this.#context, this.#spec, { user, env, overlay: rootfs.overlay })
     this.#process = config.process
+    this.#notes = notes
     writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config), { flush: false })
   }
 
@@ -186,7 +195,7 @@ export class Container {
     this.#pid = Number(text)
     this.#watcher?.close()
     if (this.#killed) this.kill()
-    this.#events.started(this.#pid)
+    this.#events.started(this.#pid, this.#notes)
   }
 
   /** @param known - called when the pid is known, or there is none */
@@ -205,8 +214,19 @@ export class Container {
     }
     const [end] = await Promise.all([ended?.then((child) => this.#over(child)), silence])
     this.#close()
-    this.#events.exited(end ?? { code: 137, signal: 'SIGKILL' })
+    this.#events.exited(this.#withReason(end ?? { code: 137, signal: 'SIGKILL' }))
     await this.#remove()
+  }
+
+  /** Its cgroup is still there, and knows. */
+  #withReason(exit: Exit): Exit {
+    if (exit.code === 0) return exit
+    try {
+      return memoryKills(this.#cgroup) > 0 ? { ...exit, outOfMemory: true } : exit
+    } catch (error) {
+      this.#events.problem(`see whether ${this.#spec.id} had enough memory`, error)
+      return exit
+    }
   }
 
   /** From here on its pid may be another's. */

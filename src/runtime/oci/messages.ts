@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { WireError } from '../../errors.ts'
-import type { ContainerSpec, ExecExit, ExecSpec } from '../runtime.ts'
+import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../runtime.ts'
 
 /** What the daemon tells the launcher: one JSON object a line on its stdin, whose end means that the daemon is gone. */
 export type ToLauncher =
@@ -17,10 +17,10 @@ export type FromLauncher =
   | { type: 'ready'; runtime: string }
   /** It cannot work here, and ends. */
   | { type: 'unusable'; error: WireError }
-  | { type: 'started'; id: string; pid: number }
+  | { type: 'started'; id: string; pid: number; notes: string[] }
   /** No process of the container exists, nor any trace of it. */
   | { type: 'failed'; id: string; error: WireError }
-  | { type: 'exited'; id: string; code: number; signal: string | null }
+  | ({ type: 'exited'; id: string } & Exit)
   | ({ type: 'execEnded'; exec: string } & ExecExit)
   | { type: 'execFailed'; exec: string; error: WireError }
   /** Something that nobody waits for went wrong. */

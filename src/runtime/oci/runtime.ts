@@ -28,7 +28,7 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<Runt
 
 /** A container between the order to start it and its end. */
 interface Order {
-  readonly started: PromiseWithResolvers<number>
+  readonly started: PromiseWithResolvers<{ pid: number; notes: readonly string[] }>
   readonly exited: PromiseWithResolvers<Exit>
 }
 
@@ -72,12 +72,13 @@ class OciRuntime implements Runtime {
     signal?.addEventListener('abort', cancel, { once: true })
     if (signal?.aborted) cancel()
     try {
-      const pid = await order.started.promise
+      const { pid, notes } = await order.started.promise
       if (signal?.aborted) await order.exited.promise
       signal?.throwIfAborted()
       return {
         id,
         pid,
+        notes,
         exited: order.exited.promise,
         signal: async (name) => {
           if (this.#orders.get(id) === order) launcher.send({ type: 'signal', id, name })
@@ -169,12 +170,15 @@ class OciRuntime implements Runtime {
     }
     const order = this.#orders.get(message.id)
     if (message.type === 'started') {
-      order?.started.resolve(message.pid)
+      order?.started.resolve(message)
       return
     }
     this.#orders.delete(message.id)
     if (message.type === 'failed') order?.started.reject(errorFromWire(message.error))
-    else order?.exited.resolve({ code: message.code, signal: message.signal })
+    else {
+      const { code, signal, outOfMemory } = message
+      order?.exited.resolve({ code, signal, ...(outOfMemory ? { outOfMemory } : {}) })
+    }
   }
 
   /** Nobody looks after the containers of a launcher that has ended: they end, too, and so do those who wait. */
