@@ -107,6 +107,10 @@ export function makeUplink(parts: UplinkParts): Uplink {
     ...ends.flatMap((end) => [
       rtnetlink.addAddress(inner, end.inside, end.outside),
       rtnetlink.addNeighbour(inner, end.outside, outsideMac),
+      // IPv4 has made this one by itself; IPv6 does so only when the other end is up.
+      ...(end.outside.length === 16
+        ? [rtnetlink.addRoute({ to: { address: end.outside, length: 128 }, index: inner })]
+        : []),
       rtnetlink.addRoute({ index: inner, via: end.outside }),
     ]),
   ])
