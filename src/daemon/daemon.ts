@@ -52,14 +52,13 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const { env } = process
   const stateDirectory = options.stateDirectory ?? env.MOORAGE_STATE_DIR ?? '/var/lib/moorage'
   const runtimeDirectory = options.runtimeDirectory ?? env.MOORAGE_RUNTIME_DIR ?? '/run/moorage'
-  if (env.MOORAGE_SERVICES_DNS === '0')
-    throw new MoorageError('NOT_YET', { what: 'MOORAGE_SERVICES_DNS=0 (F24)' })
   const logger = makeLogger(options.logLevel ?? env.MOORAGE_LOG_LEVEL ?? 'info')
   const startedAt = Date.now()
   const engine = await createEngine({
     stateDirectory,
     runDirectory: runtimeDirectory,
     timeoutScale: timeoutScale(env.MOORAGE_TIMEOUT_SCALE),
+    servicesDns: env.MOORAGE_SERVICES_DNS !== '0',
     log: (level, message, fields = {}) => logger[level](fields, message),
     ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
     ...(options.grace === undefined ? {} : { grace: options.grace }),

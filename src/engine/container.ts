@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
-import type { Member, ServiceNetwork } from '../network/index.ts'
+import type { Berths, Member } from '../network/index.ts'
 import type { RunningContainer } from '../runtime/runtime.ts'
 import type { EngineContext } from './context.ts'
 import type { PlannedExec } from './plan.ts'
@@ -11,7 +11,7 @@ import type { HeldVolumes } from './volumes.ts'
 /** A container of an exec vertex that has been started. */
 export interface StartedContainer {
   readonly container: RunningContainer
-  readonly member: Member
+  readonly member: Pick<Member, 'address'>
   readonly record: RunRecord
   /** The directory that holds what it wrote. */
   readonly upper: string
@@ -20,7 +20,7 @@ export interface StartedContainer {
 export interface StartOptions {
   exec: PlannedExec
   kind: RunRecord['kind']
-  network: ServiceNetwork
+  network: Berths
   /** Directories of its filesystem, topmost first. */
   lowers: readonly string[]
   volumes: HeldVolumes

@@ -33,7 +33,8 @@ import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
-import { createNetworks, defaultNetwork } from './networks.ts'
+import { everyExec } from './lock-conflicts.ts'
+import { createNetworks, defaultNetwork, withoutNetworks } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
 import { type PlannedExec, type PlannedService, planExec, type Sources } from './plan.ts'
 import { Releases } from './release.ts'
@@ -54,6 +55,8 @@ export interface EngineOptions {
   grace?: number
   /** Stretches every default time limit, for slow machines. @defaultValue 1 */
   timeoutScale?: number
+  /** `false`: no networks are made, containers use the host's, and a binding is an error. @defaultValue true */
+  servicesDns?: boolean
   /** How many commands run at the same time, services not counted; others wait. @defaultValue 256 */
   maxRuns?: number
   log?: EngineLog
@@ -116,6 +119,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     subnet,
     grace,
     timeoutScale,
+    servicesDns = true,
   } = options
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'running containers', uid })
@@ -134,7 +138,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
 
     const store = await openStore(stateDirectory)
     releases.add('close the store', () => store.close())
-    const networks = createNetworks({ instance, runDirectory, ...(subnet === undefined ? {} : { subnet }) })
+    const networks = servicesDns
+      ? createNetworks({ instance, runDirectory, ...(subnet === undefined ? {} : { subnet }) })
+      : withoutNetworks()
     releases.add('close the networks', () => networks.close())
     // Side by side: the launcher's start is the longest of it.
     const [runtime, network] = await Promise.allSettled([
@@ -216,6 +222,8 @@ function engine(
   const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
     follower?.watch(imagesOf(definition))
     const exec = await planExec(definition, sourcesFor(context, caller))
+    if (!networks.on && everyExec(exec).some(({ bindings }) => bindings.length > 0))
+      throw new MoorageError('SERVICES_DNS_OFF')
     follower?.watch(labelsOf(exec))
     return exec
   }
@@ -317,7 +325,7 @@ function engine(
       return inOrder(stories.flatMap(({ states, holders }) => [...states, ...holders]))
     },
     networks: () => networks.list().map(networkRow),
-    problems: () => [],
+    problems: () => (networks.on ? [] : [problemOf(new MoorageError('SERVICES_DNS_OFF'))]),
     busy: () => rows().filter(isLive).length + flights.size,
 
     async *logs(id, { follow = false, since, network, signal }) {
@@ -350,6 +358,7 @@ function engine(
     async query(name, type, options = {}) {
       const { as, network: wanted = defaultNetwork, signal } = options
       const network = networks.get(wanted)
+      if (!networks.on) throw new MoorageError('SERVICES_DNS_OFF')
       if (network === undefined) {
         throw new MoorageError('INVALID_OPTION', {
           option: `network "${wanted}"`,
@@ -412,6 +421,7 @@ function engine(
     const name = request.network ?? defaultNetwork
     const running = services.get(serviceKey(name, exec))
     const network = networks.get(name)
+    if (running?.address && !networks.on) return `${running.address}:${port}`
     if (!running?.address || !network)
       throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
     return endpoints.reach(network, running.address, port)
@@ -429,6 +439,10 @@ function sourcesFor(context: EngineContext, caller: Caller): Sources {
       return context.store.trees.path(digest)
     },
   }
+}
+
+function problemOf({ code, message, hint }: MoorageError): Problem {
+  return { code, message, hint }
 }
 
 function isLive({ state }: ServiceRow): boolean {

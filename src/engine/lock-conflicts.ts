@@ -44,7 +44,7 @@ export function lockedBy({ volumes }: PlannedExec): string[] {
 }
 
 /** It, all that it is made of and all that they are bound to. */
-function everyExec(root: PlannedExec): PlannedExec[] {
+export function everyExec(root: PlannedExec): PlannedExec[] {
   const found = new Map<string, PlannedExec>()
   const left = [root]
   for (let exec = left.pop(); exec !== undefined; exec = left.pop()) {

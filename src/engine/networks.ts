@@ -1,12 +1,20 @@
 import { asMoorageError, MoorageError } from '../errors.ts'
-import { createServiceNetwork, NetnsError, type ServiceNetwork } from '../network/index.ts'
+import {
+  type Berths,
+  createServiceNetwork,
+  hostNetwork,
+  NetnsError,
+  type ServiceNetwork,
+} from '../network/index.ts'
 
 export const defaultNetwork = 'default'
 
 /** The networks of a daemon: `default` stays, others are made when first used and removed after their last use. */
 export interface Networks {
   /** Holds a network until `release` is called. */
-  use(name: string): Promise<{ network: ServiceNetwork; release: () => Promise<void> }>
+  use(name: string): Promise<{ network: Berths; release: () => Promise<void> }>
+  /** Whether there are networks; otherwise containers use the host's (`MOORAGE_SERVICES_DNS=0`). */
+  readonly on: boolean
   get(name: string): ServiceNetwork | undefined
   list(): ServiceNetwork[]
   close(): Promise<void>
@@ -23,6 +31,17 @@ export interface NetworksOptions {
   runDirectory: string
   /** Of the default network; others choose their own. */
   subnet?: string
+}
+
+/** No networks at all: every container uses the host's. */
+export function withoutNetworks(): Networks {
+  return {
+    on: false,
+    use: async (name) => ({ network: hostNetwork(name), release: async () => undefined }),
+    get: () => undefined,
+    list: () => [],
+    close: async () => undefined,
+  }
 }
 
 export function createNetworks({ instance, runDirectory, subnet }: NetworksOptions): Networks {
@@ -56,6 +75,7 @@ export function createNetworks({ instance, runDirectory, subnet }: NetworksOptio
   }
 
   return {
+    on: true,
     async use(name) {
       let entry = entries.get(name)
       if (entry === undefined) {

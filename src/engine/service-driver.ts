@@ -1,6 +1,6 @@
 import type { Lease, RunningService, ServiceDriver } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
-import type { ServiceNetwork } from '../network/index.ts'
+import type { Berths } from '../network/index.ts'
 import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
@@ -72,7 +72,7 @@ export function serviceDriver(
 function running(
   exec: PlannedExec,
   { container, member, record }: Awaited<ReturnType<typeof startContainer>>,
-  network: ServiceNetwork,
+  network: Berths,
   { leases, releases }: { leases: readonly Lease[]; releases: Releases },
 ): RunningService {
   // A service whose own service is gone cannot do its work: it ends too, and its clients learn why.

@@ -1,6 +1,7 @@
 /** `moorage/network`: a namespace, an address, a name and aliases for anybody's container or process. */
 export type { DnsAnswer } from '../../dns/index.ts'
 export { checkHost, NetnsError, type Network, recover, type Sandbox } from '../../netns/index.ts'
+export { type Berths, hostNetwork } from './host-network.ts'
 export {
   createServiceNetwork,
   type JoinOptions,

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Network } from '../../netns/index.ts'
+import type { JoinOptions, Member } from './service-network.ts'
+
+/** Where containers are given an address: a service network, or the host's own. */
+export interface Berths {
+  readonly name: string
+  readonly network: Pick<Network, 'connectTcp'>
+  join(options: JoinOptions): Promise<Omit<Member, 'sandbox'>>
+}
+
+/**
+ * The host's own network, for where no other may be made: no addresses or names of one's own, no isolation. Whoever joins
+ * it shares the host's ports.
+ */
+export function hostNetwork(name: string): Berths {
+  return {
+    name,
+    async join() {
+      const release = async () => undefined
+      return {
+        address: '127.0.0.1',
+        namespace: `/proc/${process.pid}/ns/net`,
+        hostsFile: '/etc/hosts',
+        resolvConf: '/etc/resolv.conf',
+        release,
+        [Symbol.asyncDispose]: release,
+      }
+    },
+    network: {
+      async connectTcp(address, port, { signal, timeout } = {}) {
+        const limits = [signal, timeout === undefined ? undefined : AbortSignal.timeout(timeout)]
+        const socket = connect(port, address)
+        try {
+          await once(socket, 'connect', {
+            signal: AbortSignal.any(limits.filter((one) => one !== undefined)),
+          })
+          return socket
+        } catch (error) {
+          socket.destroy()
+          throw error
+        }
+      },
+    },
+  }
+}
