@@ -61,7 +61,16 @@ export async function connect(options: ConnectOptions = {}): Promise<Moorage> {
   const { id, over } = await reach(transport, options, ended)
   const lost = new AbortController()
   const gone = over.then((reason) => lost.abort(reason))
-  const session = { transport, network, id, signal: ended, lost: lost.signal, onEvent, uploads: new Map() }
+  const session = {
+    transport,
+    network,
+    id,
+    signal: ended,
+    lost: lost.signal,
+    onEvent,
+    delivered: new Set<string>(),
+    uploads: new Map(),
+  }
   return new Moorage(session, async () => {
     closing.abort(new MoorageError('CANCELLED', { reason: 'the connection was closed' }))
     await gone

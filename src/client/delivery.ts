@@ -29,6 +29,7 @@ export async function withDefinition<T>(
   } catch (error) {
     if (!(error instanceof MoorageError && error.code === 'BLOB_MISSING')) throw error
     // It was there a moment ago; the daemon has made room since.
+    session.delivered.clear()
     return ask(await deliver(), signal)
   }
 }
@@ -40,7 +41,11 @@ async function send(
 ): Promise<void> {
   if (directories.length === 0) return
   const byDigest = new Map<string, HostDirectory>()
-  for (const directory of directories) byDigest.set(await directory.digest(), directory)
+  for (const directory of directories) {
+    const digest = await directory.digest()
+    if (!session.delivered.has(digest)) byDigest.set(digest, directory)
+  }
+  if (byDigest.size === 0) return
   const { missing } = await session.transport.call<{ missing: string[] }>(
     'POST',
     target('blobs/missing'),
@@ -51,6 +56,7 @@ async function send(
     const directory = byDigest.get(digest)
     if (directory) await whileWanted(upload(session, digest, directory), signal)
   }
+  for (const digest of byDigest.keys()) session.delivered.add(digest)
 }
 
 /** Many calls at once about one directory send it once; so it belongs to the connection, not to the first of them. */

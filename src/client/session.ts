@@ -21,6 +21,8 @@ export interface Session {
   /** Aborted when the daemon has ended the session, and the leases with it. */
   readonly lost: AbortSignal
   readonly onEvent: ((event: StreamEvent) => void) | undefined
+  /** Directories that the daemon was seen to have: it says so when one of them is gone. */
+  readonly delivered: Set<string>
   /** Directories on their way to the daemon, by digest. */
   readonly uploads: Map<string, Promise<void>>
 }

@@ -1,4 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -34,27 +34,45 @@ export interface Transport {
  */
 export function createTransport(host: string, { silence = longestSilence } = {}): Transport {
   const address = parseAddress(host)
+  // A connection whose call has ended serves the next one; a call that is left ends its connection, which is what tells
+  // the daemon that the caller has gone. Those that are free keep no program running.
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 32, scheduling: 'lifo' })
 
   /** Asks, and hands the answer to `read`; whatever fails on the way, or while reading, is told in our words. */
   const open = async (
     method: string,
     path: string,
     send: (request: ClientRequest) => void,
-    { signal, headers = {} }: CallOptions,
+    { signal, headers = {}, once = false }: CallOptions & { once?: boolean },
   ): Promise<IncomingMessage> => {
     if (signal?.aborted) throw cancellation(signal)
     const opened = Promise.withResolvers<IncomingMessage>()
     const request = httpRequest(
-      // A connection each: its end is what tells the daemon that the caller has gone.
-      { ...address, method, path, headers: { 'moorage-version': version, ...headers }, agent: false },
+      {
+        ...address,
+        method,
+        path,
+        headers: { 'moorage-version': version, ...headers },
+        agent: once ? false : agent,
+      },
       opened.resolve,
     )
-    request.on('error', opened.reject)
-    const onAbort = () => request.destroy(signal?.reason)
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      // The daemon may close a free connection just when it is taken up again: then it has not seen the request.
+      const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+      if (!stale || signal?.aborted) return opened.reject(error)
+      agent.destroy()
+      opened.resolve(open(method, path, send, { ...(signal ? { signal } : {}), headers, once: true }))
+    })
+    let response: IncomingMessage | undefined
+    const onAbort = () => {
+      // What has come as a whole is not taken back, and its connection may be another call's by now.
+      if (!response?.complete) request.destroy(signal?.reason)
+    }
     signal?.addEventListener('abort', onAbort, { once: true })
     request.on('close', () => signal?.removeEventListener('abort', onAbort))
     send(request)
-    const response = await opened.promise
+    response = await opened.promise
     if (response.statusCode === 200) return response
     throw await errorOf(response, host, `${method} ${path.replace(/\?.*/, '')}`)
   }
@@ -78,15 +96,17 @@ export function createTransport(host: string, { silence = longestSilence } = {})
       let response: IncomingMessage | undefined
       try {
         response = await open(method, path, sendJson(body), options)
-        giveUpWhenSilent(response, host, silence)
-        for await (const line of linesOf(response)) {
+        using _watch = giveUpWhenSilent(response, host, silence)
+        for await (const line of linesOf(response.iterator({ destroyOnReturn: false }))) {
           if (options.signal?.aborted) throw options.signal.reason
           yield JSON.parse(line) as StreamEvent
         }
       } catch (error) {
         throw told(error, options.signal)
       } finally {
-        response?.destroy()
+        // What has come to its end leaves its connection to the next call; what is left early ends it.
+        if (response?.complete) response.resume()
+        else response?.destroy()
       }
     },
 
@@ -101,7 +121,8 @@ export function createTransport(host: string, { silence = longestSilence } = {})
         pipeline(body, request).catch(() => undefined)
       }
       try {
-        await json(await open('PUT', path, send, options))
+        // A body that is read from a stream cannot be sent a second time.
+        await json(await open('PUT', path, send, { ...options, once: true }))
       } catch (error) {
         throw told(unreadable ?? error, options.signal)
       } finally {
@@ -119,13 +140,21 @@ function sendJson(body: unknown): (request: ClientRequest) => void {
   }
 }
 
-function giveUpWhenSilent(response: IncomingMessage, host: string, silence: number): void {
-  response.socket.setTimeout(silence, () => {
+function giveUpWhenSilent(response: IncomingMessage, host: string, silence: number): Disposable {
+  const { socket } = response
+  const onTimeout = () => {
     // A reader that takes its time leaves bytes unread: then it is not the daemon that is silent.
     if (response.readableLength > 0) return
     const reason = `nothing was heard of it for ${silence / 1_000} s`
     response.destroy(new MoorageError('DAEMON_UNREACHABLE', { host, reason }))
-  })
+  }
+  socket.setTimeout(silence, onTimeout)
+  return {
+    [Symbol.dispose]() {
+      socket.off('timeout', onTimeout)
+      socket.setTimeout(0)
+    },
+  }
 }
 
 async function errorOf(response: IncomingMessage, host: string, what: string): Promise<MoorageError> {

@@ -10,6 +10,10 @@ const heartbeatInterval = 10_000
 const outputLimit = 1024 * 1024
 export const progressLimit: number = 128 * 1024
 
+/** What is worth no packet of its own waits this long for company, in milliseconds, or until so much waits. */
+const company = 2
+const companyLimit = 32 * 1024
+
 /** Many streams tell the same event: it is written out once. */
 const written = new WeakMap<StreamEvent, string>()
 
@@ -42,7 +46,20 @@ export async function streamEvents(
   })
   response.on('error', () => undefined)
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'moorage-version': version })
-  response.flushHeaders()
+
+  // Each write is a system call, of which a cached answer needs but one: for its headers, its progress and its result.
+  let waiting = ''
+  let timer: NodeJS.Timeout | undefined
+  const flush = () => {
+    clearTimeout(timer)
+    timer = undefined
+    const text = waiting
+    waiting = ''
+    if (response.destroyed || response.writableEnded) return
+    if (text !== '') response.write(text)
+    else if (!response.headersSent) response.flushHeaders()
+  }
+  timer = setTimeout(flush, company)
 
   let missed = 0
   const send = (event: StreamEvent) => {
@@ -52,9 +69,11 @@ export async function streamEvents(
       missed += 1
       return
     }
-    if (missed > 0) response.write(lineOf({ type: 'missed', count: missed }))
+    if (missed > 0) waiting += lineOf({ type: 'missed', count: missed })
     missed = 0
-    response.write(lineOf(event))
+    waiting += lineOf(event)
+    if (event.type !== 'progress' || waiting.length > companyLimit) flush()
+    else timer ??= setTimeout(flush, company)
   }
   const heartbeat = setInterval(() => {
     if (response.writableLength === 0) send({ type: 'heartbeat' })
@@ -64,16 +83,18 @@ export async function streamEvents(
       signal: gone.signal,
       send,
       async drained(limit = outputLimit) {
+        if (waiting.length > 0 && response.writableLength + waiting.length >= limit) flush()
         if (response.writableLength < limit || response.destroyed) return
         await once(response, 'drain', { signal: gone.signal })
       },
     })
-    if (last) send(last)
+    if (last) waiting += lineOf(last)
   } catch (error) {
-    send({ type: 'error', error: asMoorageError(error).toJSON() })
+    waiting += lineOf({ type: 'error', error: asMoorageError(error).toJSON() })
   } finally {
     clearInterval(heartbeat)
-    response.end()
+    clearTimeout(timer)
+    response.end(waiting)
   }
 }
 

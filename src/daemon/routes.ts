@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { apiVersion, type Status } from '../definition/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { MoorageError } from '../errors.ts'
+import { keepBodies, parseOnce } from './bodies.ts'
 import { type EventStream, streamEvents } from './event-stream.ts'
 import { type EventsQuery, sendEvents } from './events.ts'
 import type { Pins } from './pins.ts'
@@ -25,6 +26,7 @@ type Query = Record<string, string | undefined>
 /** The HTTP API (docs/http.md): a thin door on the engine. */
 export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
   const { engine, sessions, pins, version } = context
+  keepBodies(app)
 
   const stream = (reply: FastifyReply, work: Parameters<typeof streamEvents>[2]) => {
     const done = context.busy()
@@ -52,12 +54,12 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
   })
 
   app.post('/v1/evaluate', (request, reply) => {
-    const wanted = parse(evaluateRequest, request.body)
+    const wanted = parseOnce(evaluateRequest, request.body)
     return stream(reply, (events) => engine.evaluate(wanted, callerOf(events)))
   })
 
   app.post('/v1/services', (request, reply) => {
-    const wanted = parse(startRequest, request.body)
+    const wanted = parseOnce(startRequest, request.body)
     const session = wanted.detach ? undefined : sessions.check(header(request, 'moorage-session'))
     return stream(reply, async (events) => {
       const holder = session === undefined ? 'pin' : `session ${session.slice(0, 8)}`
@@ -117,7 +119,7 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
   app.get('/v1/status', async () => status(context))
 
   app.post('/v1/resolve', (request, reply) => {
-    const wanted = parse(resolveRequest, request.body)
+    const wanted = parseOnce(resolveRequest, request.body)
     return answer(reply, version, (signal) => engine.resolve(wanted, { signal, onEvent: () => undefined }))
   })
 

@@ -33,10 +33,13 @@ import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
+import { Interests } from './interests.ts'
+import { KeptOutputs } from './kept-outputs.ts'
 import { everyExec } from './lock-conflicts.ts'
 import { createNetworks, defaultNetwork, withoutNetworks } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
-import { type PlannedExec, type PlannedService, planExec, type Sources } from './plan.ts'
+import type { PlannedExec, PlannedService, Sources } from './plan.ts'
+import { createPlanner } from './planner.ts'
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
 import { RunRecords } from './run-records.ts'
@@ -216,12 +219,15 @@ function engine(
   const { store, services, networks, records, flights } = context
   const endpoints = createHostEndpoints()
   const closing = new AbortController()
+  const interests = new Interests()
+  const planned = createPlanner()
+  const outputs = new KeptOutputs()
   releases.add('close the tunnels', () => endpoints.close())
 
   /** Plans, and lets the follower watch all that the plan is about. */
   const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
     follower?.watch(imagesOf(definition))
-    const exec = await planExec(definition, sourcesFor(context, caller))
+    const exec = await planned(definition, sourcesFor(context, caller))
     if (!networks.on && everyExec(exec).some(({ bindings }) => bindings.length > 0))
       throw new MoorageError('SERVICES_DNS_OFF')
     follower?.watch(labelsOf(exec))
@@ -235,12 +241,6 @@ function engine(
   }
   const keyOf = (row: ServiceRow) => `${row.network}/${row.label}`
 
-  /** An evaluation ends when the engine closes, too. */
-  const bounded = (caller: Caller): Caller => ({
-    ...caller,
-    signal: AbortSignal.any([caller.signal, closing.signal]),
-  })
-
   const self: Engine = {
     instance,
     stateDirectory,
@@ -248,7 +248,9 @@ function engine(
     recovered,
     events: context.events,
     async evaluate(request, given) {
-      const caller = bounded(given)
+      // An evaluation ends when the engine closes, too.
+      using interest = interests.open(given.signal)
+      const caller = { ...given, signal: interest.signal }
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
       const exec = await plan(request.definition, caller, follower)
@@ -268,7 +270,7 @@ function engine(
       })
       try {
         if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
-        const value = await outputOf(exec, outcome, request.output)
+        const value = await outputOf(exec, outcome, request.output, outputs)
         return {
           type: 'result',
           value,
@@ -283,7 +285,9 @@ function engine(
     },
 
     async start(request, holder, given) {
-      const caller = bounded(given)
+      // An evaluation ends when the engine closes, too.
+      using interest = interests.open(given.signal)
+      const caller = { ...given, signal: interest.signal }
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
       const exec = await plan(request.definition, caller, follower)
@@ -305,8 +309,9 @@ function engine(
     },
 
     async resolve(request, caller) {
+      using interest = interests.open(caller.signal)
       const service = {
-        exec: await plan(request.definition, bounded(caller)),
+        exec: await plan(request.definition, { ...caller, signal: interest.signal }),
         options: request.service ?? {},
       }
       return resolve(service, request)
@@ -377,7 +382,9 @@ function engine(
     receiveDirectory: (digest, tar, signal) => receiveDirectory(store, digest, tar, signal),
 
     async close({ timeout = drainTimeout } = {}) {
-      closing.abort(new MoorageError('DAEMON_STOPPING'))
+      const reason = new MoorageError('DAEMON_STOPPING')
+      closing.abort(reason)
+      interests.end(reason)
       try {
         await services.drain({ timeout })
       } finally {
