@@ -127,6 +127,8 @@ export interface AddressLeasesOptions {
   quarantine?: number
   /** Milliseconds, from any beginning. */
   now?: () => number
+  /** Where to begin: those before it were leased a moment ago. */
+  next?: number | undefined
 }
 
 /** Who has which address of a subnet. The next lease is the next address, so that one is reused as late as can be. */
@@ -143,18 +145,23 @@ export class AddressLeases {
 
   constructor(
     subnet: Subnet,
-    { quarantine = defaultQuarantine, now = () => performance.now() }: AddressLeasesOptions = {},
+    { quarantine = defaultQuarantine, now = () => performance.now(), next }: AddressLeasesOptions = {},
   ) {
     this.#first = gatewayOf(subnet) + 1
     this.#last = subnet.last - 1
     this.#subnet = subnet.text
-    this.#next = this.#first
+    this.#next = next === undefined || next < this.#first || next > this.#last ? this.#first : next
     this.#quarantine = quarantine
     this.#now = now
   }
 
   get size(): number {
     return this.#leased.size
+  }
+
+  /** The address that comes next, if it is free. */
+  get next(): number {
+    return this.#next
   }
 
   /**

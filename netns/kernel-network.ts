@@ -111,7 +111,10 @@ export class KernelNetwork {
     this.#parts = parts
     this.#subnet = parseSubnet(made.subnet)
     this.#subnet6 = made.subnet6 === undefined ? undefined : parseSubnet6(made.subnet6)
-    this.#leases = new AddressLeases(this.#subnet, { quarantine: made.quarantine })
+    this.#leases = new AddressLeases(this.#subnet, {
+      quarantine: made.quarantine,
+      next: parts.claim.found.nextAddress,
+    })
     for (const address of parts.resting ?? []) this.#leases.rest(address)
     this.#count = parts.firstPort
     this.#stopWatching = watchRoutes((view) => this.#look(view))
@@ -293,7 +296,7 @@ export class KernelNetwork {
     await this.removeSandboxes([...this.#ports.keys()])
     const steps = new AsyncDisposableStack()
     steps.defer(() => {
-      this.#parts.claim.note({ givenUp: true })
+      this.#parts.claim.note({ givenUp: true, nextAddress: this.#leases.next })
       this.#parts.claim.close()
       faultPoint('network-given-up')
     })

@@ -41,6 +41,8 @@ export interface OwnerRecord {
   description?: NetworkDescription
   /** Its owner let go of it, for somebody to open it again. */
   givenUp?: boolean
+  /** Where its leases had got to then. */
+  nextAddress?: number
 }
 
 export interface Owner extends OwnerRecord {

@@ -53,4 +53,3 @@ for (const fault of faultPoints) {
     t.ok(await network.createSandbox(), 'the name is free')
   })
 }
-
