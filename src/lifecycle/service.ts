@@ -1,46 +1,20 @@
 import { asMoorageError, type MoorageError } from '../errors.ts'
-import type { AcquireOptions, Binder, Seat } from './binder.ts'
+import type { Binder, Seat } from './binder.ts'
 import type { Clock } from './clock.ts'
 import type { Exit, RunningService, ServiceDriver } from './driver.ts'
 import { exited, type Failure, notReleased, startFailed, stopped, timedOut, unhealthy } from './failures.ts'
-import { type Grace, startGrace } from './grace.ts'
+import { startGrace } from './grace.ts'
 import type { Check, Health } from './health/index.ts'
-import { HeldLease } from './lease.ts'
+import { Holders } from './holders.ts'
 import { logTail } from './log-tail.ts'
 import type { Because, ServiceNews } from './news.ts'
 import { Run } from './run.ts'
 import type { ServiceSnapshot, StateName } from './snapshot.ts'
+import { type Ending, StateMachine } from './state-machine.ts'
 import { type Defaults, Terms } from './terms.ts'
-
-type State =
-  | { readonly name: 'pending' | 'starting' | 'ready' | 'stopped' }
-  | { readonly name: 'grace'; readonly grace: Grace }
-  /** A request for a stop overrides a restart that is on its way. */
-  | { readonly name: 'stopping'; ending: Ending }
-  | { readonly name: 'failed'; readonly error: MoorageError }
-
-/** Every transition there is. */
-const transitions: Record<StateName, readonly StateName[]> = {
-  pending: ['starting'],
-  starting: ['ready', 'stopping', 'failed'],
-  ready: ['grace', 'stopping'],
-  grace: ['ready', 'stopping'],
-  stopping: ['pending', 'stopped', 'failed'],
-  stopped: [],
-  failed: [],
-}
 
 /** What is said to those who wait while an earlier run is being stopped. */
 export const notEnded = 'its earlier run has not ended'
-
-/** What becomes of a service once it has stopped. */
-type Ending =
-  /** Nobody wants it any more, or somebody asked for its end: `stopped`. */
-  | { readonly kind: 'done' }
-  /** `pending` again, with its leases and those who wait. */
-  | { readonly kind: 'restart' }
-  /** Unasked: `failed`, and whoever still holds on to it is told. */
-  | { readonly kind: 'failure'; readonly failure: Failure }
 
 export interface ServiceOptions {
   key: string
@@ -67,14 +41,9 @@ export class Service implements Seat {
   readonly ended: Promise<void>
   readonly #options: ServiceOptions
   readonly #terms: Terms
-  readonly #binders = new Set<Binder>()
-  readonly #leases = new Set<HeldLease>()
-  readonly #aliases = new Set<string>()
+  readonly #holders: Holders
+  readonly #machine: StateMachine
   readonly #end: () => void
-  #state: State = { name: 'pending' }
-  #since: number
-  /** Why it is in its state. */
-  #because: Because = 'wanted'
   #run: Run | undefined
   #address = ''
   #readyChecks: readonly Check[] | undefined
@@ -89,23 +58,42 @@ export class Service implements Seat {
     this.#end = resolve
     this.#options = options
     this.#terms = new Terms(options.defaults)
-    this.#since = options.clock.now()
+    this.#holders = new Holders({
+      key: options.key,
+      address: () => this.#address,
+      onNews: options.onNews,
+      onRelease: () => {
+        this.#changed()
+        this.#endIfUnwanted({ kind: 'done' })
+      },
+    })
+    this.#machine = new StateMachine({
+      clock: options.clock,
+      onEnter: (from, by) => {
+        if (this.#machine.isOver) {
+          options.onEnd()
+          this.#end()
+        }
+        this.#changed()
+        this.#tellOfState(from, by)
+      },
+    })
   }
 
   get state(): StateName {
-    return this.#state.name
+    return this.#machine.name
   }
 
   /** Whether it can be had, now or soon; otherwise one has to wait for its end. */
   get accepts(): boolean {
-    const state = this.#state
+    const { state } = this.#machine
     if (state.name === 'stopping') return state.ending.kind === 'restart'
-    return state.name !== 'stopped' && state.name !== 'failed'
+    return !this.#machine.isOver
   }
 
   /** Who holds a lease. */
   get leaseholders(): string[] {
-    return [...this.#leases].map(({ holder }) => holder)
+    return this.#holders.leaseholders
   }
 
   /** The longest start that anybody was ready to wait for, for one who does not say. */
@@ -115,29 +103,28 @@ export class Service implements Seat {
 
   /** What must hold after a restart: the checks that made it ready; until then, those of whoever came first. */
   get restartChecks(): readonly Check[] {
-    const [first] = this.#binders
+    const [first] = this.#holders.binders
     return this.#readyChecks ?? first?.options.checks ?? []
   }
 
   /** Somebody wants it: starts it, shares the start in progress, or revokes its grace. Only if it `accepts`. */
   join(binder: Binder): void {
     binder.sit(this)
-    this.#binders.add(binder)
+    this.#holders.wait(binder)
     this.#terms.add(binder.options)
-    if (binder.options.alias !== undefined) this.#aliases.add(binder.options.alias)
-    if (this.#state.name === 'pending') {
+    if (this.state === 'pending') {
       void this.#live()
       return
     }
-    if (this.#state.name === 'grace') this.#enter({ name: 'ready' }, 'wanted', binder.options.holder)
+    if (this.state === 'grace') this.#machine.enter({ name: 'ready' }, 'wanted', binder.options.holder)
     else this.#changed()
     const { detail } = this.#run ?? {}
-    if (this.#state.name === 'starting' && detail !== undefined) binder.progress({ state: 'running', detail })
+    if (this.state === 'starting' && detail !== undefined) binder.progress({ state: 'running', detail })
     this.#check(binder)
   }
 
   left(binder: Binder): void {
-    if (!this.#forget(binder)) return
+    if (!this.#holders.forget(binder)) return
     this.#changed()
     this.#endIfUnwanted({ kind: 'done' })
   }
@@ -156,7 +143,7 @@ export class Service implements Seat {
   /** It fails alone; without others, so does the service. */
   #refuse(binder: Binder, failureWith: (log: string) => Failure): void {
     binder.wanted?.expire()
-    if (!this.#forget(binder)) return
+    if (!this.#holders.forget(binder)) return
     const { clock } = this.#options
     const { running } = this.#run ?? {}
     // Begun before the stop signal, whose last words are not what was wrong.
@@ -168,7 +155,7 @@ export class Service implements Seat {
 
   waitingFor(binder: Binder): string {
     if (binder.wanted) return binder.wanted.missing()
-    if (this.#state.name === 'stopping') return notEnded
+    if (this.state === 'stopping') return notEnded
     return this.#run?.detail ?? 'its start has said nothing yet'
   }
 
@@ -180,10 +167,9 @@ export class Service implements Seat {
    */
   async stop({ kill = false, code = 'STOPPED_BY_REQUEST' }: StopOptions = {}): Promise<void> {
     if (this.accepts) {
-      const held = this.#takeLeases()
-      const waiting = this.#takeBinders()
+      const { tell, waiting } = this.#holders.end()
       this.#stopFor({ kind: 'done' }, kill, code === 'DAEMON_STOPPING' ? 'daemon-stopping' : 'requested')
-      for (const { holder, alias } of held) this.#tellOfLease('ended', holder, alias)
+      tell()
       for (const binder of waiting) binder.fail(stopped(this.driver, code)(binder.options.alias))
     } else if (kill) this.#run?.kill()
     await this.ended
@@ -192,20 +178,20 @@ export class Service implements Seat {
 
   /** Stops it and starts it again; `binder` waits for that, leases and whoever else waits are kept. */
   restart(binder: Binder): void {
-    const again = this.#state.name === 'stopping'
+    const again = this.state === 'stopping'
     binder.sit(this)
-    this.#binders.add(binder)
+    this.#holders.wait(binder)
     if (again) this.#changed()
     else this.#stopFor({ kind: 'restart' }, false, 'restart')
   }
 
   /** Somebody waits for what it has: its grace is over. */
   hurry(): void {
-    if (this.#state.name === 'grace') this.#stopFor({ kind: 'done' }, false, 'hurried')
+    if (this.state === 'grace') this.#stopFor({ kind: 'done' }, false, 'hurried')
   }
 
   snapshot(): ServiceSnapshot {
-    const state = this.#state
+    const { state } = this.#machine
     const run = this.#run
     const over = ['stopping', 'stopped', 'failed'].includes(state.name)
     return {
@@ -214,13 +200,12 @@ export class Service implements Seat {
       hostname: this.driver.hostname,
       describe: this.driver.describe,
       state: state.name,
-      since: this.#since,
+      since: this.#machine.since,
       startedAt: run?.startedAt ?? null,
       stopsAt: state.name === 'grace' ? state.grace.stopsAt : null,
-      holders: [...this.leaseholders, ...[...this.#binders].map(({ options: { holder } }) => holder)],
-      aliases: [...this.#aliases],
-      address:
-        (state.name === 'stopped' || state.name === 'failed' ? undefined : run?.running?.address) ?? null,
+      holders: this.#holders.names,
+      aliases: this.#holders.aliases,
+      address: (this.#machine.isOver ? undefined : run?.running?.address) ?? null,
       health: over ? 'none' : (run?.health?.text ?? 'starting'),
       checks: run?.health?.snapshot() ?? [],
       exitCode: run?.exit?.code ?? null,
@@ -229,45 +214,19 @@ export class Service implements Seat {
     }
   }
 
-  /** The only place where the state changes. */
-  #enter(state: State, because: Because, by?: string): void {
-    const from = this.#state
-    if (!transitions[from.name].includes(state.name)) {
-      throw new Error(`a service cannot go from ${from.name} to ${state.name}`)
-    }
-    if (from.name === 'grace') from.grace[Symbol.dispose]()
-    this.#state = state
-    this.#since = this.#options.clock.now()
-    this.#because = because
-    if (state.name === 'stopped' || state.name === 'failed') {
-      this.#options.onEnd()
-      this.#end()
-    }
-    this.#changed()
-    this.#tellOfState(from.name, by)
-  }
-
   #tellOfState(from: StateName, by: string | undefined): void {
     const { state: to, address, stopsAt, exitCode, error } = this.snapshot()
     this.#options.onNews({
       kind: 'state',
       from,
       to,
-      because: this.#because,
+      because: this.#machine.because,
       ...(by === undefined ? {} : { by }),
       ...(stopsAt === null ? {} : { stopsAt }),
       ...(address === null ? {} : { address }),
       ...(exitCode === null ? {} : { exitCode }),
       ...(error === null ? {} : { error: error.message }),
     })
-  }
-
-  #tellOfLease(
-    action: 'taken' | 'released' | 'ended' | 'lost',
-    holder: string,
-    alias: string | undefined,
-  ): void {
-    this.#options.onNews({ kind: 'lease', action, holder, ...(alias === undefined ? {} : { alias }) })
   }
 
   /** Follows one process from its start to the release of what it held. */
@@ -277,7 +236,7 @@ export class Service implements Seat {
       driver: this.driver,
       onReport: (detail) => {
         this.#options.onNews({ kind: 'report', detail })
-        for (const binder of [...this.#binders]) binder.progress({ state: 'running', detail })
+        for (const binder of this.#holders.binders) binder.progress({ state: 'running', detail })
       },
       onCheck: (check) => this.#options.onNews({ kind: 'check', ...check }),
       onTrouble: (error) => {
@@ -286,105 +245,89 @@ export class Service implements Seat {
       },
     })
     this.#run = run
-    const [first] = this.#binders
-    const again = this.#because === 'restart'
-    this.#enter({ name: 'starting' }, again ? 'restart' : 'wanted', again ? undefined : first?.options.holder)
+    const [first] = this.#holders.binders
+    const again = this.#machine.because === 'restart'
+    this.#machine.enter(
+      { name: 'starting' },
+      again ? 'restart' : 'wanted',
+      again ? undefined : first?.options.holder,
+    )
     let running: RunningService
     try {
       running = await run.start()
     } catch (thrown) {
       // That a start fails which was called off says nothing new.
-      if (this.state === 'stopping') return this.#over(this.#ending)
+      if (this.state === 'stopping') return this.#over(this.#machine.ending)
       return this.#over({ kind: 'failure', failure: startFailed(this.driver, thrown) }, 'start-failed')
     }
     this.#address = running.address
     if (run.health) this.#beginChecks(run.health)
 
     const exit = await run.ended(running)
-    if (this.#state.name !== 'stopping') await this.#exitedUnasked(running, exit)
+    if (this.state !== 'stopping') await this.#exitedUnasked(running, exit)
 
     try {
       await running.release()
     } catch (thrown) {
-      const failure = this.#ending.kind === 'failure' ? this.#ending.failure : undefined
+      const { ending } = this.#machine
+      const failure = ending.kind === 'failure' ? ending.failure : undefined
       const failed = notReleased(this.driver, thrown, failure)
       this.#notReleased = failed(undefined)
       return this.#over({ kind: 'failure', failure: failed })
     }
-    this.#over(this.#ending)
+    this.#over(this.#machine.ending)
   }
 
   /** The process has ended, or never was, and everything is released. */
-  #over(ending: Ending, because = this.#because): void {
+  #over(ending: Ending, because = this.#machine.because): void {
     if (ending.kind === 'restart') {
-      this.#enter({ name: 'pending' }, 'restart')
+      this.#machine.enter({ name: 'pending' }, 'restart')
       void this.#live()
     } else if (ending.kind === 'failure') {
-      const tell = this.#dismiss()
-      this.#enter({ name: 'failed', error: ending.failure(undefined) }, because)
+      const tell = this.#holders.dismiss()
+      this.#machine.enter({ name: 'failed', error: ending.failure(undefined) }, because)
       tell(ending.failure)
     } else {
-      this.#enter({ name: 'stopped' }, because)
+      this.#machine.enter({ name: 'stopped' }, because)
     }
-  }
-
-  /** What is to become of it: only while it stops. */
-  get #ending(): Ending {
-    if (this.#state.name === 'stopping') return this.#state.ending
-    throw new Error(`a service that is ${this.#state.name} has no ending`)
   }
 
   async #exitedUnasked(running: RunningService, exit: Exit): Promise<void> {
     const { clock } = this.#options
-    const healthy = this.#state.name !== 'starting'
-    const inUse = this.#leases.size > 0 || this.#binders.size > 0
+    const healthy = this.state !== 'starting'
+    const inUse = this.#holders.isWanted
     const when = healthy ? (inUse ? 'while it was in use' : 'while nobody used it') : 'before it was healthy'
     const failureWith = (log: string) => exited(this.driver, { exit, log, when })
     // From here on whoever comes waits for the end, so that nobody inherits this failure.
-    const stopping: State = { name: 'stopping', ending: { kind: 'failure', failure: failureWith('') } }
-    this.#enter(stopping, 'exited')
+    this.#machine.enter({ name: 'stopping', ending: { kind: 'failure', failure: failureWith('') } }, 'exited')
     const failure = failureWith(await logTail(running, clock))
-    stopping.ending = { kind: 'failure', failure }
+    this.#machine.redirect({ kind: 'failure', failure })
     // Told before the release, which may take a while.
-    this.#dismiss()(failure)
+    this.#holders.dismiss()(failure)
     this.#changed()
   }
 
-  /** Ends the interest of everybody attached; what it returns tells them why, each under its own alias. */
-  #dismiss(): (failure: Failure) => void {
-    const leases = this.#takeLeases()
-    const binders = this.#takeBinders()
-    return (failure) => {
-      for (const binder of binders) binder.fail(failure(binder.options.alias))
-      for (const lease of leases) {
-        lease.lose(failure(lease.alias))
-        this.#tellOfLease('lost', lease.holder, lease.alias)
-      }
-    }
-  }
-
   #stopFor(ending: Ending, kill: boolean, because: Because): void {
-    if (this.#state.name === 'stopping') {
-      this.#state.ending = ending
-      this.#because = because
+    if (this.state === 'stopping') {
+      this.#machine.redirect(ending, because)
       if (kill) this.#run?.kill()
       this.#changed()
       return
     }
-    for (const binder of this.#binders) binder.wanted = undefined
-    this.#enter({ name: 'stopping', ending }, because)
+    for (const binder of this.#holders.binders) binder.wanted = undefined
+    this.#machine.enter({ name: 'stopping', ending }, because)
     this.#run?.stop(this.#terms, kill)
   }
 
   /** Without anybody who holds it or waits for it: a start is called off, a ready service gets its grace. */
   #endIfUnwanted(ending: Ending): void {
-    if (this.#leases.size > 0 || this.#binders.size > 0) return
-    const { name } = this.#state
+    if (this.#holders.isWanted) return
+    const { state } = this.#machine
+    const { name } = state
     if (name === 'ready' && ending.kind === 'done') this.#beginGrace()
     else if (name === 'starting' || name === 'ready')
       this.#stopFor(ending, false, ending.kind === 'failure' ? 'not-healthy-in-time' : 'called-off')
-    else if (this.#state.name === 'stopping' && this.#state.ending.kind === 'restart')
-      this.#state.ending = ending
+    else if (state.name === 'stopping' && state.ending.kind === 'restart') this.#machine.redirect(ending)
   }
 
   #beginGrace(): void {
@@ -394,26 +337,26 @@ export class Service implements Seat {
     else if (this.driver.mayLinger?.() === false) stop('hurried')
     else {
       const over = startGrace(this.#options.clock, grace, () => stop('grace-over'))
-      this.#enter({ name: 'grace', grace: over }, 'unused')
+      this.#machine.enter({ name: 'grace', grace: over }, 'unused')
     }
   }
 
   #beginChecks(health: Health): void {
     // After a restart the service is for its leaseholders too, however long its checks take.
-    if (this.#leases.size > 0) health.want(this.restartChecks, () => this.#beReady(this.restartChecks))
-    for (const binder of [...this.#binders]) this.#check(binder)
+    if (this.#holders.isHeld) health.want(this.restartChecks, () => this.#beReady(this.restartChecks))
+    for (const binder of this.#holders.binders) this.#check(binder)
     this.#changed()
   }
 
   #check(binder: Binder): void {
     const health = this.#run?.health
-    if (health === undefined || this.#state.name === 'stopping' || !this.#binders.has(binder)) return
+    if (health === undefined || this.state === 'stopping' || !this.#holders.has(binder)) return
     const wanted = health.want(
       binder.options.checks,
       () => this.#passed(binder),
       () => this.#failed(binder),
     )
-    if (this.#binders.has(binder)) {
+    if (this.#holders.has(binder)) {
       binder.wanted = wanted
       this.#changed()
     }
@@ -422,8 +365,8 @@ export class Service implements Seat {
   #passed(binder: Binder): void {
     this.#beReady(binder.options.checks)
     binder.progress({ state: 'healthy' })
-    if (!this.#forget(binder)) return
-    const lease = binder.takesLease ? this.#lease(binder.options) : undefined
+    if (!this.#holders.forget(binder)) return
+    const lease = binder.takesLease ? this.#holders.lease(binder.options) : undefined
     binder.grant(lease)
     this.#changed()
     this.#endIfUnwanted({ kind: 'done' })
@@ -432,44 +375,7 @@ export class Service implements Seat {
   #beReady(checks: readonly Check[]): void {
     if (this.state !== 'starting') return
     this.#readyChecks ??= checks
-    this.#enter({ name: 'ready' }, 'healthy')
-  }
-
-  #lease({ holder, alias }: AcquireOptions): HeldLease {
-    const lease = new HeldLease({
-      key: this.key,
-      holder,
-      alias,
-      address: () => this.#address,
-      onRelease: (released) => this.#release(released),
-    })
-    this.#leases.add(lease)
-    this.#tellOfLease('taken', holder, alias)
-    return lease
-  }
-
-  #release(lease: HeldLease): void {
-    if (!this.#leases.delete(lease)) return
-    this.#tellOfLease('released', lease.holder, lease.alias)
-    this.#changed()
-    this.#endIfUnwanted({ kind: 'done' })
-  }
-
-  #forget(binder: Binder): boolean {
-    binder.wanted?.drop()
-    return this.#binders.delete(binder)
-  }
-
-  #takeLeases(): HeldLease[] {
-    const leases = [...this.#leases]
-    this.#leases.clear()
-    return leases
-  }
-
-  #takeBinders(): Binder[] {
-    const binders = [...this.#binders]
-    for (const binder of binders) this.#forget(binder)
-    return binders
+    this.#machine.enter({ name: 'ready' }, 'healthy')
   }
 
   #changed(): void {
