@@ -207,6 +207,36 @@ export const catalogue = {
     status: 400,
     exit: 1,
   },
+  PATH_NOT_FOUND: {
+    sentence: '{path} does not exist in {what}',
+    hint: 'directory(…).entries() lists what is there; what was written into a mount is not',
+    status: 404,
+    exit: 3,
+  },
+  PATH_UNSUITABLE: {
+    sentence: '{path} in {what}: {reason}',
+    hint: 'use another path, or remove what is there first: withoutFile(), withoutDirectory()',
+    status: 422,
+    exit: 1,
+  },
+  FILE_TOO_LARGE: {
+    sentence: 'the file is more than {limit} bytes',
+    hint: 'export(path) writes it to a file as it comes',
+    status: 413,
+    exit: 1,
+  },
+  EXPORT_FAILED: {
+    sentence: '{path} cannot be written: {reason}',
+    hint: 'check the path, its permissions and the free space there',
+    status: 400,
+    exit: 1,
+  },
+  HTTP_FAILED: {
+    sentence: '{url} could not be fetched: {reason}',
+    hint: 'it is fetched from within the network: a service must be bound to be reached by its alias',
+    status: 502,
+    exit: 1,
+  },
   CANCELLED: {
     sentence: 'cancelled: {reason}',
     hint: 'nothing more is done for this call',

@@ -35,6 +35,8 @@ export function wordsOf(event: ProgressEvent): string {
   switch (event.kind) {
     case 'image':
       return after(event.state === 'running' ? undefined : event.state, event.detail)
+    case 'http':
+      return after(event.state, event.detail)
     case 'exec': {
       if (event.state === 'cached') return `cached, the result of a run ${age(event.age ?? 0)} ago`
       const code =

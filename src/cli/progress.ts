@@ -16,7 +16,8 @@ export function progressPrinter(terminal: Terminal): (event: ProgressEvent) => v
   const last = new Map<string, string>()
   return (event) => {
     const { id, name, time, state } = event
-    const kind = event.kind === 'image' || event.kind === 'exec' ? event.kind : 'service'
+    const kind =
+      event.kind === 'image' || event.kind === 'exec' || event.kind === 'http' ? event.kind : 'service'
     const key = `${kind} ${id}`
     const fresh = !begun.has(key)
     const loudness = loudnessOf(event, fresh)
@@ -42,6 +43,7 @@ function loudnessOf(event: ProgressEvent, fresh: boolean): Loudness {
     case 'image':
       return event.state === 'failed' ? 'whisper' : 'talk'
     case 'exec':
+    case 'http':
     case 'check':
     case 'lease':
       return 'whisper'

@@ -5,6 +5,7 @@ import {
   type HealthCheck,
   labelProblem,
   milliseconds,
+  normalPath,
   type Output,
   type Protocol,
   pathProblem,
@@ -15,8 +16,13 @@ import {
 import { MoorageError } from '../errors.ts'
 import type { CacheVolume } from './cache-volume.ts'
 import { type Check, checkPort, healthCheckOf, type PortCheck, portCheckOf } from './checks.ts'
+import { containerPath } from './container-path.ts'
 import { withDefinition } from './delivery.ts'
-import { type BoundService, type CacheMount, type ExecFields, ExecNode } from './exec-node.ts'
+import { Directory } from './directory.ts'
+import { type BoundService, type DescribedMount, type ExecFields, ExecNode } from './exec-node.ts'
+import { File } from './file.ts'
+import { copied, type NewFileOptions, type PutOptions, removed, written } from './file-changes.ts'
+import { PartNode } from './file-nodes.ts'
 import { ImageNode, RootfsNode, ScratchNode } from './filesystem-node.ts'
 import { definitionOf, type IndexOf, type Node } from './graph.ts'
 import { HostDirectory } from './host-directory.ts'
@@ -55,7 +61,7 @@ interface State {
   readonly platform: string | undefined
   readonly lastExec: ExecNode | undefined
   readonly process: ExecFields
-  readonly mounts: readonly CacheMount[]
+  readonly mounts: readonly DescribedMount[]
   readonly bindings: readonly BoundService[]
   readonly ports: readonly ExposedPort[]
   readonly healthcheck: 'none' | undefined
@@ -109,8 +115,8 @@ export class Container {
   }
 
   /** Starts from a directory: `moorage.host.directory('/path')`. */
-  withRootfs(directory: HostDirectory): Container {
-    return this.#with({ filesystem: new RootfsNode(directory), lastExec: undefined })
+  withRootfs(directory: Directory): Container {
+    return this.#with({ filesystem: new RootfsNode(directory.node), lastExec: undefined })
   }
 
   /** Runs a command. It captures what stands before it: environment, user, mounts, bindings. */
@@ -267,8 +273,110 @@ export class Container {
   withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
     checkPath('mount', path)
     const { sharing = 'shared' } = options
-    const others = this.#state.mounts.filter((mount) => mount.path !== path)
-    return this.#with({ mounts: [...others, { path, volume, sharing }] })
+    return this.#withMount({ type: 'cache', path, volume, sharing })
+  }
+
+  /**
+   * Mounts a directory. Commands may change it, each for itself: the next one sees it as it was given, and no output has
+   * the changes.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withMountedDirectory(path: string, directory: Directory): Container {
+    return this.#withMount({ type: 'directory', path: containerPath('mount', path), source: directory.node })
+  }
+
+  /** Mounts a file, like a directory. @throws MoorageError INVALID_OPTION */
+  withMountedFile(path: string, file: File): Container {
+    return this.#withMount({ type: 'file', path: containerPath('mount', path), source: file.node })
+  }
+
+  /**
+   * Mounts an empty directory in memory, which ends with each command.
+   *
+   * @param options.size - the most that it holds, in bytes; half of the memory unless said
+   * @throws MoorageError INVALID_OPTION
+   */
+  withMountedTemp(path: string, options: { size?: number } = {}): Container {
+    const { size } = options
+    if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
+      throw new MoorageError('INVALID_OPTION', { option: `size ${size}`, reason: 'it is a number of bytes' })
+    }
+    const mount = { type: 'temp' as const, path: containerPath('mount', path) }
+    return this.#withMount({ ...mount, ...(size === undefined ? {} : { size }) })
+  }
+
+  #withMount(mount: DescribedMount): Container {
+    const others = this.#state.mounts.filter((one) => normalPath(one.path) !== normalPath(mount.path))
+    return this.#with({ mounts: [...others, mount] })
+  }
+
+  /** A directory of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
+  directory(path: string): Directory {
+    const { source, path: inner } = this.#sourceOf('directory', path)
+    return new Directory(this.#session, new PartNode('directory', source, inner))
+  }
+
+  /** A regular file of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
+  file(path: string): File {
+    const { mounts } = this.#state
+    const mount = mounts.find((one) => one.type === 'file' && one.path === containerPath('file', path))
+    if (mount?.type === 'file') return new File(this.#session, mount.source)
+    const { source, path: inner } = this.#sourceOf('file', path)
+    return new File(this.#session, new PartNode('file', source, inner))
+  }
+
+  /** Puts a file at `path`; directories on the way are made. @throws MoorageError INVALID_OPTION */
+  withFile(path: string, file: File, options: PutOptions & { permissions?: number } = {}): Container {
+    return this.#change('file', path, (input, inner) => copied(input, file.node, inner, options))
+  }
+
+  /** Puts what is in a directory into the one at `path`, which is made if need be. @throws MoorageError INVALID_OPTION */
+  withDirectory(path: string, directory: Directory, options: PutOptions = {}): Container {
+    return this.#change('directory', path, (input, inner) => copied(input, directory.node, inner, options))
+  }
+
+  /** Writes a file, root's and readable for all unless said. @throws MoorageError INVALID_OPTION */
+  withNewFile(path: string, contents: string | Uint8Array, options: NewFileOptions = {}): Container {
+    return this.#change('file', path, (input, inner) => written(input, inner, contents, options))
+  }
+
+  /** Removes a file, or a link; there need be none. @throws MoorageError INVALID_OPTION */
+  withoutFile(path: string): Container {
+    return this.#change('file', path, (input, inner) => removed(input, inner))
+  }
+
+  /** Removes a directory and all that is in it; there need be none. @throws MoorageError INVALID_OPTION */
+  withoutDirectory(path: string): Container {
+    return this.#change('directory', path, (input, inner) => removed(input, inner, { recursive: true }))
+  }
+
+  /** A change of what is at a path: of the filesystem, or of the directory that is mounted there. */
+  #change(what: string, path: string, make: (input: Node, path: string) => Node): Container {
+    const { source, path: inner, mount } = this.#sourceOf(what, path)
+    const changed = make(source, inner)
+    return mount ? this.#withMount({ ...mount, source: changed }) : this.#with({ filesystem: changed })
+  }
+
+  /** What is seen at a path: the filesystem, or a directory that is mounted over it. */
+  #sourceOf(what: string, given: string): { source: Node; path: string; mount?: SourceMount } {
+    const path = containerPath(what, given)
+    const over = this.#state.mounts
+      .filter((mount) => isWithin(path, normalPath(mount.path)))
+      .sort((a, b) => b.path.length - a.path.length)[0]
+    if (over === undefined) return { source: this.#state.filesystem, path }
+    if (over.type === 'directory') {
+      return {
+        source: over.source,
+        path: path.slice(over.path.length) || '/',
+        mount: { ...over, type: 'directory' },
+      }
+    }
+    const kinds = { cache: 'a cache volume', temp: 'a directory in memory', file: 'a file' }
+    throw new MoorageError('INVALID_OPTION', {
+      option: `${what} "${given}"`,
+      reason: `${over.path} is ${kinds[over.type]} that is mounted there, and no part of the container`,
+    })
   }
 
   /**
@@ -342,36 +450,18 @@ export class Container {
     return this.asService().endpoint(options)
   }
 
-  withMountedDirectory(..._: unknown[]): never {
-    return notYet('withMountedDirectory (F27)')
-  }
-  withMountedFile(..._: unknown[]): never {
-    return notYet('withMountedFile (F27)')
-  }
-  withMountedTemp(..._: unknown[]): never {
-    return notYet('withMountedTemp (F27)')
-  }
   withMountedSecret(..._: unknown[]): never {
     return notYet('withMountedSecret (F28)')
   }
   withSecretVariable(..._: unknown[]): never {
     return notYet('withSecretVariable (F28)')
   }
-  withDirectory(..._: unknown[]): never {
-    return notYet('withDirectory (F27)')
-  }
-  withFile(..._: unknown[]): never {
-    return notYet('withFile (F27)')
-  }
-  withNewFile(..._: unknown[]): never {
-    return notYet('withNewFile (F27)')
-  }
-  file(..._: unknown[]): never {
-    return notYet('file (F27)')
-  }
-  directory(..._: unknown[]): never {
-    return notYet('directory (F27)')
-  }
+}
+
+type SourceMount = Extract<DescribedMount, { source: Node }>
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
 }
 
 function checkPath(what: string, path: string): void {

@@ -9,11 +9,11 @@ export interface BoundService {
   readonly options: ServiceOptions
 }
 
-export interface CacheMount {
-  readonly path: string
-  readonly volume: CacheVolume
-  readonly sharing: Sharing
-}
+/** What is mounted, each at a path of its own. */
+export type DescribedMount =
+  | { readonly type: 'cache'; readonly path: string; readonly volume: CacheVolume; readonly sharing: Sharing }
+  | { readonly type: 'directory' | 'file'; readonly path: string; readonly source: Node }
+  | { readonly type: 'temp'; readonly path: string; readonly size?: number }
 
 /** The fields of an exec that name no other operation. */
 export type ExecFields = Omit<ExecOperation, 'op' | 'input' | 'mounts' | 'bindings'>
@@ -22,13 +22,13 @@ export type ExecFields = Omit<ExecOperation, 'op' | 'input' | 'mounts' | 'bindin
 export class ExecNode implements Node {
   readonly input: Node
   readonly fields: ExecFields
-  readonly mounts: readonly CacheMount[]
+  readonly mounts: readonly DescribedMount[]
   readonly bindings: readonly BoundService[]
 
   constructor(
     input: Node,
     fields: ExecFields,
-    mounts: readonly CacheMount[] = [],
+    mounts: readonly DescribedMount[] = [],
     bindings: readonly BoundService[] = [],
   ) {
     this.input = input
@@ -38,16 +38,12 @@ export class ExecNode implements Node {
   }
 
   get inputs(): Node[] {
-    return [this.input, ...this.mounts.map(({ volume }) => volume), ...this.bindings.map(({ exec }) => exec)]
+    return [this.input, ...this.mounts.flatMap(inputsOfMount), ...this.bindings.map(({ exec }) => exec)]
   }
 
   operation(indexOf: IndexOf): ExecOperation {
-    const mounts = this.mounts.map(
-      ({ path, volume, sharing }): Mount => ({ type: 'cache', path, volume: indexOf(volume), sharing }),
-    )
-    const bindings = this.bindings.map(
-      ({ alias, exec, options }): Binding => ({ alias, service: { exec: indexOf(exec), ...options } }),
-    )
+    const mounts = this.mounts.map((mount) => mountOf(mount, indexOf))
+    const bindings = bindingsOf(this.bindings, indexOf)
     return {
       op: 'exec',
       input: indexOf(this.input),
@@ -61,4 +57,24 @@ export class ExecNode implements Node {
   withFields(fields: ExecFields): ExecNode {
     return new ExecNode(this.input, { ...this.fields, ...fields }, this.mounts, this.bindings)
   }
+}
+
+function inputsOfMount(mount: DescribedMount): Node[] {
+  if (mount.type === 'temp') return []
+  return [mount.type === 'cache' ? mount.volume : mount.source]
+}
+
+function mountOf(mount: DescribedMount, indexOf: IndexOf): Mount {
+  switch (mount.type) {
+    case 'cache':
+      return { type: 'cache', path: mount.path, volume: indexOf(mount.volume), sharing: mount.sharing }
+    case 'temp':
+      return mount
+    default:
+      return { type: mount.type, path: mount.path, source: indexOf(mount.source) }
+  }
+}
+
+export function bindingsOf(bindings: readonly BoundService[], indexOf: IndexOf): Binding[] {
+  return bindings.map(({ alias, exec, options }) => ({ alias, service: { exec: indexOf(exec), ...options } }))
 }

@@ -1,6 +1,5 @@
 import type { ImageOperation, RootfsOperation, ScratchOperation } from '../definition/index.ts'
 import type { IndexOf, Node } from './graph.ts'
-import type { HostDirectory } from './host-directory.ts'
 
 /** A root filesystem from an image reference. */
 export class ImageNode implements Node {
@@ -31,9 +30,9 @@ export class ImageNode implements Node {
 /** A container's root filesystem made of a directory. */
 export class RootfsNode implements Node {
   readonly inputs: readonly Node[]
-  readonly #directory: HostDirectory
+  readonly #directory: Node
 
-  constructor(directory: HostDirectory) {
+  constructor(directory: Node) {
     this.#directory = directory
     this.inputs = [directory]
   }

@@ -1,9 +1,12 @@
 /** The SDK's way to a daemon, and what it describes containers by. */
+export type { ServiceBindings } from './bound-services.ts'
 export { CacheVolume } from './cache-volume.ts'
 export type { Check, CheckTiming, PortCheck } from './checks.ts'
 export { type ConnectOptions, connect, hostOf } from './connect.ts'
 export { Container, type ExecOptions, type ServiceSettings } from './container.ts'
-export { HostDirectory } from './host-directory.ts'
+export { Directory, type ExportOptions } from './directory.ts'
+export { File } from './file.ts'
+export type { NewFileOptions, PutOptions } from './file-changes.ts'
 export { type Host, Moorage } from './moorage.ts'
 export type { ResourceOptions, Size } from './resources.ts'
 export { type EndpointOptions, type LogLine, RunningService, Service } from './service.ts'

@@ -1,6 +1,19 @@
-import type { DirectoryFilter, EventsEvent, MissedEvent, ProgressEvent, Status } from '../definition/index.ts'
+import {
+  type DirectoryFilter,
+  type EventsEvent,
+  type MissedEvent,
+  type ProgressEvent,
+  type Status,
+  urlProblem,
+} from '../definition/index.ts'
+import { MoorageError } from '../errors.ts'
+import { boundServices, type ServiceBindings } from './bound-services.ts'
 import { CacheVolume } from './cache-volume.ts'
 import { Container } from './container.ts'
+import { Directory } from './directory.ts'
+import { File } from './file.ts'
+import { HttpNode } from './file-nodes.ts'
+import { ScratchNode } from './filesystem-node.ts'
 import { HostDirectory } from './host-directory.ts'
 import { notYet } from './not-yet.ts'
 import { type CallContext, eventsOf, type Session, signalOf, target } from './session.ts'
@@ -8,7 +21,7 @@ import { type CallContext, eventsOf, type Session, signalOf, target } from './se
 /** What this machine gives: read by this process, never by the daemon. */
 export interface Host {
   /** A directory by its content. */
-  directory(path: string, filter?: DirectoryFilter): HostDirectory
+  directory(path: string, filter?: DirectoryFilter): Directory
   service(...args: unknown[]): never
 }
 
@@ -17,7 +30,7 @@ export class Moorage implements AsyncDisposable {
   readonly #session: Session
   readonly #close: () => Promise<void>
   readonly host: Host = {
-    directory: (path, filter) => new HostDirectory(path, filter),
+    directory: (path, filter) => new Directory(this.#session, new HostDirectory(path, filter)),
     service: () => notYet('host.service (F9)'),
   }
 
@@ -40,12 +53,29 @@ export class Moorage implements AsyncDisposable {
     return new CacheVolume(name)
   }
 
-  directory(..._: unknown[]): never {
-    return notYet('directory (F27)')
+  /** The empty directory. */
+  directory(): Directory {
+    return new Directory(this.#session, new ScratchNode())
   }
-  http(..._: unknown[]): never {
-    return notYet('http (F27)')
+
+  /**
+   * What a URL answers, as a file. It is fetched from within the network, as a container in it would: services are
+   * started for it and have their aliases; other addresses that are not of the internet are refused. Like the output of a
+   * command it is fetched once, and then remembered, unless `noCache`.
+   *
+   * @param options.services - alias -> service
+   * @throws MoorageError INVALID_OPTION, INVALID_ALIAS
+   */
+  http(url: string, options: { services?: ServiceBindings; noCache?: boolean } = {}): File {
+    const reason = urlProblem(url)
+    if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `url "${url}"`, reason })
+    const bindings = boundServices(options.services ?? {})
+    return new File(
+      this.#session,
+      new HttpNode({ url, ...(options.noCache ? { noCache: true } : {}) }, bindings),
+    )
   }
+
   secret(..._: unknown[]): never {
     return notYet('secret (F28)')
   }

@@ -54,15 +54,22 @@ export async function* eventsOf(events: AsyncIterable<StreamEvent>): AsyncGenera
 /**
  * Follows a stream to its result; everybody who wants to is told of what comes before.
  *
+ * @param write - takes what a file or a directory holds
  * @throws MoorageError what the stream ends with
  */
 export async function resultOf(
   session: Session,
   events: AsyncIterable<StreamEvent>,
   { onEvent }: CallContext,
+  write: (piece: Buffer) => unknown = () => undefined,
 ): Promise<ResultEvent> {
   for await (const event of eventsOf(events)) {
     if (event.type === 'result') return event
+    if (event.type === 'data') {
+      // Nothing more is read until this is written: so memory stays small however much there is.
+      await write(Buffer.from(event.data, 'base64'))
+      continue
+    }
     onEvent?.(event)
     session.onEvent?.(event)
   }
@@ -78,6 +85,7 @@ export function evaluate(
   request: Omit<EvaluateRequest, 'network'>,
   context: CallContext,
   signal: AbortSignal,
+  write?: (piece: Buffer) => unknown,
 ): Promise<ResultEvent> {
   const body: EvaluateRequest = { ...request, network: session.network }
   const headers = { 'moorage-session': session.id }
@@ -85,5 +93,6 @@ export function evaluate(
     session,
     session.transport.stream('POST', target('evaluate'), body, { signal, headers }),
     context,
+    write,
   )
 }

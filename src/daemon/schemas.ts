@@ -12,7 +12,14 @@ import type {
   ServiceReference,
   StartRequest,
 } from '../definition/index.ts'
-import { aliasProblem, labelProblem, volumeNameProblem } from '../definition/index.ts'
+import {
+  aliasProblem,
+  labelProblem,
+  normalPath,
+  ownerProblem,
+  urlProblem,
+  volumeNameProblem,
+} from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import { healthCheck, portCheck } from './check-schemas.ts'
 import { argument, milliseconds, portNumber } from './plain-schemas.ts'
@@ -67,12 +74,23 @@ const serviceFields = {
 const serviceOptions = z.strictObject(serviceFields) satisfies Exact<ServiceOptions>
 const serviceReference = z.strictObject({ ...serviceFields, exec: index }) satisfies Exact<ServiceReference>
 
-const mount = z.strictObject({
-  type: z.literal('cache'),
-  path: absolutePath,
-  volume: index,
-  sharing: z.enum(['shared', 'private', 'locked']),
-}) satisfies Exact<Mount>
+const mount = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('cache'),
+    path: absolutePath,
+    volume: index,
+    sharing: z.enum(['shared', 'private', 'locked']),
+  }),
+  z.strictObject({ type: z.literal('directory'), path: absolutePath, source: index }),
+  z.strictObject({ type: z.literal('file'), path: absolutePath, source: index }),
+  z.strictObject({ type: z.literal('temp'), path: absolutePath, size: z.int().min(1).exactOptional() }),
+]) satisfies Exact<Mount>
+
+const mounts = z.array(mount).superRefine((all, context) => {
+  const paths = all.map(({ path }) => normalPath(path))
+  const twice = paths.find((path, at) => paths.indexOf(path) !== at)
+  if (twice !== undefined) context.addIssue({ code: 'custom', message: `${twice} is mounted twice` })
+})
 
 const binding = z.strictObject({
   alias: checked(aliasProblem),
@@ -89,6 +107,11 @@ const bindings = z.array(binding).superRefine((all, context) => {
     services.set(key, service.exec)
   }
 })
+
+const attributes = {
+  owner: checked(ownerProblem).exactOptional(),
+  permissions: z.int().min(0).max(0o7777).exactOptional(),
+}
 
 const operation = z.discriminatedUnion('op', [
   z.strictObject({
@@ -115,11 +138,34 @@ const operation = z.discriminatedUnion('op', [
     expect: z
       .union([z.literal('success'), z.literal('any'), z.array(z.int().min(0).max(255)).min(1)])
       .exactOptional(),
-    mounts: z.array(mount).exactOptional(),
+    mounts: mounts.exactOptional(),
     bindings: bindings.exactOptional(),
     resources: resources.exactOptional(),
     hostname: checked(labelProblem).exactOptional(),
     instance: z.string().min(1).max(1_000).exactOptional(),
+    noCache: z.boolean().exactOptional(),
+  }),
+  z.strictObject({ op: z.literal('directory'), input: index, path: absolutePath }),
+  z.strictObject({ op: z.literal('file'), input: index, path: absolutePath }),
+  z.strictObject({ op: z.literal('copy'), input: index, source: index, path: absolutePath, ...attributes }),
+  z.strictObject({
+    op: z.literal('write'),
+    input: index,
+    path: absolutePath,
+    contents: z.string(),
+    encoding: z.literal('base64').exactOptional(),
+    ...attributes,
+  }),
+  z.strictObject({
+    op: z.literal('remove'),
+    input: index,
+    path: absolutePath,
+    recursive: z.boolean().exactOptional(),
+  }),
+  z.strictObject({
+    op: z.literal('http'),
+    url: checked(urlProblem),
+    bindings: bindings.exactOptional(),
     noCache: z.boolean().exactOptional(),
   }),
 ]) satisfies Exact<Operation>
@@ -133,7 +179,17 @@ const network = z.string().max(40).exactOptional()
 
 export const evaluateRequest = z.strictObject({
   definition,
-  output: z.enum(['stdout', 'stderr', 'exitCode', 'sync']),
+  output: z.enum([
+    'stdout',
+    'stderr',
+    'exitCode',
+    'sync',
+    'size',
+    'contents',
+    'entries',
+    'tar',
+    'contentDigest',
+  ]),
   network,
   logs: z.boolean().exactOptional(),
 }) satisfies Exact<EvaluateRequest>

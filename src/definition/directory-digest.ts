@@ -13,7 +13,20 @@ const atOnce = 16
 /** What is larger is hashed as a stream, so that it need not fit into memory. */
 const largestWhole = 1024 * 1024
 
-type Entry = readonly [path: string, type: 'directory' | 'file' | 'executable' | 'link', content: string]
+type EntryType = 'directory' | 'file' | 'executable' | 'link' | 'device' | 'pipe' | 'socket'
+type Entry = readonly [path: string, type: EntryType, content: string]
+
+/** What is below the directory: its path as the digest has it, and as the system has it. */
+interface Listed {
+  readonly path: string
+  /** Where the two differ: a name that is not UTF-8. */
+  readonly bytes: Buffer | undefined
+}
+
+export interface DigestOptions {
+  /** Devices, pipes, sockets and names that are not UTF-8 are digested too: what a container leaves may hold any. */
+  whatever?: boolean
+}
 
 /**
  * The digest of a directory's content: paths, types, exec bits, contents and link targets; not times or owners.
@@ -24,48 +37,86 @@ type Entry = readonly [path: string, type: 'directory' | 'file' | 'executable' |
 export async function digestDirectory(
   root: string,
   filter: DirectoryFilter = {},
+  { whatever = false }: DigestOptions = {},
 ): Promise<{ digest: string; paths: string[] }> {
-  const paths = await list(root, '', choiceOf(filter), false)
-  const entries: Entry[] = new Array(paths.length)
+  const listed = await list(
+    { root, choice: choiceOf(filter), whatever },
+    { path: '', bytes: undefined },
+    false,
+  )
+  const entries: Entry[] = new Array(listed.length)
   let next = 0
   const worker = async (): Promise<void> => {
-    while (next < paths.length) {
+    while (next < listed.length) {
       const index = next++
-      entries[index] = await describe(root, paths[index] ?? '')
+      entries[index] = await describe(root, listed[index] as Listed, whatever)
     }
   }
   try {
     await Promise.all(Array.from({ length: atOnce }, worker))
   } finally {
     // After a failure the others have nothing more to do.
-    next = paths.length
+    next = listed.length
   }
-  return { digest: digestOf({ directory: entries }), paths }
+  return { digest: digestOf({ directory: entries }), paths: listed.map(({ path }) => path) }
+}
+
+interface Listing {
+  root: string
+  choice: PathChoice
+  whatever: boolean
 }
 
 /** The paths that are taken, in the order of their names. @param whole - a directory above was asked for by name */
-async function list(root: string, below: string, choice: PathChoice, whole: boolean): Promise<string[]> {
-  const found = await reading(root, below, () => readdir(join(root, below), { withFileTypes: true }))
-  const paths: string[] = []
-  for (const entry of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = below === '' ? entry.name : `${below}/${entry.name}`
+async function list(listing: Listing, below: Listed, whole: boolean): Promise<Listed[]> {
+  const { root, choice, whatever } = listing
+  const found = await reading(root, below.path, () =>
+    readdir(placeOf(root, below), { withFileTypes: true, encoding: 'buffer' }),
+  )
+  const entries = found.map((entry) => ({ entry, name: entry.name.toString() }))
+  const paths: Listed[] = []
+  for (const { entry, name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const inner = innerOf(below, name, entry.name, whatever)
+    const { path } = inner
     if (choice.excluded(path)) continue
     const taken = whole || choice.included(path)
-    const inside = entry.isDirectory() ? await list(root, path, choice, taken) : []
+    const inside = entry.isDirectory() ? await list(listing, inner, taken) : []
     // A directory that is not asked for itself is there for what is in it.
-    if (taken || inside.length > 0) paths.push(path)
+    if (taken || inside.length > 0) paths.push(inner)
     for (const one of inside) paths.push(one)
   }
   return paths
 }
 
-function describe(root: string, path: string): Promise<Entry> {
-  const full = join(root, path)
+/** A name that is not UTF-8 is told by its bytes, after a NUL byte, which no name has. */
+function innerOf(below: Listed, name: string, bytes: Buffer, whatever: boolean): Listed {
+  const isText = !whatever || !name.includes('\uFFFD') || Buffer.from(name).equals(bytes)
+  const written = isText ? name : `\0${bytes.toString('hex')}`
+  const path = below.path === '' ? written : `${below.path}/${written}`
+  if (isText && below.bytes === undefined) return { path, bytes: undefined }
+  const above = below.bytes ?? Buffer.from(below.path)
+  return { path, bytes: above.length === 0 ? bytes : Buffer.concat([above, slash, bytes]) }
+}
+
+const slash = Buffer.from('/')
+
+/** A path that is text is joined as text: that normalizes the root. */
+function placeOf(root: string, { path, bytes }: Listed): string | Buffer {
+  return bytes === undefined ? join(root, path) : Buffer.concat([Buffer.from(join(root, '/')), bytes])
+}
+
+function describe(root: string, listed: Listed, whatever: boolean): Promise<Entry> {
+  const { path } = listed
+  const full = placeOf(root, listed)
   return reading(root, path, async () => {
     const info = await lstat(full)
     if (info.isDirectory()) return [path, 'directory', '']
     if (info.isSymbolicLink()) return [path, 'link', await readlink(full)]
-    if (!info.isFile()) throw unreadable(full, 'devices, sockets and pipes cannot be sent')
+    if (!info.isFile()) {
+      if (!whatever) throw unreadable(join(root, path), 'devices, sockets and pipes cannot be sent')
+      if (info.isFIFO()) return [path, 'pipe', '']
+      return info.isSocket() ? [path, 'socket', ''] : [path, 'device', String(info.rdev)]
+    }
     const type = (info.mode & 0o111) === 0 ? 'file' : 'executable'
     const content =
       info.size > largestWhole ? await hashStream(full) : hashOf('sha256', await readFile(full), 'hex')
@@ -73,7 +124,7 @@ function describe(root: string, path: string): Promise<Entry> {
   })
 }
 
-async function hashStream(path: string): Promise<string> {
+async function hashStream(path: string | Buffer): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')

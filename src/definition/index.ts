@@ -6,7 +6,28 @@ export type { DirectoryFilter } from './directory-filter.ts'
 export { type Duration, milliseconds } from './durations.ts'
 export { hostnameOf, labelOf, zone } from './hostname.ts'
 export * from './messages.ts'
-export { aliasProblem, labelProblem, pathProblem, volumeNameProblem } from './names.ts'
+export {
+  aliasProblem,
+  labelProblem,
+  ownerProblem,
+  pathProblem,
+  urlProblem,
+  volumeNameProblem,
+} from './names.ts'
 export * from './operations.ts'
 export { bytesOf, isCapability, isUlimit, smallestMemory } from './resources.ts'
-export { type ExecVertex, execVertex, imageVertex, rootfsVertex, scratchVertex } from './vertex.ts'
+export {
+  copyVertex,
+  type ExecVertex,
+  execVertex,
+  hostVertex,
+  httpVertex,
+  imageVertex,
+  type MountVertex,
+  normalPath,
+  partVertex,
+  removeVertex,
+  rootfsVertex,
+  scratchVertex,
+  writeVertex,
+} from './vertex.ts'

@@ -11,7 +11,17 @@ export type * from './progress.ts'
 
 export const apiVersion = 'v1'
 
-export type Output = 'stdout' | 'stderr' | 'exitCode' | 'sync'
+/** What is wanted of an exec. */
+export type ExecOutput = 'stdout' | 'stderr' | 'exitCode' | 'sync'
+
+/**
+ * What is wanted of a file or a directory: of a file its `size`, or its `contents` as `data` events; of a directory its
+ * names (`entries`, each ended by a NUL byte) or all that is in it (`tar`) as `data` events, or the digest of its
+ * content; of both `sync`, that it be there.
+ */
+export type PartOutput = 'size' | 'contents' | 'entries' | 'tar' | 'contentDigest' | 'sync'
+
+export type Output = ExecOutput | PartOutput
 
 /** `POST evaluate`; answered by a stream of `StreamEvent`, the last of them `result` or `error`. */
 export interface EvaluateRequest {
@@ -82,6 +92,7 @@ export type StreamEvent =
   | EventsEvent
   | MissedEvent
   | LogEvent
+  | DataEvent
   | ResultEvent
   | ErrorEvent
   | HeartbeatEvent
@@ -95,10 +106,18 @@ export interface LogEvent {
   data: string
 }
 
+/** A piece of what a file or a directory holds, as its bytes in base64. */
+export interface DataEvent {
+  type: 'data'
+  data: string
+}
+
 export interface ResultEvent {
   type: 'result'
   value: string | number
   exitCode: number
+  /** Of a file: its permissions, the bits of chmod(2). */
+  permissions?: number
   /** Set when the answer is of an earlier run: how long ago, in milliseconds. */
   cachedAge?: number
   /** Set by `POST services`. */

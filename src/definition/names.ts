@@ -39,3 +39,20 @@ export function pathProblem(path: string): string | undefined {
   if (path.split('/').includes('..')) return 'it must be without ".."'
   return path.includes('\0') ? 'it holds a NUL byte' : undefined
 }
+
+/** What is wrong with an owner, if anything: names would mean another user in each filesystem. */
+export function ownerProblem(owner: string): string | undefined {
+  const ids = owner.split(':')
+  const usable = ids.length <= 2 && ids.every((id) => /^\d{1,10}$/.test(id) && Number(id) < 2 ** 31)
+  return usable ? undefined : 'an owner is uid or uid:gid, as numbers'
+}
+
+/** What is wrong with a URL to fetch, if anything. */
+export function urlProblem(url: string): string | undefined {
+  if (url.length > 8_192) return 'it has more than 8192 characters'
+  if (!URL.canParse(url)) return 'it is no URL'
+  const { protocol, username, password } = new URL(url)
+  if (protocol !== 'http:' && protocol !== 'https:') return 'it does not begin with http:// or https://'
+  // It is in digests, logs and messages.
+  return username === '' && password === '' ? undefined : 'it holds credentials, which would not stay secret'
+}

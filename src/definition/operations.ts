@@ -20,6 +20,12 @@ export type Operation =
   | ScratchOperation
   | CacheVolumeOperation
   | ExecOperation
+  | DirectoryOperation
+  | FileOperation
+  | CopyOperation
+  | WriteOperation
+  | RemoveOperation
+  | HttpOperation
 
 /** A root filesystem, with its configuration, from an image reference. */
 export interface ImageOperation {
@@ -43,7 +49,7 @@ export interface RootfsOperation {
   directory: number
 }
 
-/** An empty root filesystem. */
+/** An empty root filesystem, or an empty directory. */
 export interface ScratchOperation {
   op: 'scratch'
 }
@@ -88,11 +94,97 @@ export interface ExecOperation {
 export type Sharing = 'shared' | 'private' | 'locked'
 
 /** What is mounted over the root filesystem of an exec. */
-export interface Mount {
+export type Mount = CacheMount | DirectoryMount | FileMount | TempMount
+
+export interface CacheMount {
   type: 'cache'
   path: string
   volume: number
   sharing: Sharing
+}
+
+/** A directory, which the exec may change for itself: nobody else sees that. */
+export interface DirectoryMount {
+  type: 'directory'
+  path: string
+  source: number
+}
+
+/** A file, which the exec may change for itself: nobody else sees that. */
+export interface FileMount {
+  type: 'file'
+  path: string
+  source: number
+}
+
+/** An empty directory in memory that ends with the exec. */
+export interface TempMount {
+  type: 'temp'
+  path: string
+  /** The most that it holds, in bytes; half of the memory unless said. */
+  size?: number
+}
+
+/**
+ * A directory of a filesystem or of another directory, as a filesystem of its own: links in it lead nowhere out of it.
+ * Paths here and below are absolute, from the root of `input`; links on the way are followed as in a container of it.
+ */
+export interface DirectoryOperation {
+  op: 'directory'
+  input: number
+  path: string
+}
+
+/** A regular file of a filesystem or of a directory. */
+export interface FileOperation {
+  op: 'file'
+  input: number
+  path: string
+}
+
+/** Who owns what is put into a filesystem, and who may do what with it. */
+export interface FileAttributes {
+  /** `uid` or `uid:gid`, as numbers. */
+  owner?: string
+  /** Of a file: the bits of chmod(2). */
+  permissions?: number
+}
+
+/** `input` with a file, or what is in a directory, put at `path`; directories on the way to it are made. */
+export interface CopyOperation extends FileAttributes {
+  op: 'copy'
+  input: number
+  /** A file or a directory. */
+  source: number
+  path: string
+}
+
+/** `input` with a new file. */
+export interface WriteOperation extends FileAttributes {
+  op: 'write'
+  input: number
+  path: string
+  /** Text, or bytes in base64. */
+  contents: string
+  encoding?: 'base64'
+}
+
+/** `input` without what is at `path`, if anything is. */
+export interface RemoveOperation {
+  op: 'remove'
+  input: number
+  path: string
+  /** A directory too, with all that is in it. */
+  recursive?: boolean
+}
+
+/** What a URL answers, as a file; fetched from within the network, where the bound services have their aliases. */
+export interface HttpOperation {
+  op: 'http'
+  url: string
+  bindings?: Binding[]
+  /** Fetch it each time. Not in the digest. */
+  noCache?: boolean
 }
 
 /** This client reaches that service under this name. */

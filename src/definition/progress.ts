@@ -10,7 +10,7 @@ interface Told {
   seq: number
   /** Milliseconds since the epoch. */
   time: number
-  /** Whose it is: a service's or run's label, or an image reference. */
+  /** Whose it is: a service's or run's label, an image reference, or a URL. */
   id: string
   /** For people: the command, the image, the alias. */
   name: string
@@ -40,6 +40,14 @@ export interface ExecProgress extends Told {
   age?: number
   /** Where it runs. */
   address?: string
+}
+
+/** A URL that is fetched; `id` is the URL. */
+export interface HttpProgress extends Told {
+  kind: 'http'
+  state: 'running' | 'done' | 'failed'
+  /** Why it failed. */
+  detail?: string
 }
 
 export type ServiceState = 'pending' | 'starting' | 'ready' | 'grace' | 'stopping' | 'stopped' | 'failed'
@@ -110,6 +118,7 @@ export interface LeaseProgress extends Told {
 export type ProgressEvent =
   | ImageProgress
   | ExecProgress
+  | HttpProgress
   | ServiceProgress
   | CheckProgress
   | WaitProgress

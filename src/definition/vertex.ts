@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { digestOf } from './digest.ts'
-import type { Resources, Sharing } from './operations.ts'
+import type { FileAttributes, Resources, Sharing } from './operations.ts'
 import { schemaVersion } from './operations.ts'
 
 /** An exec as its digest sees it: what the process can see, and nothing else. */
@@ -13,12 +14,23 @@ export interface ExecVertex {
   stdin?: string | undefined
   expect: 'success' | 'any' | readonly number[]
   /** In any order. */
-  mounts: readonly { type: 'cache'; path: string; volume: string; sharing: Sharing }[]
+  mounts: readonly MountVertex[]
   /** In any order. */
-  bindings: readonly { alias: string; service: string }[]
+  bindings: readonly BindingVertex[]
   hostname?: string | undefined
   instance?: string | undefined
   resources?: Resources | undefined
+}
+
+/** What is mounted: a volume by its name, anything else by the digest of the vertex that it comes from. */
+export type MountVertex =
+  | { type: 'cache'; path: string; volume: string; sharing: Sharing }
+  | { type: 'directory' | 'file'; path: string; source: string }
+  | { type: 'temp'; path: string; size?: number }
+
+export interface BindingVertex {
+  alias: string
+  service: string
 }
 
 /** The digest of an exec: it decides both the cache hit and the hostname. */
@@ -35,9 +47,7 @@ export function execVertex(vertex: ExecVertex): string {
     workdir,
     expect: typeof expect === 'string' ? expect : expect.toSorted((a, b) => a - b),
     mounts: mounts.toSorted((a, b) => order(a.path, b.path)),
-    bindings: bindings
-      .map(({ alias, service }) => ({ alias: alias.toLowerCase(), service }))
-      .sort((a, b) => order(a.alias, b.alias)),
+    bindings: canonicalBindings(bindings),
     ...(stdin === undefined ? {} : { stdin }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(instance === undefined ? {} : { instance }),
@@ -64,6 +74,12 @@ function observable(resources: Resources | undefined): Record<string, unknown> |
   return Object.keys(seen).length === 0 ? undefined : seen
 }
 
+function canonicalBindings(bindings: readonly BindingVertex[]): BindingVertex[] {
+  return bindings
+    .map(({ alias, service }) => ({ alias: alias.toLowerCase(), service }))
+    .sort((a, b) => order(a.alias, b.alias))
+}
+
 /** By UTF-16 code units, as RFC 8785 orders names: the same in every locale. */
 function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
@@ -82,4 +98,63 @@ export function rootfsVertex(directory: string): string {
 /** The empty root filesystem. */
 export function scratchVertex(): string {
   return digestOf({ schemaVersion, op: 'scratch' })
+}
+
+/** A directory that a client sent, by the digest of its content. */
+export function hostVertex(digest: string): string {
+  return digestOf({ schemaVersion, op: 'host', digest })
+}
+
+/** A part of a filesystem, by the vertex that it is a part of. */
+export function partVertex(
+  op: 'directory' | 'file',
+  { input, path }: { input: string; path: string },
+): string {
+  return digestOf({ schemaVersion, op, input, path: normalPath(path) })
+}
+
+/** A filesystem with something put into it, by the vertex that this comes from. */
+export function copyVertex(copy: { input: string; source: string; path: string } & FileAttributes): string {
+  const { input, source, path } = copy
+  return digestOf({ schemaVersion, op: 'copy', input, source, path: normalPath(path), ...attributes(copy) })
+}
+
+/** A filesystem with a new file, by the file's content. */
+export function writeVertex(
+  write: { input: string; path: string; contents: Uint8Array } & FileAttributes,
+): string {
+  const { input, path } = write
+  const contents = createHash('sha256').update(write.contents).digest('hex')
+  return digestOf({
+    schemaVersion,
+    op: 'write',
+    input,
+    path: normalPath(path),
+    contents,
+    ...attributes(write),
+  })
+}
+
+/** A filesystem without something. */
+export function removeVertex(remove: { input: string; path: string; recursive?: boolean }): string {
+  const { input, path, recursive = false } = remove
+  return digestOf({ schemaVersion, op: 'remove', input, path: normalPath(path), recursive })
+}
+
+/** What a URL answers. */
+export function httpVertex({ url, bindings }: { url: string; bindings: readonly BindingVertex[] }): string {
+  return digestOf({ schemaVersion, op: 'http', url, bindings: canonicalBindings(bindings) })
+}
+
+function attributes({ owner, permissions }: FileAttributes) {
+  return {
+    ...(owner === undefined ? {} : { owner }),
+    ...(permissions === undefined ? {} : { permissions }),
+  }
+}
+
+/** One spelling of each path: `/a//b/./` is `/a/b`. */
+export function normalPath(path: string): string {
+  const names = path.split('/').filter((name) => name !== '' && name !== '.')
+  return `/${names.join('/')}`
 }

@@ -1,7 +1,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
 import type { Berths, Member } from '../network/index.ts'
-import type { RunningContainer } from '../runtime/runtime.ts'
+import type { ContainerMount, RunningContainer } from '../runtime/runtime.ts'
 import type { EngineContext } from './context.ts'
 import type { PlannedExec } from './plan.ts'
 import type { Releases } from './release.ts'
@@ -23,6 +23,8 @@ export interface StartOptions {
   network: Berths
   /** Directories of its filesystem, topmost first. */
   lowers: readonly string[]
+  /** What else is mounted in it than its volumes. */
+  mounts: readonly ContainerMount[]
   volumes: HeldVolumes
   signal: AbortSignal
   /** What is to be released when it has ended, or could not be started. */
@@ -37,7 +39,7 @@ export async function startContainer(
   options: StartOptions,
 ): Promise<StartedContainer> {
   const { store, runtime, records } = context
-  const { exec, kind, network, lowers, volumes, signal, releases } = options
+  const { exec, kind, network, lowers, mounts, volumes, signal, releases } = options
   store.ensureSpace()
   const id = records.nextId(exec.label)
   const upper = await store.temporary()
@@ -75,9 +77,11 @@ export async function startContainer(
         upper,
         namespace: member.namespace,
         mounts: [
-          { source: member.hostsFile, destination: '/etc/hosts', readonly: true },
-          { source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
+          { type: 'bind', source: member.hostsFile, destination: '/etc/hosts', readonly: true },
+          { type: 'bind', source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
+          ...mounts,
           ...exec.volumes.map((volume) => ({
+            type: 'bind' as const,
             source: volumes.directoryOf(volume),
             destination: volume.path,
             readonly: false,

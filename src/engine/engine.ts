@@ -4,9 +4,12 @@ import {
   type Definition,
   type DnsAnswer,
   type EvaluateRequest,
+  type ExecOutput,
   hostnameOf,
   type LogEvent,
   type NetworkRow,
+  type Output,
+  type PartOutput,
   type Problem,
   type ProgressEvent,
   type ResolveAnswer,
@@ -23,6 +26,8 @@ import { createFlights, createPlaces, createServices, type Lease, systemClock } 
 import { recover as recoverNetworks, type ServiceNetwork } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
+import type { Part } from './ancestors.ts'
+import { everyMaker } from './ancestors.ts'
 import { acquireService, serviceKey } from './bindings.ts'
 import type { Caller, EngineContext, EngineLog } from './context.ts'
 import { receiveDirectory } from './directories.ts'
@@ -35,15 +40,15 @@ import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
 import { Interests } from './interests.ts'
 import { KeptOutputs } from './kept-outputs.ts'
-import { everyExec } from './lock-conflicts.ts'
 import { createNetworks, defaultNetwork, withoutNetworks } from './networks.ts'
 import { followRun, logEvents, outputOf } from './output.ts'
-import type { PlannedExec, PlannedService, Sources } from './plan.ts'
-import { createPlanner } from './planner.ts'
+import { outputOfPart } from './part-output.ts'
+import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
+import { createPlanner, type Planning } from './planner.ts'
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
 import { RunRecords } from './run-records.ts'
-import { imagesOf, labelsOf } from './subjects.ts'
+import { idsOf, imagesOf } from './subjects.ts'
 import { createVolumes } from './volumes.ts'
 import { Waits } from './waits.ts'
 
@@ -220,18 +225,22 @@ function engine(
   const endpoints = createHostEndpoints()
   const closing = new AbortController()
   const interests = new Interests()
-  const planned = createPlanner()
+  const plans = { exec: createPlanner(planExec), part: createPlanner(planPart) }
   const outputs = new KeptOutputs()
   releases.add('close the tunnels', () => endpoints.close())
 
   /** Plans, and lets the follower watch all that the plan is about. */
-  const plan = async (definition: Definition, caller: Caller, follower?: Follower): Promise<PlannedExec> => {
+  const plan = async <Planned extends Part>(
+    planning: Planning<Planned>,
+    definition: Definition,
+    caller: Caller,
+    follower?: Follower,
+  ): Promise<Planned> => {
     follower?.watch(imagesOf(definition))
-    const exec = await planned(definition, sourcesFor(context, caller))
-    if (!networks.on && everyExec(exec).some(({ bindings }) => bindings.length > 0))
-      throw new MoorageError('SERVICES_DNS_OFF')
-    follower?.watch(labelsOf(exec))
-    return exec
+    const found = await planning(definition, sourcesFor(context, caller))
+    if (!networks.on && isBound(found)) throw new MoorageError('SERVICES_DNS_OFF')
+    follower?.watch(idsOf(found))
+    return found
   }
 
   const rows = (): ServiceRow[] => services.list().map(serviceRow)
@@ -252,8 +261,14 @@ function engine(
       using interest = interests.open(given.signal)
       const caller = { ...given, signal: interest.signal }
       const network = request.network ?? defaultNetwork
+      const { output } = request
       using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
-      const exec = await plan(request.definition, caller, follower)
+      if (!isExecOutput(output) || !isExec(request.definition)) {
+        const part = await plan(plans.part, request.definition, caller, follower)
+        if (isPartOutput(output)) return await outputOfPart(context, { part, output, network, caller })
+        throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
+      }
+      const exec = await plan(plans.exec, request.definition, caller, follower)
       let following: Promise<void> | undefined
       const outcome = await evaluateExec(context, {
         exec,
@@ -270,7 +285,7 @@ function engine(
       })
       try {
         if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
-        const value = await outputOf(exec, outcome, request.output, outputs)
+        const value = await outputOf(exec, outcome, output, outputs)
         return {
           type: 'result',
           value,
@@ -290,7 +305,7 @@ function engine(
       const caller = { ...given, signal: interest.signal }
       const network = request.network ?? defaultNetwork
       using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
-      const exec = await plan(request.definition, caller, follower)
+      const exec = await plan(plans.exec, request.definition, caller, follower)
       const service = { exec, options: request.service }
       const lease = await acquireService(context, { service, network, holder, caller })
       return { lease, row: serviceOf(service.exec.label, network) }
@@ -311,7 +326,7 @@ function engine(
     async resolve(request, caller) {
       using interest = interests.open(caller.signal)
       const service = {
-        exec: await plan(request.definition, { ...caller, signal: interest.signal }),
+        exec: await plan(plans.exec, request.definition, { ...caller, signal: interest.signal }),
         options: request.service ?? {},
       }
       return resolve(service, request)
@@ -356,9 +371,7 @@ function engine(
       networks
         .list()
         .filter(({ name }) => network === undefined || name === network)
-        .flatMap((one) =>
-          one.records().map((record) => ({ ...record, type: 'A' as const, network: one.name })),
-        ),
+        .flatMap((one) => one.records().map((record) => ({ ...record, network: one.name }))),
 
     async query(name, type, options = {}) {
       const { as, network: wanted = defaultNetwork, signal } = options
@@ -446,6 +459,23 @@ function sourcesFor(context: EngineContext, caller: Caller): Sources {
       return context.store.trees.path(digest)
     },
   }
+}
+
+function isExec({ ops, root }: Definition): boolean {
+  return ops[root]?.op === 'exec'
+}
+
+/** Whether it, or anything that it is made of, is bound to a service. */
+function isBound(part: Part): boolean {
+  return everyMaker(part).some(({ bindings }) => bindings.length > 0)
+}
+
+function isExecOutput(output: Output): output is ExecOutput {
+  return ['stdout', 'stderr', 'exitCode', 'sync'].includes(output)
+}
+
+function isPartOutput(output: Output): output is PartOutput {
+  return output === 'sync' || !isExecOutput(output)
 }
 
 function problemOf({ code, message, hint }: MoorageError): Problem {

@@ -3,11 +3,14 @@ import { asMoorageError, MoorageError, moorageError } from '../errors.ts'
 import type { Lease } from '../lifecycle/index.ts'
 import { tailLog } from '../logs/index.ts'
 import type { Exit, RunningContainer } from '../runtime/runtime.ts'
+import { ancestorsOf } from './ancestors.ts'
 import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { Caller, EngineContext } from './context.ts'
-import { filesystemOf } from './filesystem.ts'
+import { filesystemOf, storedLayers } from './filesystem.ts'
+import { LayerHolders } from './layer-holders.ts'
 import { lockedBy, servicesOf } from './lock-conflicts.ts'
+import { mountsOf } from './mounts.ts'
 import { outOfMemory } from './out-of-memory.ts'
 import type { PlannedBinding, PlannedExec } from './plan.ts'
 import { Releases } from './release.ts'
@@ -59,7 +62,7 @@ interface Flown {
 export async function evaluateExec(context: EngineContext, wanted: EvaluateExec): Promise<ExecOutcome> {
   const { exec, network, caller, onRun } = wanted
   // Before any service is thought of: a client whose result is there starts none.
-  const stored = exec.noCache ? undefined : await storedOutcome(context, exec)
+  const stored = exec.noCache ? undefined : storedOutcome(context, exec)
   if (stored) {
     context.tell.exec(exec, network, {
       state: 'cached',
@@ -91,10 +94,10 @@ export async function evaluateExec(context: EngineContext, wanted: EvaluateExec)
 }
 
 /** A finished success of an earlier time, with the layers below it, which are there since it was made on them. */
-async function storedOutcome(context: EngineContext, exec: PlannedExec): Promise<ExecOutcome | undefined> {
+function storedOutcome(context: EngineContext, exec: PlannedExec): ExecOutcome | undefined {
   const result = context.store.results.get(exec.digest)
   if (result === undefined) return undefined
-  const below = await storedLayers(context, exec)
+  const below = storedLayers(context, exec.input)
   if (below === undefined) return undefined
   return {
     exitCode: result.exitCode,
@@ -102,17 +105,6 @@ async function storedOutcome(context: EngineContext, exec: PlannedExec): Promise
     logs: result.logs,
     cachedAt: result.createdAt,
     release: async () => undefined,
-  }
-}
-
-/** The stored directories that an exec stands on, or nothing if one of them is gone. */
-async function storedLayers(context: EngineContext, exec: PlannedExec): Promise<string[] | undefined> {
-  const layers: string[] = []
-  for (let at = exec.input; ; at = at.input) {
-    if (at.kind === 'root') return at.directory === null ? layers : [...layers, at.directory]
-    const result = context.store.results.get(at.digest)
-    if (result === undefined) return undefined
-    layers.push(result.layer)
   }
 }
 
@@ -173,12 +165,9 @@ async function act(
     // services wait until the client is about to run.
     const early = heldThroughout(exec)
     const leases = await bind(early)
-    const below = await filesystemOf(context, exec.input, {
-      network: networkName,
-      owner,
-      caller: shared,
-      releases,
-    })
+    const made = { network: networkName, owner, caller: shared, releases }
+    const below = await filesystemOf(context, exec.input, made)
+    const mounts = await mountsOf(context, exec, made)
     leases.push(...(await bind(exec.bindings.filter((binding) => !early.includes(binding)))))
     const volumes = await context.volumes.acquire(exec, {
       owner,
@@ -203,6 +192,7 @@ async function act(
       kind: 'exec',
       network,
       lowers: below,
+      mounts,
       volumes,
       signal,
       releases: held,
@@ -224,12 +214,12 @@ async function act(
 }
 
 /**
- * The services of an exec that a step before it in its chain is bound to as well. Not those that lock a volume which
- * something in the chain locks, too: that would wait for the service, and the service for this exec.
+ * The services of an exec that something it is made of, or mounts, is made with as well. Not those that lock a volume
+ * which something of that locks, too: that would wait for the service, and the service for this exec.
  */
 function heldThroughout(exec: PlannedExec): PlannedBinding[] {
-  const steps: PlannedExec[] = []
-  for (let at = exec.input; at.kind === 'exec'; at = at.input) steps.push(at)
+  if (exec.bindings.length === 0) return []
+  const steps = ancestorsOf(exec)
   return exec.bindings.filter(({ service }) => {
     const shared = steps.some(({ bindings }) =>
       bindings.some((one) => one.service.exec.digest === service.exec.digest),
@@ -238,7 +228,7 @@ function heldThroughout(exec: PlannedExec): PlannedBinding[] {
     const own = [service.exec, ...servicesOf(service.exec)]
     const digests = new Set(own.map(({ digest }) => digest))
     const others = steps
-      .flatMap((step) => [step, ...servicesOf(step)])
+      .flatMap((step) => [...(step.kind === 'exec' ? [step] : []), ...servicesOf(step)])
       .filter(({ digest }) => !digests.has(digest))
     const locked = new Set(own.flatMap(lockedBy))
     return !others.flatMap(lockedBy).some((volume) => locked.has(volume))
@@ -308,8 +298,7 @@ async function keep(
     const kept = await context.store.temporary()
     await rename(upper, kept)
     const layer = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
-    if (signal.aborted) layer.dropIfUnused()
-    else signal.addEventListener('abort', () => layer.dropIfUnused(), { once: true })
+    layer.dropWhenUnused(signal)
     return { exitCode, layers: [kept, ...below], logs: record.logs, layer }
   }
   const stored = await context.store.results.adopt({
@@ -325,30 +314,5 @@ async function keep(
     layers: [stored.layer, ...below],
     logs: stored.logs,
     layer: new LayerHolders(async () => undefined),
-  }
-}
-
-/** Counts who stands on a layer that is not stored, and removes it after the last. */
-class LayerHolders {
-  readonly #remove: () => Promise<void>
-  #holders = 0
-
-  constructor(remove: () => Promise<void>) {
-    this.#remove = remove
-  }
-
-  hold(): () => Promise<void> {
-    this.#holders += 1
-    let held = true
-    return async () => {
-      if (!held) return
-      held = false
-      this.#holders -= 1
-      if (this.#holders === 0) await this.#remove()
-    }
-  }
-
-  dropIfUnused(): void {
-    if (this.#holders === 0) void this.#remove().catch(() => undefined)
   }
 }

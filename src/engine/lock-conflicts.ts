@@ -1,4 +1,5 @@
 import { MoorageError } from '../errors.ts'
+import { everyMaker, type Part } from './ancestors.ts'
 import type { PlannedExec } from './plan.ts'
 
 /**
@@ -7,10 +8,10 @@ import type { PlannedExec } from './plan.ts'
  *
  * @throws MoorageError VOLUME_DEADLOCK
  */
-export function refuseLockConflicts(root: PlannedExec): void {
-  for (const exec of everyExec(root)) {
+export function refuseLockConflicts(root: Part): void {
+  for (const maker of everyMaker(root)) {
     const lockers = new Map<string, PlannedExec>()
-    for (const one of [exec, ...servicesOf(exec)]) {
+    for (const one of [...(maker.kind === 'exec' ? [maker] : []), ...servicesOf(maker)]) {
       for (const volume of lockedBy(one)) {
         const other = lockers.get(volume)
         if (other) {
@@ -24,9 +25,9 @@ export function refuseLockConflicts(root: PlannedExec): void {
 }
 
 /** All services that an exec needs while it runs, those of its services included; each once. */
-export function servicesOf(exec: PlannedExec): PlannedExec[] {
+export function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): PlannedExec[] {
   const found = new Map<string, PlannedExec>()
-  const visit = ({ bindings }: PlannedExec) => {
+  const visit = ({ bindings }: Pick<PlannedExec, 'bindings'>) => {
     for (const { service } of bindings) {
       if (found.has(service.exec.digest)) continue
       found.set(service.exec.digest, service.exec)
@@ -41,19 +42,6 @@ export function servicesOf(exec: PlannedExec): PlannedExec[] {
 export function lockedBy({ volumes }: PlannedExec): string[] {
   const locked = volumes.filter(({ sharing }) => sharing === 'locked')
   return [...new Set(locked.map(({ name }) => name))]
-}
-
-/** It, all that it is made of and all that they are bound to. */
-export function everyExec(root: PlannedExec): PlannedExec[] {
-  const found = new Map<string, PlannedExec>()
-  const left = [root]
-  for (let exec = left.pop(); exec !== undefined; exec = left.pop()) {
-    if (found.has(exec.digest)) continue
-    found.set(exec.digest, exec)
-    if (exec.input.kind === 'exec') left.push(exec.input)
-    left.push(...exec.bindings.map(({ service }) => service.exec))
-  }
-  return [...found.values()]
 }
 
 function describe({ label, args }: PlannedExec): string {

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs'
-import type { LogEvent, Output } from '../definition/index.ts'
+import type { ExecOutput, LogEvent } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import { readLog, readStream } from '../logs/index.ts'
 import type { Caller } from './context.ts'
@@ -14,7 +14,7 @@ const outputLimit = 16 * 1024 * 1024
 export async function outputOf(
   exec: PlannedExec,
   outcome: ExecOutcome,
-  output: Output,
+  output: ExecOutput,
   kept: KeptOutputs,
 ): Promise<string | number> {
   if (output === 'exitCode') return outcome.exitCode

@@ -1,10 +1,15 @@
 import {
+  type Binding,
   type Definition,
   type ExecOperation,
   execVertex,
   hostnameOf,
+  hostVertex,
   imageVertex,
   labelOf,
+  type Mount,
+  type MountVertex,
+  normalPath,
   type Operation,
   type Resources,
   rootfsVertex,
@@ -15,6 +20,8 @@ import {
 import { MoorageError } from '../errors.ts'
 import type { ImageConfig, ResolvedImage } from '../images/index.ts'
 import { refuseLockConflicts } from './lock-conflicts.ts'
+import { type FilesystemPlanner, isFresh, planFiles } from './plan-files.ts'
+import type { PlannedChange, PlannedDirectory, PlannedFile, PlannedMount } from './planned-files.ts'
 import { checkPlatform } from './platform.ts'
 import { refuseStartCycles } from './start-cycle.ts'
 
@@ -47,13 +54,15 @@ export interface PlannedExec {
   readonly stdin: string | undefined
   readonly expect: 'success' | 'any' | readonly number[]
   readonly volumes: readonly PlannedVolume[]
+  /** What else is mounted. */
+  readonly mounts: readonly PlannedMount[]
   readonly bindings: readonly PlannedBinding[]
   readonly resources: Resources
   /** Its own, or that of one it descends from. */
   readonly noCache: boolean
 }
 
-export type PlannedFilesystem = PlannedRoot | PlannedExec
+export type PlannedFilesystem = PlannedRoot | PlannedExec | PlannedChange | PlannedDirectory
 
 export interface PlannedVolume {
   readonly path: string
@@ -80,7 +89,14 @@ export interface Sources {
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-const emptyConfig: ImageConfig = { entrypoint: [], cmd: [], env: [], user: '', workdir: '', exposedPorts: [] }
+export const emptyConfig: ImageConfig = {
+  entrypoint: [],
+  cmd: [],
+  env: [],
+  user: '',
+  workdir: '',
+  exposedPorts: [],
+}
 
 /**
  * Pins the images of a definition and computes its vertices' digests. Runs nothing.
@@ -88,7 +104,25 @@ const emptyConfig: ImageConfig = { entrypoint: [], cmd: [], env: [], user: '', w
  * @throws MoorageError INVALID_DEFINITION, NO_COMMAND, and whatever resolving an image throws
  */
 export async function planExec(definition: Definition, sources: Sources): Promise<PlannedExec> {
-  const planned = new Map<number, Promise<PlannedFilesystem>>()
+  refuseStartCycles(definition)
+  const exec = await planner(definition, sources).exec(definition.root)
+  refuseLockConflicts(exec)
+  return exec
+}
+
+/** The same for a definition of a file or of a directory. */
+export async function planPart(
+  definition: Definition,
+  sources: Sources,
+): Promise<PlannedFilesystem | PlannedFile> {
+  refuseStartCycles(definition)
+  const part = await planner(definition, sources).part(definition.root)
+  refuseLockConflicts(part)
+  return part
+}
+
+function planner(definition: Definition, sources: Sources) {
+  const planned = new Map<number, Promise<PlannedFilesystem | PlannedFile>>()
 
   const operation = (index: number): Operation => {
     const found = definition.ops[index]
@@ -96,7 +130,7 @@ export async function planExec(definition: Definition, sources: Sources): Promis
     return found
   }
 
-  const filesystem = (index: number): Promise<PlannedFilesystem> => {
+  const part = (index: number): Promise<PlannedFilesystem | PlannedFile> => {
     let plan = planned.get(index)
     if (plan === undefined) {
       plan = planOperation(operation(index), index)
@@ -105,21 +139,22 @@ export async function planExec(definition: Definition, sources: Sources): Promis
     return plan
   }
 
+  const filesystem = async (index: number): Promise<PlannedFilesystem> => {
+    const found = await part(index)
+    if (found.kind === 'file') throw invalid(`operation ${index} is a file, not a filesystem`)
+    return found
+  }
+
   const earlier = (index: number, by: number): number => {
     if (index >= by) throw invalid(`operation ${by} names operation ${index}, which is not an earlier one`)
     return index
   }
 
-  const planOperation = async (op: Operation, index: number): Promise<PlannedFilesystem> => {
+  const planOperation = async (op: Operation, index: number): Promise<PlannedFilesystem | PlannedFile> => {
     switch (op.op) {
       case 'image':
         checkPlatform(op.platform)
         return rootOfImage(await sources.image(op.ref, op.pull))
-      case 'rootfs': {
-        const directory = operation(earlier(op.directory, index))
-        if (directory.op !== 'host') throw invalid(`operation ${index}: a rootfs is made of a host directory`)
-        return rootOfTree(directory.digest, sources.tree(directory.digest))
-      }
       case 'scratch':
         return {
           kind: 'root',
@@ -129,10 +164,19 @@ export async function planExec(definition: Definition, sources: Sources): Promis
           directory: null,
           config: emptyConfig,
         }
+      case 'rootfs': {
+        const directory = operation(earlier(op.directory, index))
+        if (directory.op !== 'host') return planFiles(op, index, files)
+        return rootOfTree(rootfsVertex(directory.digest), directory.digest, sources.tree(directory.digest))
+      }
+      case 'host':
+        return rootOfTree(hostVertex(op.digest), op.digest, sources.tree(op.digest))
       case 'exec':
         return exec(op, index)
-      default:
+      case 'cacheVolume':
         throw invalid(`operation ${index}, a ${op.op}, is no filesystem`)
+      default:
+        return planFiles(op, index, files)
     }
   }
 
@@ -144,34 +188,61 @@ export async function planExec(definition: Definition, sources: Sources): Promis
 
   const exec = async (op: ExecOperation, index: number): Promise<PlannedExec> => {
     // Side by side: two images that are not here yet are fetched at once.
-    const [input, ...bindings] = await Promise.all([
+    const [input, bindings, mounts] = await Promise.all([
       filesystem(earlier(op.input, index)),
-      ...(op.bindings ?? []).map(async ({ alias, service: { exec: bound, ...options } }) => ({
-        alias,
-        service: { exec: await execAt(earlier(bound, index)), options },
-      })),
+      planBindings(op.bindings ?? [], index),
+      planMounts(op.mounts ?? [], index),
     ])
-    const volumes = (op.mounts ?? []).map(({ path, volume, sharing }) => {
+    const caches = (op.mounts ?? []).filter((mount) => mount.type === 'cache')
+    const volumes = caches.map(({ path, volume, sharing }) => {
       const source = operation(earlier(volume, index))
       if (source.op !== 'cacheVolume') throw invalid(`operation ${index}: ${path} is mounted from no volume`)
       return { path, name: source.name, sharing }
     })
-    return describeExec(op, input, volumes, bindings)
+    return describeExec(op, input, volumes, mounts, bindings)
   }
 
-  refuseStartCycles(definition)
-  const root = await execAt(definition.root)
-  refuseLockConflicts(root)
-  return root
+  const planBindings = (bindings: readonly Binding[], index: number): Promise<PlannedBinding[]> =>
+    Promise.all(
+      bindings.map(async ({ alias, service: { exec: bound, ...options } }) => ({
+        alias,
+        service: { exec: await execAt(earlier(bound, index)), options },
+      })),
+    )
+
+  const planMounts = async (mounts: readonly Mount[], index: number): Promise<PlannedMount[]> => {
+    const all = await Promise.all(
+      mounts.map(async (mount): Promise<PlannedMount[]> => {
+        if (mount.type === 'cache') return []
+        const path = normalPath(mount.path)
+        if (mount.type === 'temp') return [{ ...mount, path }]
+        const source = await part(earlier(mount.source, index))
+        if ((source.kind === 'file') !== (mount.type === 'file')) {
+          throw invalid(`operation ${index}: what is mounted at ${path} is no ${mount.type}`)
+        }
+        return [{ type: mount.type, path, source }]
+      }),
+    )
+    return all.flat().sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  const files: FilesystemPlanner = {
+    part: (index, by) => part(earlier(index, by)),
+    filesystem: (index, by) => filesystem(earlier(index, by)),
+    bindings: planBindings,
+  }
+
+  return { exec: execAt, part }
 }
 
 function describeExec(
   op: ExecOperation,
   input: PlannedFilesystem,
   volumes: PlannedVolume[],
+  mounts: PlannedMount[],
   bindings: PlannedBinding[],
 ): PlannedExec {
-  const root = input.kind === 'exec' ? input.root : input
+  const root = rootOf(input)
   const { config } = root
   const process = {
     args: commandOf(op, root),
@@ -185,12 +256,15 @@ function describeExec(
   const digest = execVertex({
     input: input.digest,
     ...process,
-    mounts: sortedVolumes.map(({ path, name, sharing }) => ({
-      type: 'cache' as const,
-      path,
-      volume: name,
-      sharing,
-    })),
+    mounts: [
+      ...sortedVolumes.map(({ path, name, sharing }) => ({
+        type: 'cache' as const,
+        path,
+        volume: name,
+        sharing,
+      })),
+      ...mounts.map(mountVertex),
+    ],
     bindings: bindings.map(({ alias, service }) => ({ alias, service: service.exec.digest })),
     hostname: op.hostname,
     instance: op.instance,
@@ -207,10 +281,23 @@ function describeExec(
     root,
     ...process,
     volumes: sortedVolumes,
+    mounts,
     bindings,
     resources: op.resources ?? {},
-    noCache: (op.noCache ?? false) || (input.kind === 'exec' && input.noCache),
+    noCache:
+      (op.noCache ?? false) ||
+      isFresh(input) ||
+      mounts.some((mount) => mount.type !== 'temp' && isFresh(mount.source)),
   }
+}
+
+function mountVertex(mount: PlannedMount): MountVertex {
+  return mount.type === 'temp' ? mount : { ...mount, source: mount.source.digest }
+}
+
+/** The root at the beginning of a filesystem's chain. */
+export function rootOf(filesystem: PlannedFilesystem): PlannedRoot {
+  return filesystem.kind === 'root' ? filesystem : filesystem.root
 }
 
 /** What `docker run` would do: arguments replace the command, and the entrypoint too unless it is asked for. */
@@ -246,11 +333,11 @@ function rootOfImage({ ref, digest, rootfs, config, name }: ResolvedImage): Plan
   return { kind: 'root', digest: imageVertex(digest), ref, name, directory: rootfs, config }
 }
 
-function rootOfTree(digest: string, directory: string): PlannedRoot {
-  const name = `directory ${digest.slice(7, 19)}`
+function rootOfTree(digest: string, content: string, directory: string): PlannedRoot {
+  const name = `directory ${content.slice(7, 19)}`
   return {
     kind: 'root',
-    digest: rootfsVertex(digest),
+    digest,
     ref: name,
     name: 'rootfs',
     directory,
@@ -258,6 +345,6 @@ function rootOfTree(digest: string, directory: string): PlannedRoot {
   }
 }
 
-function invalid(reason: string): MoorageError {
+export function invalid(reason: string): MoorageError {
   return new MoorageError('INVALID_DEFINITION', { reason })
 }

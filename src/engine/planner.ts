@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Definition } from '../definition/index.ts'
-import { type PlannedExec, planExec, type Sources } from './plan.ts'
+import type { Sources } from './plan.ts'
 
 /** What a source was asked, and what it said. */
 interface Asked {
@@ -9,18 +9,21 @@ interface Asked {
   readonly answer: unknown
 }
 
-interface Plan {
-  readonly exec: PlannedExec
+interface Plan<Planned> {
+  readonly planned: Planned
   readonly asked: readonly Asked[]
 }
+
+/** How definitions are planned: `planExec`, `planPart`. */
+export type Planning<Planned> = (definition: Definition, sources: Sources) => Promise<Planned>
 
 /**
  * Plans definitions, and remembers the plans of those that are asked about again: the same object, as the daemon gives
  * for the same bytes. The sources are asked each time, since a pin may have moved or a directory gone; where they say the
  * same, the plan is the same. Planning is most of the work of a cached answer.
  */
-export function createPlanner(): (definition: Definition, sources: Sources) => Promise<PlannedExec> {
-  const plans = new WeakMap<Definition, Plan>()
+export function createPlanner<Planned>(plan: Planning<Planned>): Planning<Planned> {
+  const plans = new WeakMap<Definition, Plan<Planned>>()
 
   return async (definition, sources) => {
     const known = plans.get(definition)
@@ -32,12 +35,12 @@ export function createPlanner(): (definition: Definition, sources: Sources) => P
         answers.set(key, now)
         same &&= isDeepStrictEqual(now, answer)
       }
-      if (same) return known.exec
+      if (same) return known.planned
     }
     const asked: Asked[] = []
-    const exec = await planExec(definition, recorded(sources, asked, answers))
-    plans.set(definition, { exec, asked })
-    return exec
+    const planned = await plan(definition, recorded(sources, asked, answers))
+    plans.set(definition, { planned, asked })
+    return planned
   }
 }
 

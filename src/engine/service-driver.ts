@@ -5,6 +5,7 @@ import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
+import { mountsOf } from './mounts.ts'
 import { outOfMemory } from './out-of-memory.ts'
 import type { PlannedExec, PlannedService } from './plan.ts'
 import { probesOf } from './probes/index.ts'
@@ -34,12 +35,9 @@ export function serviceDriver(
         const { network, release } = await context.networks.use(networkName)
         releases.add('leave the network', release)
         const caller = { signal, onEvent: () => undefined }
-        const lowers = await filesystemOf(context, exec.input, {
-          network: networkName,
-          owner,
-          caller,
-          releases,
-        })
+        const made = { network: networkName, owner, caller, releases }
+        const lowers = await filesystemOf(context, exec.input, made)
+        const mounts = await mountsOf(context, exec, made)
         const leases = await acquireBindings(context, {
           bindings: exec.bindings,
           network: networkName,
@@ -55,6 +53,7 @@ export function serviceDriver(
           kind: 'service',
           network,
           lowers,
+          mounts,
           volumes,
           signal,
           releases,

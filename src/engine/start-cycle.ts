@@ -26,7 +26,7 @@ export function refuseStartCycles({ ops }: Definition): void {
 }
 
 function boundBy(op: Operation): number[] {
-  return op.op === 'exec' ? (op.bindings ?? []).map(({ service }) => service.exec) : []
+  return op.op === 'exec' || op.op === 'http' ? (op.bindings ?? []).map(({ service }) => service.exec) : []
 }
 
 function nameOf(op: Operation | undefined, index: number): string {

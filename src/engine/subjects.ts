@@ -1,6 +1,6 @@
 import type { Definition } from '../definition/index.ts'
 import { parseReference } from '../images/index.ts'
-import type { PlannedExec } from './plan.ts'
+import { everyMaker, type Part } from './ancestors.ts'
 
 /** The whole references of a definition's images, as events name them; those that are none are left out. */
 export function imagesOf({ ops }: Definition): string[] {
@@ -14,12 +14,7 @@ export function imagesOf({ ops }: Definition): string[] {
   })
 }
 
-/** The labels of everything that may run for an exec: itself, the steps before it, its services, and theirs. */
-export function labelsOf(exec: PlannedExec, labels: Set<string> = new Set()): Set<string> {
-  for (let at: PlannedExec['input'] = exec; at.kind === 'exec'; at = at.input) {
-    if (labels.has(at.label)) return labels
-    labels.add(at.label)
-    for (const { service } of at.bindings) labelsOf(service.exec, labels)
-  }
-  return labels
+/** What events say of everything that may run or be fetched for something: itself, what it is made of, its services. */
+export function idsOf(part: Part): string[] {
+  return everyMaker(part).map((maker) => (maker.kind === 'exec' ? maker.label : maker.url))
 }

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Network } from '../../netns/index.ts'
-import type { JoinOptions, Member } from './service-network.ts'
+import type { JoinOptions, Member } from './member.ts'
 
 /** Where containers are given an address: a service network, or the host's own. */
 export interface Berths {
   readonly name: string
   readonly network: Pick<Network, 'connectTcp'>
-  join(options: JoinOptions): Promise<Omit<Member, 'sandbox'>>
+  join(options: JoinOptions): Promise<Omit<Member, 'sandbox' | 'ended' | 'setAliases'>>
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Who answers to a name at the moment: several members may claim one, and a service goes before a mere run. */
 export interface Claim {
-  readonly address: string
+  /** IPv4 first. */
+  readonly addresses: readonly string[]
   /** A service's claim wins over that of a run of equal definition. */
   readonly service: boolean
 }
@@ -21,9 +22,9 @@ export class NameClaims {
     else this.#claims.delete(name)
   }
 
-  /** The address that the name has now. */
-  addressOf(name: string): string | undefined {
+  /** The addresses that the name has now; none where nobody claims it. */
+  addressesOf(name: string): readonly string[] {
     const held = this.#claims.get(name) ?? []
-    return (held.find((claim) => claim.service) ?? held[0])?.address
+    return (held.find((claim) => claim.service) ?? held[0])?.addresses ?? []
   }
 }

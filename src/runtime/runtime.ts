@@ -23,7 +23,7 @@ export interface ContainerSpec {
   upper: string
   /** Path of the network namespace, as another process of this host sees it. */
   namespace: string
-  /** Bind mounts besides the usual /proc, /dev, /sys. */
+  /** What is mounted besides the usual /proc, /dev, /sys. */
   mounts: readonly ContainerMount[]
   /** A directory of the run's own, to which the log segments are written. */
   logs: string
@@ -43,10 +43,34 @@ export interface ContainerResources {
   init?: boolean
 }
 
-export interface ContainerMount {
+export type ContainerMount = BindMount | LayersMount | TemporaryMount
+
+/** A file or a directory of the host. */
+export interface BindMount {
+  type: 'bind'
   source: string
   destination: string
   readonly: boolean
+}
+
+/** A file or a directory of a stored filesystem, which the container may change for itself. */
+export interface LayersMount {
+  type: 'layers'
+  /** Directories of that filesystem, topmost first. */
+  lowers: readonly string[]
+  /** An empty directory of the state directory's filesystem, for what the container changes. */
+  scratch: string
+  /** The way to it, each path from within the directory at the one before; none means all of it. */
+  paths: readonly string[]
+  destination: string
+}
+
+/** An empty directory in memory. */
+export interface TemporaryMount {
+  type: 'temporary'
+  destination: string
+  /** In bytes; half of the memory unless said. */
+  size?: number
 }
 
 /** How a container ended. */

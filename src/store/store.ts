@@ -18,6 +18,8 @@ export interface Store extends AsyncDisposable {
   readonly instance: string
   /** A fresh directory on the same filesystem; whoever asked removes it, or hands it over to `adopt`. */
   temporary(): Promise<string>
+  /** A directory that is empty and stays so. */
+  readonly empty: string
   readonly images: ImageTable
   readonly trees: TreeTable
   readonly results: ResultTable
@@ -37,6 +39,7 @@ export interface Store extends AsyncDisposable {
  *     trees/NAME/        a directory that a client sent
  *     results/NAME/      layer/ (what the run wrote) and logs/
  *     volumes/VOLUME/    a cache volume
+ *     empty/             nothing, for what is made of no layer
  *     tmp/               work in progress; empty after a start
  *
  * @throws MoorageError DISK_LOW, DISK_FULL, STATE_UNREADABLE
@@ -73,6 +76,8 @@ async function assemble(directory: string, index: DatabaseSync, temporaries: Tem
   const images = imageTable(index, await kept('images'))
   const trees = treeTable(index, await kept('trees'))
   const results = resultTable(index, await kept('results'), temporaries)
+  const empty = join(directory, 'empty')
+  mkdirSync(empty, { recursive: true, mode: 0o755 })
   const volumes = createVolumes(join(directory, 'volumes'), temporaries)
   /** An operation as others see it: a full disk is told as that. */
   const told = <Arguments extends unknown[], Result>(act: (...args: Arguments) => Promise<Result>) => {
@@ -101,6 +106,7 @@ async function assemble(directory: string, index: DatabaseSync, temporaries: Tem
   return {
     directory,
     instance: instanceOf(directory),
+    empty,
     temporary: told(() => temporaries.make()),
     images: { ...images, adopt: told(images.adopt), setPin: toldAtOnce(images.setPin) },
     trees: { ...trees, adopt: told(trees.adopt) },

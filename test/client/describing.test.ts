@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { definitionOf } from '../../src/client/graph.ts'
 import { HostDirectory } from '../../src/client/host-directory.ts'
-import { CacheVolume, Container, type Service } from '../../src/client/index.ts'
+import { CacheVolume, Container, Directory, type Service } from '../../src/client/index.ts'
 import type { Session } from '../../src/client/session.ts'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
 
@@ -17,6 +17,7 @@ const session = new Proxy({} as Session, {
 const container = () => new Container(session)
 const redis = () => container().from('redis:7')
 const described = (one: Container | Service): Definition => definitionOf(one.vertex)
+const directoryAt = (path: string) => new Directory(session, new HostDirectory(path))
 const image: Operation = { op: 'image', ref: 'redis:7' }
 const exec = (fields: Partial<ExecOperation> = {}): ExecOperation => ({ op: 'exec', input: 0, ...fields })
 
@@ -257,11 +258,11 @@ t.test('one alias means one service', async (t) => {
 })
 
 t.test('two directories are two services, whether they were read or not', async (t) => {
-  const rootfs = (path: string) => container().withRootfs(new HostDirectory(path)).withExec(['serve'])
+  const rootfs = (path: string) => container().withRootfs(directoryAt(path)).withExec(['serve'])
   const path = mkdtempSync(join(tmpdir(), 'moorage-describe-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
   writeFileSync(join(path, 'x'), '')
-  const read = new HostDirectory(path)
+  const read = directoryAt(path)
   const bound = redis().withServiceBinding('db', container().withRootfs(read).withExec(['serve']))
   t.throws(() => bound.withServiceBinding('db', rootfs('/other')), { code: 'ALIAS_TWICE' })
   await read.digest()
@@ -301,18 +302,7 @@ t.test('a mistake is told where it is written', async (t) => {
 
 t.test('what the contract names and this version lacks says so', async (t) => {
   const one = redis()
-  const names = [
-    'withMountedDirectory',
-    'withMountedFile',
-    'withMountedTemp',
-    'withMountedSecret',
-    'withSecretVariable',
-    'withDirectory',
-    'withFile',
-    'withNewFile',
-    'file',
-    'directory',
-  ] as const
+  const names = ['withMountedSecret', 'withSecretVariable'] as const
   for (const name of names)
     t.throws(() => one[name]('x'), { code: 'NOT_YET', details: { what: new RegExp(name) } }, name)
   t.throws(() => one.asService().exec(['x']), { code: 'NOT_YET' })

@@ -2,19 +2,25 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import {
+  copyVertex,
   type ExecVertex,
   execVertex,
   hostnameOf,
+  hostVertex,
+  httpVertex,
   imageVertex,
   labelOf,
+  partVertex,
+  removeVertex,
   rootfsVertex,
   schemaVersion,
   scratchVertex,
+  writeVertex,
 } from '../../src/definition/index.ts'
 
 interface Vector {
   name: string
-  kind: 'exec' | 'image' | 'rootfs' | 'scratch'
+  kind: keyof typeof vertexOf
   vertex: unknown
   digest: string
   label: string
@@ -25,23 +31,27 @@ const vectors = JSON.parse(readFileSync(join(import.meta.dirname, 'vectors.json'
   vertices: Vector[]
 }
 
-function digestOfVertex({ kind, vertex }: Vector): string {
-  switch (kind) {
-    case 'exec':
-      return execVertex(vertex as ExecVertex)
-    case 'image':
-      return imageVertex(vertex as string)
-    case 'rootfs':
-      return rootfsVertex(vertex as string)
-    case 'scratch':
-      return scratchVertex()
-  }
+const vertexOf = {
+  exec: (vertex: unknown) => execVertex(vertex as ExecVertex),
+  image: (vertex: unknown) => imageVertex(vertex as string),
+  rootfs: (vertex: unknown) => rootfsVertex(vertex as string),
+  scratch: () => scratchVertex(),
+  host: (vertex: unknown) => hostVertex(vertex as string),
+  directory: (vertex: unknown) => partVertex('directory', vertex as Parameters<typeof partVertex>[1]),
+  file: (vertex: unknown) => partVertex('file', vertex as Parameters<typeof partVertex>[1]),
+  copy: (vertex: unknown) => copyVertex(vertex as Parameters<typeof copyVertex>[0]),
+  write: (vertex: unknown) => {
+    const { contents, ...write } = vertex as { input: string; path: string; contents: string }
+    return writeVertex({ ...write, contents: Buffer.from(contents) })
+  },
+  remove: (vertex: unknown) => removeVertex(vertex as Parameters<typeof removeVertex>[0]),
+  http: (vertex: unknown) => httpVertex(vertex as Parameters<typeof httpVertex>[0]),
 }
 
 t.test('digests and names are what they were: an upgrade renames nothing', async (t) => {
   t.equal(schemaVersion, vectors.schemaVersion)
   for (const vector of vectors.vertices) {
-    const digest = digestOfVertex(vector)
+    const digest = vertexOf[vector.kind](vector.vertex)
     t.equal(digest, vector.digest, vector.name)
     t.equal(labelOf(digest), vector.label, `${vector.name}: its label`)
   }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
-import { planExec, type Sources } from '../../src/engine/plan.ts'
+import { ancestorsOf } from '../../src/engine/ancestors.ts'
+import { planExec, planPart, type Sources } from '../../src/engine/plan.ts'
 
 const sources: Sources = {
   image: async (ref) => ({
@@ -22,6 +23,8 @@ const sources: Sources = {
 
 const image: Operation = { op: 'image', ref: 'x' }
 const plan = (...ops: Operation[]) => planExec({ ops, root: ops.length - 1 } satisfies Definition, sources)
+const part = (...ops: Operation[]) => planPart({ ops, root: ops.length - 1 }, sources)
+const host: Operation = { op: 'host', digest: `sha256:${'1'.repeat(64)}` }
 const exec = (fields: Partial<ExecOperation>): ExecOperation => ({ op: 'exec', input: 0, ...fields })
 
 t.test('what runs is what docker run would run', async (t) => {
@@ -123,4 +126,92 @@ t.test('a definition that makes no sense is refused, not followed', async (t) =>
     ['no exec at the root', [image]],
   ]
   for (const [what, ops] of bad) await t.rejects(plan(...ops), { code: 'INVALID_DEFINITION' }, what)
+})
+
+t.test('what is made of an image keeps its configuration, a directory of it has none', async (t) => {
+  const changed = await plan(image, { op: 'write', input: 0, path: '/x', contents: '' }, exec({ input: 1 }))
+  t.same(changed.args, ['/entry', 'serve'])
+  await t.rejects(
+    plan(image, { op: 'directory', input: 0, path: '/' }, { op: 'rootfs', directory: 1 }, exec({ input: 2 })),
+    { code: 'NO_COMMAND' },
+  )
+})
+
+t.test('a root filesystem of a sent directory is named as before there were others', async (t) => {
+  const rootfs: Operation = { op: 'rootfs', directory: 0 }
+  t.equal(
+    (await part(host, rootfs)).digest,
+    'sha256:62b86f6d16b6277b30203e10680273493b6fd2ec676dff89316b5e346148a91d',
+  )
+  t.not(
+    (await part(host, { op: 'directory', input: 0, path: '/' }, { ...rootfs, directory: 1 })).digest,
+    (await part(host, rootfs)).digest,
+  )
+})
+
+t.test('noCache holds for files of it, copies of those, and who mounts them', async (t) => {
+  const made: Operation[] = [
+    image,
+    exec({ args: ['a'], noCache: true }),
+    { op: 'file', input: 1, path: '/f' },
+  ]
+  const cases: [string, Operation][] = [
+    ['the file', { op: 'file', input: 1, path: '/g' }],
+    ['a directory', { op: 'directory', input: 1, path: '/' }],
+    ['a copy', { op: 'copy', input: 0, source: 2, path: '/x' }],
+    ['a change', { op: 'write', input: 1, path: '/x', contents: '' }],
+    ['who mounts it', exec({ args: ['b'], mounts: [{ type: 'file', path: '/f', source: 2 }] })],
+    ['a URL', { op: 'http', url: 'http://x/', noCache: true }],
+  ]
+  for (const [what, op] of cases) t.match(await part(...made, op), { noCache: true }, what)
+  t.match(await part(image, exec({ args: ['a'] }), { op: 'file', input: 1, path: '/f' }), { noCache: false })
+})
+
+t.test('whatever an output is made of is found, with its bindings', async (t) => {
+  const bound = (by: number): Partial<ExecOperation> => ({
+    args: ['client', String(by)],
+    bindings: [{ alias: 'db', service: { exec: 1 } }],
+  })
+  const last = await plan(
+    image,
+    exec({ args: ['server'] }),
+    exec(bound(2)),
+    { op: 'directory', input: 2, path: '/out' },
+    { op: 'http', url: 'http://db/x', bindings: [{ alias: 'db', service: { exec: 1 } }] },
+    { op: 'copy', input: 0, source: 4, path: '/x' },
+    { op: 'remove', input: 5, path: '/y' },
+    exec({ input: 6, args: ['z'], mounts: [{ type: 'directory', path: '/m', source: 3 }] }),
+  )
+  t.same(
+    ancestorsOf(last).map((one) => [one.kind, one.bindings.map(({ alias }) => alias)]),
+    [
+      ['exec', ['db']],
+      ['fetch', ['db']],
+    ],
+  )
+  t.same(last.bindings, [], 'and are not those of who uses it')
+})
+
+t.test('files that make no sense are refused', async (t) => {
+  const bad: [string, Operation[]][] = [
+    ['a file of a file', [image, { op: 'file', input: 0, path: '/f' }, { op: 'file', input: 1, path: '/g' }]],
+    ['a later source', [image, { op: 'copy', input: 0, source: 1, path: '/x' }]],
+    [
+      'a volume copied',
+      [image, { op: 'cacheVolume', name: 'v' }, { op: 'copy', input: 0, source: 1, path: '/x' }],
+    ],
+    [
+      'a file mounted as a directory',
+      [
+        image,
+        { op: 'file', input: 0, path: '/f' },
+        exec({ args: ['a'], mounts: [{ type: 'directory', path: '/m', source: 1 }] }),
+      ],
+    ],
+    [
+      'a service that is no exec',
+      [image, { op: 'http', url: 'http://x/', bindings: [{ alias: 'x', service: { exec: 0 } }] }],
+    ],
+  ]
+  for (const [what, ops] of bad) await t.rejects(part(...ops), { code: 'INVALID_DEFINITION' }, what)
 })

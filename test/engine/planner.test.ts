@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Definition } from '../../src/definition/index.ts'
+import { planExec } from '../../src/engine/plan.ts'
 import { createPlanner } from '../../src/engine/planner.ts'
 import { MoorageError } from '../../src/errors.ts'
 
@@ -28,7 +29,7 @@ function sources() {
 }
 
 t.test('the same definition is planned once, as long as its sources say the same', async (t) => {
-  const plan = createPlanner()
+  const plan = createPlanner(planExec)
   const of = sources()
   const asked = definition()
   const first = await plan(asked, of)

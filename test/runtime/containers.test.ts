@@ -144,8 +144,8 @@ t.test('what a container mounts is there, and read-only if so asked', async (t) 
     ],
     {
       mounts: [
-        { source: volume, destination: '/data/deep', readonly: false },
-        { source: hosts, destination: '/etc/hosts', readonly: true },
+        { type: 'bind', source: volume, destination: '/data/deep', readonly: false },
+        { type: 'bind', source: hosts, destination: '/etc/hosts', readonly: true },
       ],
     },
   )
@@ -159,7 +159,7 @@ t.test('a command that stands in a mounted directory is found', async (t) => {
   const tools = join(place.base, 'tools')
   mkdirSync(tools)
   writeFileSync(join(tools, 'tool'), '#!/bin/sh\necho tool $0 $1\n', { mode: 0o755 })
-  const mounts = [{ source: tools, destination: '/opt/tools', readonly: true }]
+  const mounts = [{ type: 'bind' as const, source: tools, destination: '/opt/tools', readonly: true }]
   t.match(await run(['/opt/tools/tool', 'a'], { mounts }), { stdout: 'tool /opt/tools/tool a\n' })
   t.match(await run(['tool', 'b'], { mounts, env: ['PATH=/bin:/opt/tools'] }), {
     stdout: 'tool /opt/tools/tool b\n',

@@ -77,7 +77,9 @@ t.test('what the OCI runtime refuses is told in its words', async (t) => {
     message: /nonesuch/,
   })
   await t.rejects(
-    place.start(['true'], { mounts: [{ source: '/nonesuch', destination: '/x', readonly: true }] }),
+    place.start(['true'], {
+      mounts: [{ type: 'bind', source: '/nonesuch', destination: '/x', readonly: true }],
+    }),
     {
       code: 'RUNTIME_FAILED',
       message: /nonesuch/,

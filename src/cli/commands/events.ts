@@ -59,8 +59,8 @@ const styles: Record<string, Style> = {
 
 function lineOf(event: ProgressEvent, terminal: Terminal): string {
   const { seq, time, kind, id, name, state } = event
-  // An image's ID is its reference, which is its name as well.
-  const whose = kind === 'image' ? name : `${name} (${id.slice(0, 12)})`
+  // An image's ID is its reference and a URL's the URL, which are their names as well.
+  const whose = kind === 'image' || kind === 'http' ? name : `${name} (${id.slice(0, 12)})`
   const style = styles[state]
   const words = printable(wordsOf(event))
   const when = terminal.style('dim', `${new Date(time).toISOString()} ${String(seq).padStart(6)}`)

@@ -65,7 +65,7 @@ export class Stories {
 
 /** A command that is run and a service of the same definition have the same label. */
 export function isOfService({ kind }: ProgressEvent): boolean {
-  return kind !== 'image' && kind !== 'exec'
+  return kind !== 'image' && kind !== 'exec' && kind !== 'http'
 }
 
 function keyOf(service: boolean, network: string | undefined, id: string): string {

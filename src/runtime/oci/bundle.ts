@@ -1,4 +1,4 @@
-import type { ContainerResources, ContainerSpec } from '../runtime.ts'
+import type { BindMount, ContainerResources, ContainerSpec, TemporaryMount } from '../runtime.ts'
 import {
   capabilities,
   type KernelMount,
@@ -27,9 +27,14 @@ export type SeccompSetting = { kind: 'compiled'; bpf: string } | { kind: 'profil
 export function bundleConfig(
   context: BundleContext,
   spec: ContainerSpec,
-  resolved: { user: ContainerUser; env: readonly string[]; overlay: string },
+  resolved: {
+    user: ContainerUser
+    env: readonly string[]
+    overlay: string
+    mounts: readonly ReadyMount[]
+  },
 ): { config: { process: object; [key: string]: unknown }; notes: string[] } {
-  const { user, env, overlay } = resolved
+  const { user, env, overlay, mounts } = resolved
   const { resources = {} } = spec
   const { rlimits, notes } = processLimits(resources, context.hardLimits)
   const capable = capabilitiesOf(resources)
@@ -51,12 +56,7 @@ export function bundleConfig(
     },
     mounts: [
       ...kernelMounts.map((mount) => withSize(mount, resources.shmSize)),
-      ...inMountOrder(spec.mounts).map(({ source, destination, readonly }) => ({
-        destination,
-        type: 'bind',
-        source,
-        options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'],
-      })),
+      ...inMountOrder(mounts).map(ociMount),
     ],
     linux: {
       cgroupsPath: `/${cgroupName(context.instance)}/${spec.id}`,
@@ -95,6 +95,19 @@ function withSize(mount: KernelMount, shmSize: number | undefined): KernelMount 
   if (shmSize === undefined || mount.destination !== '/dev/shm') return mount
   const options = mount.options.filter((option) => !option.startsWith('size='))
   return { ...mount, options: [...options, `size=${shmSize}`] }
+}
+
+/** A mount that the OCI runtime can make by itself. */
+export type ReadyMount = BindMount | TemporaryMount
+
+function ociMount(mount: ReadyMount) {
+  const { destination } = mount
+  if (mount.type === 'temporary') {
+    const size = mount.size === undefined ? [] : [`size=${mount.size}`]
+    return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', ...size] }
+  }
+  const { source, readonly } = mount
+  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
 }
 
 /** A mount inside another comes after it. */

@@ -15,12 +15,13 @@ import type { EndedChild } from '../../../netns/kernel/index.ts'
 import { MoorageError } from '../../errors.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../logs/index.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../runtime.ts'
-import { type BundleContext, bundleConfig } from './bundle.ts'
+import { type BundleContext, bundleConfig, type ReadyMount } from './bundle.ts'
 import { processesIn, removeCgroup } from './cgroups.ts'
 import { checkCommand } from './command.ts'
 import { defaultPath } from './container-defaults.ts'
 import { Exec } from './exec.ts'
 import { initMount } from './init.ts'
+import { LayerMounts } from './layer-mounts.ts'
 import { memoryKills } from './limits.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
 import { outputPipe, readOutput } from './output.ts'
@@ -64,6 +65,8 @@ export class Container {
   #user: ContainerUser | undefined
   /** Of its config.json. */
   #process: object | undefined
+  #mounts: LayerMounts | undefined
+  #ready: readonly ReadyMount[] = []
   #notes: string[] = []
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
@@ -137,7 +140,7 @@ export class Container {
     if (this.#pid === undefined || this.#ended || !this.#user) {
       throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it does not run' })
     }
-    using root = new RootView(join(this.#bundle, 'rootfs'), this.#spec.mounts)
+    using root = new RootView(join(this.#bundle, 'rootfs'), this.#ready)
     checkCommand(root, { ...this.#spec, args: spec.args }, this.#user)
     const exec = new Exec({
       tool,
@@ -166,14 +169,18 @@ export class Container {
     mkdirSync(target)
     if (this.#given.resources?.init)
       this.#spec = { ...this.#given, mounts: [...this.#given.mounts, initMount()] }
-    const rootfs = mountRootfs(this.#spec, target)
+    this.#mounts = new LayerMounts(join(this.#bundle, 'mounts'))
+    const mounts = this.#mounts.ready(this.#spec.mounts)
+    this.#ready = mounts
+    const rootfs = mountRootfs(this.#spec, target, mounts)
     this.#rootfs = rootfs
-    using root = new RootView(target, this.#spec.mounts)
+    using root = new RootView(target, mounts)
     const user = resolveUser(root, this.#spec.user, this.#spec.image)
     checkCommand(root, this.#spec, user)
     const env = completeEnvironment(this.#spec.env, user)
     this.#user = user
-    const { config, notes } = bundleConfig(this.#context, this.#spec, { user, env, overlay: rootfs.overlay })
+    const resolved = { user, env, mounts, overlay: rootfs.overlay }
+    const { config, notes } = bundleConfig(this.#context, this.#spec, resolved)
     this.#process = config.process
     this.#notes = notes
     writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config), { flush: false })
@@ -282,6 +289,7 @@ export class Container {
   #close(): void {
     this.#attempt('close the log', () => this.#log?.end())
     this.#attempt('unmount the root filesystem', () => this.#rootfs?.unmount())
+    this.#attempt('unmount what was mounted in it', () => this.#mounts?.unmount())
   }
 
   /** The rest, which nobody waits for. */
@@ -291,6 +299,7 @@ export class Container {
     try {
       // Not recursive: were it still mounted, that would empty the upper directory.
       removeMountTarget(join(this.#bundle, 'rootfs'))
+      this.#mounts?.remove()
       rmSync(this.#bundle, { recursive: true, force: true })
       await this.#rootfs?.remove()
       rmSync(join(this.#context.paths.state, this.#spec.id), { recursive: true, force: true })

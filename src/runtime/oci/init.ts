@@ -12,7 +12,7 @@ const programs = ['tini-static', 'catatonit', 'docker-init']
 export function initMount(): ContainerMount {
   for (const name of programs) {
     const source = findProgram(name)
-    if (source !== undefined) return { source, destination: initPath, readonly: true }
+    if (source !== undefined) return { type: 'bind', source, destination: initPath, readonly: true }
   }
   throw new MoorageError('RUNTIME_MISSING', { what: 'tini (a container asks for init)' })
 }

@@ -1,8 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { NetnsError, openInRoot } from '../../../netns/kernel/index.ts'
-import type { ContainerMount } from '../runtime.ts'
-import { inMountOrder } from './bundle.ts'
+import { inMountOrder, type ReadyMount } from './bundle.ts'
 
 /** open(2): a descriptor that only names the file; Node has no constant for it. */
 const O_PATH = 0o10000000
@@ -19,14 +18,21 @@ export interface RootFile {
  * No link and no `..` leads out of either. A link from one into the other is not followed.
  */
 export class RootView implements Disposable {
-  readonly #roots: { destination: string; fd: number }[]
+  /** Nothing is behind a descriptor that is not there. */
+  readonly #roots: { destination: string; fd: number | undefined }[]
 
-  constructor(rootfs: string, mounts: readonly ContainerMount[]) {
-    const sources = [{ source: rootfs, destination: '/' }, ...inMountOrder(mounts)]
+  constructor(rootfs: string, mounts: readonly ReadyMount[]) {
+    const sources = [
+      { source: rootfs, destination: '/' },
+      ...inMountOrder(mounts).map((mount) => ({
+        source: mount.type === 'bind' ? mount.source : undefined,
+        destination: mount.destination,
+      })),
+    ]
     // The deepest first, as lookups need them.
     this.#roots = sources.reverse().map(({ source, destination }) => ({
       destination: normalize(destination),
-      fd: openSync(source, O_PATH),
+      fd: source === undefined ? undefined : openSync(source, O_PATH),
     }))
   }
 
@@ -51,7 +57,7 @@ export class RootView implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { fd } of this.#roots) closeSync(fd)
+    for (const { fd } of this.#roots) if (fd !== undefined) closeSync(fd)
   }
 
   #with<T>(path: string, use: (fd: number) => T): T | undefined {
@@ -59,6 +65,7 @@ export class RootView implements Disposable {
     for (const { destination, fd: root } of this.#roots) {
       const below = destination === '/' ? absolute : beneath(absolute, destination)
       if (below === undefined) continue
+      if (root === undefined) return undefined
       const fd = openUnder(root, below)
       if (fd === undefined) return undefined
       try {

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { mountOverlay, umount } from '../../../netns/kernel/index.ts'
 import type { ContainerSpec } from '../runtime.ts'
-import { inMountOrder } from './bundle.ts'
+import { inMountOrder, type ReadyMount } from './bundle.ts'
 import { kernelMounts } from './container-defaults.ts'
 
 /** A container's root filesystem, mounted in this process's mount namespace. */
@@ -23,13 +23,13 @@ export interface Rootfs {
  * kind is left in the upper directory to be stored with a result. It is on the upper's filesystem, because an overlay of
  * two filesystems has other inode numbers.
  */
-export function mountRootfs(spec: ContainerSpec, target: string): Rootfs {
+export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonly ReadyMount[]): Rootfs {
   const overlay = overlayDirectory(spec.upper)
   mkdirSync(overlay, { mode: 0o700 })
   try {
     const work = join(overlay, 'work')
     mkdirSync(work)
-    const lowers = [...spec.lowers, makeMountPoints(spec, join(overlay, 'mount-points'))]
+    const lowers = [...spec.lowers, makeMountPoints(mounts, join(overlay, 'mount-points'))]
     mountOverlay({ lowers, upper: spec.upper, work, target, volatile: true })
   } catch (error) {
     rmSync(overlay, { recursive: true })
@@ -63,14 +63,15 @@ export function removeMountTarget(target: string): void {
   }
 }
 
-function makeMountPoints(spec: ContainerSpec, directory: string): string {
+function makeMountPoints(mounts: readonly ReadyMount[], directory: string): string {
   mkdirSync(directory, { mode: 0o755 })
   for (const { destination } of kernelMounts) {
     // Those below /dev are made in the tmpfs that covers it.
     if (!destination.startsWith('/dev/')) makeMountPoint(directory, destination, true)
   }
-  for (const { source, destination } of inMountOrder(spec.mounts)) {
-    makeMountPoint(directory, destination, statSync(source).isDirectory())
+  for (const mount of inMountOrder(mounts)) {
+    const isDirectory = mount.type === 'temporary' || statSync(mount.source).isDirectory()
+    makeMountPoint(directory, mount.destination, isDirectory)
   }
   return directory
 }

@@ -1,0 +1,14 @@
+import { normalPath, pathProblem } from '../definition/index.ts'
+import { MoorageError } from '../errors.ts'
+
+/** An absolute path in a container. @throws MoorageError INVALID_OPTION */
+export function containerPath(what: string, path: string): string {
+  const reason = pathProblem(path)
+  if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `${what} "${path}"`, reason })
+  return normalPath(path)
+}
+
+/** A path in a directory, from its root, whether it begins with a slash or not. @throws MoorageError INVALID_OPTION */
+export function pathWithin(what: string, path: string): string {
+  return containerPath(what, path.startsWith('/') ? path : `/${path}`)
+}

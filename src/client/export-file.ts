@@ -1,0 +1,70 @@
+import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { MoorageError } from '../errors.ts'
+import { cancellation } from './cancellation.ts'
+import type { Write } from './part.ts'
+
+/**
+ * Writes a file beside its place and renames it there, so that whoever looks sees the old one or all of the new one.
+ *
+ * @param send - writes what is to be in it, and says its permissions
+ * @throws MoorageError EXPORT_FAILED, and what `send` throws
+ */
+export async function exportFile(
+  path: string,
+  signal: AbortSignal,
+  send: (write: Write) => Promise<number>,
+): Promise<void> {
+  const target = resolve(path)
+  await exporting(target, signal, async () => {
+    await mkdir(dirname(target), { recursive: true })
+    await using place = await beside(target)
+    const made = join(place.path, 'file')
+    {
+      await using file = await open(made, 'wx', 0o600)
+      const permissions = await send((piece) => file.writeFile(piece))
+      await file.chmod(permissions & 0o777)
+    }
+    signal.throwIfAborted()
+    await rename(made, target)
+  })
+}
+
+/** A directory of ours in the one that something is about to be put into; it is removed with what is left in it. */
+export async function beside(target: string): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(dirname(target), `.${basename(target)}.moorage-`))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'something on the way to it is no directory',
+  EEXIST: 'something on the way to it is no directory',
+  ENOTEMPTY: 'it is a directory',
+  ENOSPC: 'no space is left there',
+  EDQUOT: 'no space is left there',
+  EROFS: 'the filesystem is read-only',
+}
+
+/** @throws MoorageError EXPORT_FAILED for what the system refuses, CANCELLED */
+export async function exporting(
+  target: string,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    if (signal.aborted) throw cancellation(signal)
+    await work()
+  } catch (error) {
+    if (error instanceof MoorageError) throw error
+    if (signal.aborted) throw cancellation(signal)
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new MoorageError(
+      'EXPORT_FAILED',
+      { path: target, reason: reasons[code ?? ''] ?? message },
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,51 @@
+import type { PlannedExec, PlannedFilesystem } from './plan.ts'
+import type { PlannedFetch, PlannedFile } from './planned-files.ts'
+
+/** Whatever a definition describes. */
+export type Part = PlannedFilesystem | PlannedFile | PlannedFetch
+
+/** Everything that is run or fetched to make what an exec stands on or mounts, and may have services of its own. */
+export function ancestorsOf(exec: PlannedExec): (PlannedExec | PlannedFetch)[] {
+  const seen = new Set<Part>()
+  const found: (PlannedExec | PlannedFetch)[] = []
+  const open = inputsOf(exec)
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    if (seen.has(part)) continue
+    seen.add(part)
+    if (part.kind === 'exec' || part.kind === 'fetch') found.push(part)
+    open.push(...inputsOf(part))
+  }
+  return found
+}
+
+/** What something is made of, services apart. */
+export function inputsOf(part: Part): Part[] {
+  switch (part.kind) {
+    case 'root':
+    case 'fetch':
+      return []
+    case 'exec':
+      return [part.input, ...part.mounts.flatMap((mount) => (mount.type === 'temp' ? [] : [mount.source]))]
+    case 'change':
+      return part.change.type === 'copy' ? [part.input, part.change.source] : [part.input]
+    case 'directory':
+    case 'file':
+      return [part.input]
+  }
+}
+
+/** All that is run or fetched for something: to make it and what it is made of, and as the services of all of these. */
+export function everyMaker(root: Part): (PlannedExec | PlannedFetch)[] {
+  const seen = new Set<Part>()
+  const found: (PlannedExec | PlannedFetch)[] = []
+  const open = [root]
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    if (seen.has(part)) continue
+    seen.add(part)
+    open.push(...inputsOf(part))
+    if (part.kind !== 'exec' && part.kind !== 'fetch') continue
+    found.push(part)
+    open.push(...part.bindings.map(({ service }) => service.exec))
+  }
+  return found
+}

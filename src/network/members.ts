@@ -1,0 +1,212 @@
+import { rmSync } from 'node:fs'
+import type { DnsServer } from '../../dns/index.ts'
+import type { Grants } from './grants.ts'
+import { type HostsEntry, writeHostsFile } from './hosts-file.ts'
+import { type Claim, NameClaims } from './names.ts'
+
+/** Alias -> a name of the zone. */
+export type AliasMap = Readonly<Record<string, string>>
+
+/** A member, as its network knows it. */
+export interface Entry {
+  readonly claim: Claim
+  readonly names: readonly string[]
+  readonly hostsFile: string
+  aliases: AliasMap
+}
+
+/** What one change is made of, in this order. A test makes each of them fail. */
+export type Step = 'grant' | 'dns' | 'hosts' | 'revoke'
+
+export interface MembersOptions {
+  zone: string
+  dns: DnsServer
+  /** Present when only bound clients may reach, and resolve, a service. */
+  grants?: Grants
+  before?: (step: Step) => void
+}
+
+/**
+ * The members of a network. Names, views, hosts files and grants all follow from who is a member and who is bound to
+ * what: a change is made there, and then published. When publishing fails the change is taken back, and what was
+ * before is published again. Changes are made one after the other.
+ */
+export class Members {
+  readonly #options: MembersOptions
+  readonly #claims = new NameClaims()
+  readonly #entries = new Set<Entry>()
+  /** A name of the zone -> those with an alias for it. */
+  readonly #binders = new Map<string, Set<Entry>>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: MembersOptions) {
+    this.#options = options
+  }
+
+  /** All of it is in place when this resolves, or nothing. */
+  add(entry: Entry): Promise<void> {
+    return this.#change(entry, entry.names, {
+      make: () => this.#enter(entry),
+      undo: () => this.#leave(entry),
+    })
+  }
+
+  async remove(entry: Entry): Promise<void> {
+    await this.#alone(async () => {
+      if (!this.#entries.has(entry)) return
+      this.#leave(entry)
+      throwAll(await this.#publish(entry, entry.names, true))
+    })
+  }
+
+  setAliases(entry: Entry, aliases: AliasMap): Promise<void> {
+    const before = entry.aliases
+    const use = (next: AliasMap) => {
+      if (!this.#entries.has(entry)) throw new Error('the member has left its network')
+      this.#unbind(entry)
+      entry.aliases = next
+      this.#bind(entry)
+    }
+    return this.#change(entry, [], { make: () => use(aliases), undo: () => use(before) })
+  }
+
+  /** The network has gone, and everything that was published with it. */
+  forgetAll(): void {
+    for (const entry of [...this.#entries]) this.#leave(entry)
+  }
+
+  addressesOf(name: string): readonly string[] {
+    return this.#claims.addressesOf(name)
+  }
+
+  /** Whether the client with this address has an alias for one of these names. */
+  isBound(client: string, names: readonly string[]): boolean {
+    return names.some((name) =>
+      [...(this.#binders.get(name) ?? [])].some(({ claim }) => claim.addresses.includes(client)),
+    )
+  }
+
+  #enter(entry: Entry): void {
+    this.#entries.add(entry)
+    for (const name of entry.names) this.#claims.add(name, entry.claim)
+    this.#bind(entry)
+  }
+
+  #leave(entry: Entry): void {
+    this.#entries.delete(entry)
+    for (const name of entry.names) this.#claims.remove(name, entry.claim)
+    this.#unbind(entry)
+  }
+
+  #bind(entry: Entry): void {
+    for (const target of Object.values(entry.aliases)) {
+      const binders = this.#binders.get(target)
+      if (binders) binders.add(entry)
+      else this.#binders.set(target, new Set([entry]))
+    }
+  }
+
+  #unbind(entry: Entry): void {
+    for (const target of Object.values(entry.aliases)) {
+      const binders = this.#binders.get(target)
+      binders?.delete(entry)
+      if (binders?.size === 0) this.#binders.delete(target)
+    }
+  }
+
+  #change(
+    entry: Entry,
+    names: readonly string[],
+    { make, undo }: { make: () => void; undo: () => void },
+  ): Promise<void> {
+    return this.#alone(async () => {
+      make()
+      const failures = await this.#publish(entry, names, false)
+      if (failures.length === 0) return
+      undo()
+      const more = await this.#publish(entry, names, true)
+      // What could not be made, such as a name that is none, cannot be taken back either, and need not be.
+      throwAll([...failures, ...more.filter((again) => String(again) !== String(failures[0]))])
+    })
+  }
+
+  #alone(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
+  /**
+   * Makes everybody else's knowledge what claims and aliases say, for those names and for those whom they concern.
+   *
+   * @param back - taking back or leaving: what can be done is done, whatever fails
+   */
+  async #publish(entry: Entry, names: readonly string[], back: boolean): Promise<unknown[]> {
+    const { zone, dns, grants, before } = this.#options
+    const concerned = new Set(names.flatMap((name) => [...(this.#binders.get(name) ?? [])])).add(entry)
+    const failures: unknown[] = []
+    const step = async (name: Step, work: () => unknown) => {
+      if (failures.length > 0 && !back) return
+      try {
+        if (!back) before?.(name)
+        await work()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    // Who may come in before anybody is told where: a client that has the address shall not be refused.
+    for (const member of concerned) {
+      await step('grant', () => grants?.open(member.claim.addresses[0] as string, this.#reachable(member)))
+    }
+    await step('dns', () =>
+      dns.update((tx) => {
+        for (const name of names) {
+          const addresses = this.#claims.addressesOf(name)
+          if (addresses.length === 0) tx.zone(zone).delete(name)
+          else tx.zone(zone).set(name, addresses)
+        }
+        for (const address of entry.claim.addresses) {
+          if (this.#entries.has(entry)) tx.views.set(address, { ...entry.aliases }, this.#sight(entry))
+          else tx.views.delete(address)
+        }
+      }),
+    )
+    for (const member of concerned) await step('hosts', () => this.#writeHosts(member))
+    for (const member of concerned) {
+      await step('revoke', () => grants?.close(member.claim.addresses[0] as string, this.#reachable(member)))
+    }
+    return failures
+  }
+
+  /** The addresses that a member is bound to. */
+  #reachable(member: Entry): Set<string> {
+    if (!this.#entries.has(member)) return new Set()
+    return new Set(Object.values(member.aliases).flatMap((target) => this.#claims.addressesOf(target)))
+  }
+
+  /** What of the zone it can resolve. */
+  #sight({ names, aliases }: Entry) {
+    return this.#options.grants === undefined ? {} : { only: [...names, ...Object.values(aliases)] }
+  }
+
+  #writeHosts(member: Entry): void {
+    if (!this.#entries.has(member)) {
+      rmSync(member.hostsFile, { force: true })
+      return
+    }
+    const { zone } = this.#options
+    const own = member.names.flatMap((name) => [`${name}.${zone}`, name])
+    const entries: HostsEntry[] = member.claim.addresses.map((address) => ({ address, names: own }))
+    for (const [alias, target] of Object.entries(member.aliases)) {
+      for (const address of this.#claims.addressesOf(target)) entries.push({ address, names: [alias] })
+    }
+    writeHostsFile(member.hostsFile, entries)
+  }
+}
+
+/** One failure as it is, several as one. */
+function throwAll(failures: readonly unknown[]): void {
+  if (failures.length === 0) return
+  if (failures.length === 1) throw failures[0]
+  throw new AggregateError(failures, failures.map(String).join('; '), { cause: failures[0] })
+}

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { rcodeName } from '../../dns/codes.ts'
+import { createDnsServer } from '../../dns/index.ts'
+import { rfcDocs, rfcDocsPath } from '../../scripts/dns-rfcs.ts'
+import type { Case } from './checklist-case.ts'
+import { client } from './checklist-case.ts'
+import { messageLines } from './checklist-messages.ts'
+import { nameLines } from './checklist-names.ts'
+import { socketLines } from './checklist-sockets.ts'
+import { corpusReverse, corpusZones, fillCorpus } from './corpus.ts'
+import { optOf, readDns2, readDnsPacket } from './read.ts'
+import { ask, header } from './wire.ts'
+
+const dns = await createDnsServer({
+  zones: corpusZones,
+  reverse: corpusReverse,
+  upstreams: ['127.0.0.1:1'],
+  routes: { 'nowhere.example.com': 'none' },
+})
+fillCorpus(dns)
+dns.zone('dev.internal').set('taken', ['10.0.3.1'])
+dns.zone('dev.internal').delete('taken')
+dns.views.set(client, { postgres: 'db' })
+dns.views.set('10.0.0.98', {}, { outside: false })
+t.teardown(() => dns.close())
+
+/** What came, in the words of what is wanted. An SOA record is told by its owner and its TTL. */
+function got({ message, as, transport = 'udp' }: Case): Record<string, unknown> {
+  const { verdict, answer } = ask(dns, message, { transport, ...(as === undefined ? {} : { client: as }) })
+  if (answer === undefined) return { what: verdict === 'forward' ? 'forward' : 'silence' }
+  const read = readDns2(answer)
+  t.same(readDnsPacket(answer), read, 'read alike by dns2 and dns-packet')
+  const { rcode, ...flags } = header(answer)
+  const found = optOf(answer)
+  return {
+    ...flags,
+    what: 'answer',
+    rcode: rcodeName(rcode + (found?.rcode ?? 0) * 16),
+    answers: read.answers,
+    authorities: read.authorities.map((line) => line.replace(/ SOA .*/, ' SOA')),
+    additionals: read.additionals,
+    opt: found ?? 'none',
+    size: answer.length,
+  }
+}
+
+for (const { rfc, does, cases } of [...nameLines, ...messageLines]) {
+  t.test(`${rfc}: ${does}`, async (t) => {
+    t.ok(cases.length > 0)
+    for (const one of cases) {
+      const { longest, ...want } = { what: 'answer', ...one.want }
+      const { size, ...found } = got(one)
+      const looked = Object.fromEntries(Object.keys(want).map((field) => [field, found[field]]))
+      // Of the OPT record, too, only what is named.
+      if (typeof want.opt === 'object' && typeof found.opt === 'object') t.match(found.opt, want.opt, one.say)
+      const { opt: wantedOpt, ...wanted } = want
+      const { opt: foundOpt, ...rest } = looked
+      t.same(rest, wanted, one.say)
+      if (wantedOpt !== undefined) t.equal(typeof foundOpt, typeof wantedOpt, `${one.say}: an OPT record`)
+      if (longest !== undefined) t.ok((size as number) <= longest, `${one.say}: ${size} octets`)
+      if (found.questions !== 1) continue
+      const { answer } = ask(dns, one.message, one.as === undefined ? {} : { client: one.as })
+      let end = 12
+      while (one.message[end] !== 0) end += (one.message[end] ?? 0) + 1
+      t.equal(answer?.compare(one.message, 12, end + 5, 12, end + 5), 0, `${one.say}: the question as it was`)
+    }
+  })
+}
+
+for (const { rfc, does, show } of socketLines) t.test(`${rfc}: ${does}`, (t) => show(t))
+
+t.test('docs/dns-rfcs.md is this list', async (t) => {
+  t.equal(readFileSync(rfcDocsPath, 'utf8'), rfcDocs(), 'else: node scripts/dns-rfcs.ts')
+})

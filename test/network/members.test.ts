@@ -1,0 +1,214 @@
+/** Who is in a network, under which names: what DNS says, what hosts files say, and that both say it at once. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import type { Member } from '../../src/network/index.ts'
+import { inside, openFiles, remains } from '../netns/support.ts'
+import { ownServiceNetwork, shown } from './own-network.ts'
+
+interface Test {
+  teardown(fn: () => unknown): unknown
+}
+
+/** What a resolver inside a member's namespace gets, by dig. */
+async function dig(member: Member, gateway: string, name: string): Promise<string> {
+  const child = member.sandbox.spawn('dig', ['+short', '+tries=1', `@${gateway}`, name], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return (await text(child.stdout as NonNullable<typeof child.stdout>)).trim()
+}
+
+const hosts = (member: Member) => readFileSync(member.hostsFile, 'utf8').trimEnd().split('\n').slice(2)
+
+/** A process in a network namespace of its own, of which we know the pid. */
+async function foreigner(t: Test) {
+  const child = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  await once(child.stdout, 'data')
+  const end = async () => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  t.teardown(end)
+  return { pid: child.pid as number, end }
+}
+
+t.test('a member has its names, and its aliases are its own', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const { gateway } = web.network
+  const db = await web.join({ name: 'db', names: ['postgres-16'] })
+  const one = await web.join({ aliases: { postgres: 'db', 'api.example.com': 'db' } })
+  const two = await web.join({ aliases: { postgres: 'later' } })
+
+  t.equal(await dig(one, gateway, 'db.moorage.internal'), db.address)
+  t.equal(await dig(two, gateway, 'postgres-16.moorage.internal'), db.address)
+  t.equal(await dig(one, gateway, 'postgres'), db.address)
+  t.equal(await dig(one, gateway, 'api.example.com'), db.address, 'a name of the outside world')
+  t.equal(await dig(two, gateway, 'postgres'), '', 'what it stands for is not there yet')
+  t.same(hosts(one), [`${db.address} postgres`, `${db.address} api.example.com`])
+  t.same(hosts(two), [])
+  t.same(hosts(db), [`${db.address} db.moorage.internal db postgres-16.moorage.internal postgres-16`])
+  t.equal(readFileSync(one.resolvConf, 'utf8'), `nameserver ${gateway}\noptions ndots:0\n`)
+
+  const later = await web.join({ name: 'later' })
+  t.equal(await dig(two, gateway, 'postgres'), later.address, 'now it is')
+  t.same(hosts(two), [`${later.address} postgres`])
+  t.ok(web.isBound(two.address, ['later']))
+  t.notOk(web.isBound(one.address, ['later']))
+
+  await later.release()
+  await later.ended
+  t.equal(await dig(two, gateway, 'later.moorage.internal'), '')
+  t.same(hosts(two), [])
+  t.notOk(existsSync(later.hostsFile))
+})
+
+t.test('aliases can be changed while the member runs', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const [red, blue] = [await web.join({ name: 'red' }), await web.join({ name: 'blue' })]
+  const client = await web.join({ aliases: { db: 'red' } })
+  await client.setAliases({ db: 'blue', 'www.example.org': 'red' })
+  t.equal(await dig(client, web.network.gateway, 'db'), blue.address)
+  t.equal(await dig(client, web.network.gateway, 'www.example.org'), red.address)
+  t.same(hosts(client), [`${blue.address} db`, `${red.address} www.example.org`])
+  t.notOk(web.isBound(client.address, ['gone']))
+
+  const before = shown(web)
+  await t.rejects(client.setAliases({ localhost: 'red' }), { code: 'INVALID_NAME' })
+  await t.rejects(client.setAliases({ db: 'red', 'with space': 'blue' }), { code: 'INVALID_NAME' })
+  t.same(shown(web), before, 'a change that cannot be is none')
+  await client.release()
+  await t.rejects(client.setAliases({ db: 'red' }), { message: /has left/ })
+})
+
+t.test('a name belongs to a service before it belongs to a run of equal definition', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const run = await web.join({ name: 'same' })
+  const client = await web.join({ aliases: { it: 'same' } })
+  t.same(hosts(client), [`${run.address} it`])
+  const service = await web.join({ name: 'same', service: true })
+  t.same(hosts(client), [`${service.address} it`])
+  await service.release()
+  t.same(hosts(client), [`${run.address} it`])
+})
+
+t.test('a process that was started by hand gets names and aliases, until it ends', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const db = await web.join({ name: 'db' })
+  const process = await foreigner(t)
+  const ci = await web.adopt({ pid: process.pid }, { name: 'ci', aliases: { postgres: 'db' } })
+  const asked = inside(ci.namespace, 'ip', '-o', 'addr')
+  t.match(asked, ci.address)
+  t.equal(await dig(ci, web.network.gateway, 'postgres'), db.address)
+  t.equal(await dig(db, web.network.gateway, 'ci.moorage.internal'), ci.address)
+  t.same(hosts(ci), [`${ci.address} ci.moorage.internal ci`, `${db.address} postgres`])
+
+  await process.end()
+  await ci.ended
+  t.equal(await dig(db, web.network.gateway, 'ci.moorage.internal'), '')
+  t.notOk(existsSync(ci.hostsFile))
+  t.equal(web.network.sandboxes, 1)
+  await t.rejects(web.adopt({ pid: process.pid }), { code: 'BAD_NAMESPACE' })
+})
+
+t.test('many come and go at once, and each sees what is', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const members = await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      web.join({ name: `m${index}`, aliases: { next: `m${(index + 1) % 40}` } }),
+    ),
+  )
+  for (const [index, member] of members.entries()) {
+    const next = members[(index + 1) % 40] as Member
+    t.match(hosts(member), [/^/, `${next.address} next`])
+  }
+  await Promise.all(members.filter((_, index) => index % 2 === 0).map((member) => member.release()))
+  t.equal(web.records().filter(({ view }) => view === 'zone').length, 20)
+  for (const member of members.filter((_, index) => index % 2 === 1)) t.equal(hosts(member).length, 1)
+  await Promise.all(members.map((member) => member.release()))
+  t.same(web.records(), [])
+  t.equal(web.network.sandboxes, 0)
+})
+
+for (const step of ['grant', 'dns', 'hosts', 'revoke'] as const) {
+  t.test(`a change that fails at "${step}" leaves nothing of it`, async (t) => {
+    let failing: string | undefined
+    const web = await ownServiceNetwork(t, {
+      beforeStep(at) {
+        if (at === failing) throw new Error(`${at} failed`)
+      },
+    })
+    const db = await web.join({ name: 'db', aliases: { me: 'db' } })
+    const client = await web.join({ name: 'client', aliases: { db: 'db', next: 'new' } })
+    const before = shown(web)
+    const files = openFiles()
+    const process = await foreigner(t)
+
+    failing = step
+    await t.rejects(web.join({ name: 'new', aliases: { a: 'db' } }), { message: `${step} failed` })
+    await t.rejects(web.adopt({ pid: process.pid }, { name: 'new' }), { message: `${step} failed` })
+    await t.rejects(client.setAliases({ other: 'db' }), { message: `${step} failed` })
+    failing = undefined
+    t.same(shown(web), before)
+    t.equal(web.network.sandboxes, 2)
+    t.notMatch(inside(`/proc/${process.pid}/ns/net`, 'ip', '-o', 'link'), 'eth0')
+    const leases = inside(web.network.namespace, 'nft', 'list', 'ruleset').match(/"s\d+" \. [\d.]+/g)
+    t.equal(leases?.length, 2, 'no lease is left')
+    t.equal(openFiles(), files + 2, 'no descriptor, but the pipes of the process')
+    t.equal(await dig(client, web.network.gateway, 'db'), db.address, 'and all goes on')
+    t.match(await web.join({ name: 'new' }), { address: /./ })
+    t.match(hosts(client), [/client/, /db$/, /next$/])
+  })
+}
+
+t.test('a hosts file that cannot be written is the whole change’s failure', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const client = await web.join({ aliases: { db: 'db' } })
+  // A real one: where its file was there is a directory.
+  rmSync(client.hostsFile)
+  mkdirSync(client.hostsFile)
+  await t.rejects(web.join({ name: 'db' }), { message: /EISDIR/ })
+  t.same(
+    web.records().filter(({ view }) => view === 'zone'),
+    [],
+    'nobody has the name',
+  )
+  t.equal(web.network.sandboxes, 1)
+  rmSync(client.hostsFile, { recursive: true })
+  writeFileSync(client.hostsFile, '')
+  const db = await web.join({ name: 'db' })
+  t.same(hosts(client), [`${db.address} db`])
+})
+
+t.test('a name that is none, or an alias that is none: nothing is made', async (t) => {
+  const web = await ownServiceNetwork(t)
+  await t.rejects(web.join({ name: 'not a name' }), { code: 'INVALID_NAME' })
+  await t.rejects(web.join({ aliases: { 'a\nb': 'db' } }), { code: 'INVALID_NAME' })
+  await t.rejects(web.join({ signal: AbortSignal.abort(new Error('too late')) }), { message: 'too late' })
+  t.same(shown(web).length, 1, 'resolv.conf alone')
+  t.equal(web.network.sandboxes, 0)
+})
+
+t.test('what cannot become a network leaves nothing', async (t) => {
+  await t.rejects(ownServiceNetwork(t, { zone: 'not a zone' }), { code: 'INVALID_NAME' })
+  await t.rejects(ownServiceNetwork(t, { subnet: '10.0.0.0/99' }), { code: 'BAD_CIDR' })
+})
+
+t.test('with the network all its members end', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const process = await foreigner(t)
+  const [joined, adopted] = [
+    await web.join({ name: 'a' }),
+    await web.adopt({ pid: process.pid }, { name: 'b' }),
+  ]
+  await web.close()
+  await Promise.all([joined.ended, adopted.ended])
+  await Promise.all([joined.release(), adopted.release()])
+  t.same(remains(web.place), [])
+  t.notOk(existsSync(join(web.place.runDirectory, 'hosts', 'test')))
+})
