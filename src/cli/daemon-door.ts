@@ -1,4 +1,4 @@
-import { connect, createTransport, hostOf, type Transport } from '../client/index.ts'
+import { connect, createTransport, hostOf, type OutputStreamEvent, type Transport } from '../client/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
 import { errorFromWire } from '../errors.ts'
 import type { GlobalOptions } from './action.ts'
@@ -16,6 +16,8 @@ export interface DaemonDoor {
   ask<Answer>(path: string, asking?: Asking): Promise<Answer>
   /** A stream of events, without its heartbeats; its `error` event is thrown. */
   follow(path: string, asking?: Asking): AsyncIterable<StreamEvent>
+  /** The same, with output as bytes. */
+  output(path: string, asking?: Asking): AsyncIterable<OutputStreamEvent>
 }
 
 /** A daemon that is expected to run: none is started. */
@@ -43,12 +45,19 @@ function doorOf(transport: Transport): DaemonDoor {
     host: transport.host,
     ask: (path, { method = 'GET', query = {}, body } = {}) =>
       transport.call(method, target(path, query), body),
-    async *follow(path, { method = 'GET', query = {}, body } = {}) {
-      for await (const event of transport.stream(method, target(path, query), body)) {
-        if (event.type === 'error') throw errorFromWire(event.error)
-        if (event.type !== 'heartbeat') yield event
-      }
-    },
+    follow: (path, { method = 'GET', query = {}, body } = {}) =>
+      told(transport.stream(method, target(path, query), body)),
+    output: (path, { method = 'GET', query = {}, body } = {}) =>
+      told(transport.output(method, target(path, query), body)),
+  }
+}
+
+async function* told<Event extends StreamEvent | OutputStreamEvent>(
+  events: AsyncIterable<Event>,
+): AsyncGenerator<Event> {
+  for await (const event of events) {
+    if (event.type === 'error') throw errorFromWire(event.error)
+    if (event.type !== 'heartbeat') yield event
   }
 }
 

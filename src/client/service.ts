@@ -1,6 +1,5 @@
 import {
   type ExposedPort,
-  type LogEvent,
   labelOf,
   type PortForward,
   type ResolveAnswer,
@@ -25,11 +24,22 @@ export interface EndpointOptions extends CallContext {
   from?: 'container' | 'host'
 }
 
-/** A piece of a service's output. */
-export interface LogLine {
-  stream: 'stdout' | 'stderr'
-  time: Date
-  data: Buffer
+/** What a service's log holds. */
+export type LogEntry =
+  /** A piece of output, cut anywhere. `position` is behind it: `logs({ after })` goes on from there. */
+  | { type: 'output'; stream: 'stdout' | 'stderr'; time: Date; data: Buffer; position: string | undefined }
+  /** What follows is the output of this run; a service has another run after each start. */
+  | { type: 'run'; run: string; startedAt: Date }
+  /** So many bytes of the log are no longer kept; null when nobody knows how many. */
+  | { type: 'gap'; missing: number | null; position: string | undefined }
+
+export interface LogsOptions extends CallContext {
+  /** Go on while the service lives, through its restarts. */
+  follow?: boolean
+  /** What was written from then on; a number is of milliseconds since the epoch. */
+  since?: number | Date
+  /** The `position` of an entry that was read before: what comes after it, nothing of it twice. */
+  after?: string
 }
 
 /** A container that others use while it runs. Describing one starts nothing; a binding or `start()` does. */
@@ -140,23 +150,34 @@ export class Service {
   }
 
   /**
-   * Its output, from the start; with `follow`, until it ends.
+   * Its output: of its newest run from the start, unless `since` or `after` says otherwise; with `follow`, on and on until
+   * the service has ended. Who reads slowly holds up nobody: what is dropped meanwhile (the log keeps 64 MiB of a run unless
+   * the daemon is set otherwise) is a `gap`.
    *
-   * @param options.since - what was written from then on; a number is of milliseconds since the epoch
+   * @example
+   * for await (const entry of service.logs({ follow: true })) {
+   *   if (entry.type === 'output') process.stdout.write(entry.data)
+   * }
    * @throws MoorageError SERVICE_NOT_FOUND when it never ran
    */
-  async *logs(
-    options: CallContext & { follow?: boolean; since?: number | Date } = {},
-  ): AsyncGenerator<LogLine> {
-    const { follow, since } = options
+  async *logs(options: LogsOptions = {}): AsyncGenerator<LogEntry> {
+    const { follow, since, after } = options
     const { transport, network } = this.#session
     const path = target(`services/${await this.#labelOf(options)}/logs`, {
       follow: follow ? '1' : undefined,
       since: since === undefined ? undefined : String(since.valueOf()),
+      after,
       network,
     })
-    const events = transport.stream('GET', path, undefined, { signal: signalOf(this.#session, options) })
-    for await (const event of eventsOf(events)) if (event.type === 'log') yield lineOf(event)
+    const events = transport.output('GET', path, undefined, { signal: signalOf(this.#session, options) })
+    for await (const event of eventsOf(events)) {
+      if (event.type === 'output') yield { ...event, time: new Date(event.time) }
+      else if (event.type === 'run') {
+        yield { type: 'run', run: event.run, startedAt: new Date(event.startedAt) }
+      } else if (event.type === 'gap') {
+        yield { type: 'gap', missing: event.missing, position: event.position }
+      }
+    }
   }
 
   /**
@@ -208,8 +229,4 @@ export class RunningService extends Service implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#release()
   }
-}
-
-function lineOf({ stream, time, data }: LogEvent): LogLine {
-  return { stream, time: new Date(time), data: Buffer.from(data, 'base64') }
 }

@@ -1,4 +1,10 @@
-import type { EvaluateRequest, ResultEvent, StreamEvent } from '../definition/index.ts'
+import type {
+  ErrorEvent,
+  EvaluateRequest,
+  HeartbeatEvent,
+  ResultEvent,
+  StreamEvent,
+} from '../definition/index.ts'
 import { errorFromWire, MoorageError } from '../errors.ts'
 import type { Transport } from './transport.ts'
 
@@ -44,10 +50,12 @@ export function target(path: string, query: Record<string, string | undefined> =
  *
  * @throws MoorageError what the stream ends with
  */
-export async function* eventsOf(events: AsyncIterable<StreamEvent>): AsyncGenerator<StreamEvent> {
+export async function* eventsOf<Event extends { type: string }>(
+  events: AsyncIterable<Event>,
+): AsyncGenerator<Exclude<Event, ErrorEvent | HeartbeatEvent>> {
   for await (const event of events) {
-    if (event.type === 'error') throw errorFromWire(event.error)
-    if (event.type !== 'heartbeat') yield event
+    if (event.type === 'error') throw errorFromWire((event as unknown as ErrorEvent).error)
+    if (event.type !== 'heartbeat') yield event as Exclude<Event, ErrorEvent | HeartbeatEvent>
   }
 }
 

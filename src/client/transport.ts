@@ -7,6 +7,7 @@ import { errorFromWire, MoorageError, type WireError } from '../errors.ts'
 import { parseAddress } from './address.ts'
 import { cancellation } from './cancellation.ts'
 import { linesOf } from './lines.ts'
+import { acceptOutput, type OutputStreamEvent, outputEventsOf } from './output.ts'
 import { version } from './version.ts'
 
 /** A daemon sends a heartbeat every 10 s: one that is silent for so long, in milliseconds, is gone or hangs. */
@@ -23,6 +24,13 @@ export interface Transport {
   call<T>(method: string, path: string, body?: unknown, options?: CallOptions): Promise<T>
   /** An open request is the caller's interest: it ends when the iteration does, or when `signal` aborts. */
   stream(method: string, path: string, body?: unknown, options?: CallOptions): AsyncIterable<StreamEvent>
+  /** The same, with output as bytes: for calls that give any. */
+  output(
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: CallOptions,
+  ): AsyncIterable<OutputStreamEvent>
   upload(path: string, type: string, body: Readable, options?: CallOptions): Promise<void>
 }
 
@@ -104,9 +112,24 @@ export function createTransport(host: string, { silence = longestSilence } = {})
       } catch (error) {
         throw told(error, options.signal)
       } finally {
-        // What has come to its end leaves its connection to the next call; what is left early ends it.
-        if (response?.complete) response.resume()
-        else response?.destroy()
+        leave(response)
+      }
+    },
+
+    async *output(method, path, body, options = {}) {
+      let response: IncomingMessage | undefined
+      try {
+        const headers = { accept: acceptOutput, ...options.headers }
+        response = await open(method, path, sendJson(body), { ...options, headers })
+        using _watch = giveUpWhenSilent(response, host, silence)
+        for await (const event of outputEventsOf(response)) {
+          if (options.signal?.aborted) throw options.signal.reason
+          yield event
+        }
+      } catch (error) {
+        throw told(error, options.signal)
+      } finally {
+        leave(response)
       }
     },
 
@@ -138,6 +161,12 @@ function sendJson(body: unknown): (request: ClientRequest) => void {
     request.setHeader('content-type', 'application/json')
     request.end(JSON.stringify(body))
   }
+}
+
+/** What has come to its end leaves its connection to the next call; what is left early ends it. */
+function leave(response: IncomingMessage | undefined): void {
+  if (response?.complete) response.resume()
+  else response?.destroy()
 }
 
 function giveUpWhenSilent(response: IncomingMessage, host: string, silence: number): Disposable {

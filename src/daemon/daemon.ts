@@ -28,6 +28,8 @@ export interface DaemonOptions {
   /** How many commands run at the same time. */
   maxRuns?: number
   isolation?: 'network'
+  /** How many bytes of a run's output are kept. @defaultValue 64 MiB */
+  logLimit?: number
   logLevel?: string
 }
 
@@ -63,6 +65,7 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
     ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
     ...(options.grace === undefined ? {} : { grace: options.grace }),
     ...(options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns }),
+    ...(options.logLimit === undefined ? {} : { logLimit: options.logLimit }),
   })
   if (engine.recovered.length > 0)
     logger.warn({ removed: engine.recovered }, 'removed what an earlier daemon left')

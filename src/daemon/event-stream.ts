@@ -1,13 +1,14 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { StreamEvent } from '../definition/index.ts'
+import { eventsOf, type LogPiece } from '../engine/index.ts'
 import { asMoorageError, MoorageError } from '../errors.ts'
 
 /** How often a silent stream shows that it lives. */
-const heartbeatInterval = 10_000
+export const heartbeatInterval = 10_000
 
 /** What a client may leave unread before its stream waits for it, or before it is not told of progress any more. */
-const outputLimit = 1024 * 1024
+export const outputLimit: number = 1024 * 1024
 export const progressLimit: number = 128 * 1024
 
 /** What is worth no packet of its own waits this long for company, in milliseconds, or until so much waits. */
@@ -27,6 +28,8 @@ export interface EventStream {
   send(event: StreamEvent): void
   /** Resolves when the client has left less than `limit` bytes unread. */
   drained(limit?: number): Promise<void>
+  /** Sends output; resolves when there is room for more. */
+  output(piece: LogPiece): Promise<void>
 }
 
 /**
@@ -78,14 +81,21 @@ export async function streamEvents(
   const heartbeat = setInterval(() => {
     if (response.writableLength === 0) send({ type: 'heartbeat' })
   }, heartbeatInterval)
+  const drained = async (limit = outputLimit) => {
+    if (waiting.length > 0 && response.writableLength + waiting.length >= limit) flush()
+    if (response.writableLength < limit || response.destroyed) return
+    await once(response, 'drain', { signal: gone.signal })
+  }
   try {
     const last = await work({
       signal: gone.signal,
       send,
-      async drained(limit = outputLimit) {
-        if (waiting.length > 0 && response.writableLength + waiting.length >= limit) flush()
-        if (response.writableLength < limit || response.destroyed) return
-        await once(response, 'drain', { signal: gone.signal })
+      drained,
+      async output(piece) {
+        for (const event of eventsOf(piece)) {
+          send(event)
+          await drained()
+        }
       },
     })
     if (last) waiting += lineOf(last)

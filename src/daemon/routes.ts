@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { apiVersion, type Status } from '../definition/index.ts'
-import type { Engine } from '../engine/index.ts'
+import { type Engine, positionOf } from '../engine/index.ts'
 import { MoorageError } from '../errors.ts'
+import { framesType } from '../logs/frame.ts'
 import { keepBodies, parseOnce } from './bodies.ts'
 import { type EventStream, streamEvents } from './event-stream.ts'
 import { type EventsQuery, sendEvents } from './events.ts'
+import { streamFrames } from './frame-stream.ts'
 import type { Pins } from './pins.ts'
 import { blobDigest, blobsRequest, evaluateRequest, parse, resolveRequest, startRequest } from './schemas.ts'
 import type { Sessions } from './sessions.ts'
@@ -28,10 +30,11 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
   const { engine, sessions, pins, version } = context
   keepBodies(app)
 
-  const stream = (reply: FastifyReply, work: Parameters<typeof streamEvents>[2]) => {
+  const stream = (reply: FastifyReply, work: Parameters<typeof streamEvents>[2], { frames = false } = {}) => {
     const done = context.busy()
     reply.hijack()
-    return streamEvents(reply.raw, version, work).finally(done)
+    const send = frames ? streamFrames : streamEvents
+    return send(reply.raw, version, work).finally(done)
   }
 
   app.get('/healthz', async () => ({ ok: true }))
@@ -55,7 +58,9 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
 
   app.post('/v1/evaluate', (request, reply) => {
     const wanted = parseOnce(evaluateRequest, request.body)
-    return stream(reply, (events) => engine.evaluate(wanted, callerOf(events)))
+    return stream(reply, (events) => engine.evaluate(wanted, callerOf(events)), {
+      frames: wantsFrames(request),
+    })
   })
 
   app.post('/v1/services', (request, reply) => {
@@ -90,20 +95,22 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
     }
   })
   app.get('/v1/services/:id/logs', (request, reply) => {
-    const { follow, since, network } = request.query as Query
-    return stream(reply, async ({ signal, send, drained }) => {
-      const events = engine.logs(idOf(request), {
-        follow: follow === '1',
-        signal,
-        ...(since === undefined ? {} : { since: numberOf('since', since) }),
-        ...(network === undefined ? {} : { network }),
-      })
-      for await (const event of events) {
-        send(event)
-        await drained()
-      }
-      return undefined
-    })
+    const { follow, since, after, network } = request.query as Query
+    return stream(
+      reply,
+      async ({ signal, output }) => {
+        const pieces = engine.logs(idOf(request), {
+          follow: follow === '1',
+          signal,
+          ...(since === undefined ? {} : { since: numberOf('since', since) }),
+          ...(after === undefined ? {} : { after: positionOf(after) }),
+          ...(network === undefined ? {} : { network }),
+        })
+        for await (const piece of pieces) await output(piece)
+        return undefined
+      },
+      { frames: wantsFrames(request) },
+    )
   })
 
   app.get('/v1/events', (request, reply) =>
@@ -176,8 +183,15 @@ function status({ engine, sessions, version, socket, startedAt }: RoutesContext)
   }
 }
 
-function callerOf({ signal, send, drained }: EventStream) {
-  return { signal, onEvent: send, drained }
+function callerOf({ signal, send, drained, output }: EventStream) {
+  return { signal, onEvent: send, drained, onOutput: output }
+}
+
+/** Output as it stands in the log, instead of as JSON. */
+function wantsFrames(request: FastifyRequest): boolean {
+  return (
+    header(request, 'accept')?.includes(framesType) === true || (request.query as Query).format === 'frames'
+  )
 }
 
 /** A plain answer whose work ends when its caller goes. */

@@ -91,12 +91,24 @@ export type StreamEvent =
   | ProgressEvent
   | EventsEvent
   | MissedEvent
+  | RunEvent
   | LogEvent
   | DataEvent
+  | GapEvent
   | ResultEvent
   | ErrorEvent
   | HeartbeatEvent
   | SessionEvent
+
+/** What follows is the output of this run; a service has another run after each start. */
+export interface RunEvent {
+  type: 'run'
+  /** This run's alone, in any life of any daemon. */
+  run: string
+  startedAt: number
+  /** Where in the run's log what follows begins. */
+  offset: number
+}
 
 /** A piece of a run's output, as its bytes in base64. */
 export interface LogEvent {
@@ -104,6 +116,17 @@ export interface LogEvent {
   stream: 'stdout' | 'stderr'
   time: number
   data: string
+  /** `RUN@OFFSET`, behind it: `logs?after=` goes on from there. */
+  position?: string
+}
+
+/** Output that is no longer kept. */
+export interface GapEvent {
+  type: 'gap'
+  /** How many bytes of the log; null when nobody knows any more. */
+  missing: number | null
+  /** Behind it, if that is known. */
+  position?: string
 }
 
 /** A piece of what a file or a directory holds, as its bytes in base64. */

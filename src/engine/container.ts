@@ -89,6 +89,7 @@ export async function startContainer(
         ],
         logs,
         resources: exec.resources,
+        ...(context.logLimit === undefined ? {} : { logLimit: context.logLimit }),
       },
       { signal },
     )

@@ -6,6 +6,7 @@ import type { Store } from '../store/index.ts'
 import type { EventLog } from './events/event-log.ts'
 import type { Teller } from './events/teller.ts'
 import type { Hostnames } from './hostnames.ts'
+import type { LogPiece } from './log-pieces.ts'
 import type { Networks } from './networks.ts'
 import type { RunRecords } from './run-records.ts'
 import type { Volumes } from './volumes.ts'
@@ -28,6 +29,8 @@ export interface EngineContext {
   readonly hostnames: Hostnames
   /** Of runs that go on at the same time; services need none. */
   readonly places: Places
+  /** How many bytes of a run's output are kept; the runtime's default if not said. */
+  readonly logLimit: number | undefined
   /** Work that nobody waits for, but the engine before it closes; its failure is logged. */
   background(what: string, work: Promise<unknown>): void
   /** `log(level, message, fields)`; pino in the daemon. */
@@ -46,4 +49,6 @@ export interface Caller {
   readonly onEvent: (event: StreamEvent) => void
   /** Resolves when it can take more; output waits for it, so that a slow reader does not fill the memory. */
   readonly drained?: () => Promise<void>
+  /** Takes output as it stands in the log; where it is missing, output comes as events. */
+  readonly onOutput?: (piece: LogPiece) => Promise<void>
 }

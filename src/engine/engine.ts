@@ -6,7 +6,6 @@ import {
   type EvaluateRequest,
   type ExecOutput,
   hostnameOf,
-  type LogEvent,
   type NetworkRow,
   type Output,
   type PartOutput,
@@ -40,8 +39,9 @@ import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
 import { Interests } from './interests.ts'
 import { KeptOutputs } from './kept-outputs.ts'
+import { followRun, type LogOptions, type LogPiece, logPieces, replayRun } from './log-pieces.ts'
 import { createNetworks, defaultNetwork, withoutNetworks } from './networks.ts'
-import { followRun, logEvents, outputOf } from './output.ts'
+import { outputOf } from './output.ts'
 import { outputOfPart } from './part-output.ts'
 import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
 import { createPlanner, type Planning } from './planner.ts'
@@ -67,6 +67,8 @@ export interface EngineOptions {
   servicesDns?: boolean
   /** How many commands run at the same time, services not counted; others wait. @defaultValue 256 */
   maxRuns?: number
+  /** How many bytes of a run's output are kept: its beginning and its end. @defaultValue 64 MiB */
+  logLimit?: number
   log?: EngineLog
 }
 
@@ -96,10 +98,8 @@ export interface Engine extends AsyncDisposable {
   problems(): Problem[]
   /** How much is going on: services that live, and runs. */
   busy(): number
-  logs(
-    id: string,
-    options: { follow?: boolean; since?: number; network?: string; signal: AbortSignal },
-  ): AsyncIterable<LogEvent>
+  /** What a service or a run has written; with `follow` as it is written. */
+  logs(id: string, options: LogOptions & { network?: string }): AsyncIterable<LogPiece>
   records(network?: string): ZoneRow[]
   query(
     name: string,
@@ -184,6 +184,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       ...(timeoutScale === undefined ? {} : { timeoutScale }),
     })
     const waits = new Waits()
+    const records = new RunRecords()
+    releases.add('close the logs', async () => records[Symbol.dispose]())
     const context: EngineContext = {
       store,
       images,
@@ -193,7 +195,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       }),
       services,
       networks,
-      records: new RunRecords(),
+      records,
+      logLimit: options.logLimit,
       events,
       tell,
       volumes: createVolumes({ store, services: () => services, waits }),
@@ -276,15 +279,18 @@ function engine(
         caller,
         ...(request.logs
           ? {
-              onRun: ({ logs, ended }) => {
-                following = followRun(logs, ended, caller)
+              onRun: (record) => {
+                following = followRun(context, record, caller)
                 following.catch(() => undefined)
               },
             }
           : {}),
       })
       try {
-        if (request.logs) await (following ?? followRun(outcome.logs, undefined, caller))
+        if (request.logs) {
+          const run = { run: exec.label, startedAt: outcome.cachedAt ?? Date.now() }
+          await (following ?? replayRun(outcome.logs, run, caller))
+        }
         const value = await outputOf(exec, outcome, output, outputs)
         return {
           type: 'result',
@@ -348,11 +354,11 @@ function engine(
     problems: () => (networks.on ? [] : [problemOf(new MoorageError('SERVICES_DNS_OFF'))]),
     busy: () => rows().filter(isLive).length + flights.size,
 
-    async *logs(id, { follow = false, since, network, signal }) {
+    async *logs(id, { network, ...options }) {
       const all = records
         .list()
         .filter(({ row }) => row.network === (network ?? defaultNetwork))
-        .map((record) => ({ ...record, network: record.row.network }))
+        .map((record) => ({ record, ...record, network: record.row.network }))
       const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
       const found = findRow(
         all,
@@ -360,10 +366,11 @@ function engine(
         (record) => !record.ended.aborted,
         (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
       )
-      yield* logEvents(found.logs, {
-        signal: AbortSignal.any([signal, closing.signal]),
-        ...(follow ? { ended: found.ended } : {}),
-        ...(since === undefined ? {} : { since }),
+      yield* logPieces(context, found.record, {
+        ...options,
+        signal: AbortSignal.any([options.signal, closing.signal]),
+        isLive: ({ label, row }) =>
+          rows().some((one) => isLive(one) && keyOf(one) === `${row.network}/${label}`),
       })
     },
 

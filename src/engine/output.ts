@@ -1,8 +1,6 @@
-import { closeSync, constants, openSync } from 'node:fs'
-import type { ExecOutput, LogEvent } from '../definition/index.ts'
+import type { ExecOutput } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
-import { readLog, readStream } from '../logs/index.ts'
-import type { Caller } from './context.ts'
+import { readStream } from '../logs/index.ts'
 import type { ExecOutcome } from './evaluate.ts'
 import type { KeptOutputs } from './kept-outputs.ts'
 import type { PlannedExec } from './plan.ts'
@@ -33,40 +31,4 @@ export async function outputOf(
     })
   }
   return bytes.toString()
-}
-
-/**
- * A log's directory by a descriptor, so that reading goes on when the directory is moved into the store meanwhile.
- */
-export function openLog(directory: string): { path: string; close(): void } {
-  const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
-  return { path: `/proc/self/fd/${descriptor}`, close: () => closeSync(descriptor) }
-}
-
-/** Sends a run's whole output to a caller, from the start and then live, until it has ended. */
-export async function followRun(
-  directory: string,
-  ended: AbortSignal | undefined,
-  caller: Caller,
-): Promise<void> {
-  for await (const event of logEvents(directory, { signal: caller.signal, ...(ended ? { ended } : {}) })) {
-    caller.onEvent(event)
-    await caller.drained?.()
-  }
-}
-
-/** The frames of a log as events. Without `ended` it is what is there now. */
-export async function* logEvents(
-  directory: string,
-  options: { signal: AbortSignal; ended?: AbortSignal; since?: number },
-): AsyncGenerator<LogEvent> {
-  const log = openLog(directory)
-  try {
-    for await (const { stream, time, data } of readLog(log.path, options)) {
-      if (options.since !== undefined && time < options.since) continue
-      yield { type: 'log', stream, time, data: data.toString('base64') }
-    }
-  } finally {
-    log.close()
-  }
 }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
+import { openSharedLog, type SharedLog } from '../logs/index.ts'
 
 /** How many ended runs, and logs of ended services, are remembered. */
 const kept = 100
@@ -20,8 +21,11 @@ export interface RunRecord {
 }
 
 /** The runs that go on, and the last that have ended. */
-export class RunRecords {
+export class RunRecords implements Disposable {
   readonly #records: RunRecord[] = []
+  /** Held open, so that who comes while a log is moved finds it. */
+  readonly #logs = new Map<RunRecord, SharedLog>()
+  #added = Promise.withResolvers<void>()
   #counter = 0
 
   /** An id that no other container of this daemon had. */
@@ -32,9 +36,14 @@ export class RunRecords {
 
   add(record: RunRecord): void {
     this.#records.push(record)
+    this.#logs.set(record, openSharedLog(record.logs))
+    this.#added.resolve()
+    this.#added = Promise.withResolvers()
     const ended = this.#records.filter((one) => one.ended.aborted)
     for (const old of ended.slice(0, Math.max(0, ended.length - kept))) {
       this.#records.splice(this.#records.indexOf(old), 1)
+      this.#logs.get(old)?.[Symbol.dispose]()
+      this.#logs.delete(old)
       // Nobody waits for it: what cannot be removed now is swept with the temporary directories at the next start.
       if (!old.stored) void rm(old.logs, { recursive: true, force: true }).catch(() => undefined)
     }
@@ -43,6 +52,28 @@ export class RunRecords {
   /** Newest first. */
   list(): RunRecord[] {
     return this.#records.toReversed()
+  }
+
+  /** The path of a run's log, wherever that is now. */
+  logOf(record: RunRecord): string {
+    return this.#logs.get(record)?.path ?? record.logs
+  }
+
+  /** All that are remembered of the service or command that this one is a run of, the oldest first. */
+  siblings({ label, kind, row }: RunRecord): RunRecord[] {
+    return this.#records.filter(
+      (one) => one.label === label && one.kind === kind && one.row.network === row.network,
+    )
+  }
+
+  /** Resolves when there is another. */
+  more(): Promise<void> {
+    return this.#added.promise
+  }
+
+  [Symbol.dispose](): void {
+    for (const log of this.#logs.values()) log[Symbol.dispose]()
+    this.#logs.clear()
   }
 
   latest(label: string, kind: RunRecord['kind']): RunRecord | undefined {

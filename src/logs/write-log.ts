@@ -5,18 +5,23 @@ import { encodeHeader, headerLength, type LogStream, segmentName, streamCodes } 
 /** How much of a run's output is kept. */
 export const defaultLimit: number = 64 * 1024 * 1024
 
-/** Into how many files that is cut: one of them at a time is dropped when there is more. */
+/**
+ * Into how many files that is cut, at least: one of them at a time is dropped when there is more. None is longer than
+ * this, so that dropping one never takes long.
+ */
 const segments = 16
+const longestSegment = 4 * 1024 * 1024
+const shortestSegment = 64 * 1024
 
 export interface LogWriter {
-  /** Writes a piece of output; synchronous, into the page cache. */
+  /** Writes a piece of output; synchronous, into the page cache. `data` is not kept. */
   append(stream: LogStream, data: Buffer, time: number): void
   /** Says that no more can come, and closes. */
   end(): void
 }
 
 export interface LogWriterOptions {
-  /** Bytes on disk; the bound is held to within a sixteenth. */
+  /** Bytes on disk. At least 1 MiB. @defaultValue 64 MiB */
   limit?: number
   /**
    * Told once, when output cannot be written because the disk is full or failing: what comes after is not kept, and
@@ -33,7 +38,9 @@ export function openLogWriter(
   directory: string,
   { limit = defaultLimit, onError }: LogWriterOptions = {},
 ): LogWriter {
-  const segmentSize = Math.max(64 * 1024, Math.floor(limit / segments))
+  const segmentSize = Math.min(longestSegment, Math.max(shortestSegment, Math.floor(limit / segments)))
+  const most = Math.max(segments, Math.floor(limit / segmentSize))
+  const longestData = segmentSize - headerLength
   const kept: number[] = [0]
   let offset = 0
   let segmentEnd = segmentSize
@@ -51,7 +58,7 @@ export function openLogWriter(
     kept.push(offset)
     segmentEnd = offset + segmentSize
     // The first stays: how a run began tells more than its middle.
-    while (kept.length > segments) {
+    while (kept.length > most) {
       const [dropped] = kept.splice(1, 1)
       if (dropped !== undefined) rmSync(join(directory, segmentName(dropped)), { force: true })
     }
@@ -73,7 +80,13 @@ export function openLogWriter(
 
   return {
     append(stream, data, time) {
-      write([encodeHeader(streamCodes[stream], time, data.length), data], headerLength + data.length)
+      for (let begin = 0; begin < data.length; begin += longestData) {
+        const part = data.subarray(begin, begin + longestData)
+        const length = headerLength + part.length
+        // A frame is in one segment, and that is not longer than it may be: so the bound is one.
+        if (offset + length > segmentEnd) segmentEnd = offset
+        write([encodeHeader(streamCodes[stream], time, part.length), part], length)
+      }
     },
     end() {
       if (failed) {

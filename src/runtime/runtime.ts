@@ -27,6 +27,8 @@ export interface ContainerSpec {
   mounts: readonly ContainerMount[]
   /** A directory of the run's own, to which the log segments are written. */
   logs: string
+  /** How many bytes of its output are kept. @defaultValue 64 MiB */
+  logLimit?: number
   resources?: ContainerResources
 }
 

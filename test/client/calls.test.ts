@@ -304,7 +304,12 @@ t.test('logs are pieces of output, with their streams and times', async (t) => {
     'GET services/*/logs': ({ asked, end }) => {
       query = asked.query
       const data = Buffer.from([0xff, 0x0a]).toString('base64')
-      end({ type: 'heartbeat' }, { type: 'log', stream: 'stderr', time: 1_000, data })
+      end(
+        { type: 'heartbeat' },
+        { type: 'run', run: 'r-1', startedAt: 900, offset: 0 },
+        { type: 'log', stream: 'stderr', time: 1_000, data, position: 'r-1@15' },
+        { type: 'gap', missing: 10, position: 'r-1@25' },
+      )
     },
   })
   const lines = await collect(
@@ -312,10 +317,22 @@ t.test('logs are pieces of output, with their streams and times', async (t) => {
       .asService()
       .logs({ follow: true, since: new Date(5) }),
   )
-  t.same(lines, [{ stream: 'stderr', time: new Date(1_000), data: Buffer.from([0xff, 0x0a]) }])
+  t.same(lines, [
+    { type: 'run', run: 'r-1', startedAt: new Date(900) },
+    {
+      type: 'output',
+      stream: 'stderr',
+      time: new Date(1_000),
+      data: Buffer.from([0xff, 0x0a]),
+      position: 'r-1@15',
+    },
+    { type: 'gap', missing: 10, position: 'r-1@25' },
+  ])
   t.same(query, { follow: '1', since: '5', network: 'default' })
   await collect(ping(it.moorage).asService().logs({ since: 7 }))
   t.same(query, { since: '7', network: 'default' })
+  await collect(ping(it.moorage).asService().logs({ after: 'r-1@25' }))
+  t.same(query, { after: 'r-1@25', network: 'default' })
 })
 
 t.test('logs that cannot be had are an error; who stops reading leaves', async (t) => {

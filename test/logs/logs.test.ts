@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { openLogWriter, readLog, readStream, tailLog } from '../../src/logs/index.ts'
+import { openLogWriter, readLog, readPieces, readStream, tailLog } from '../../src/logs/index.ts'
 
 function directory(t: { teardown(fn: () => void): void }): string {
   const path = mkdtempSync(join(tmpdir(), 'moorage-logs-'))
@@ -201,3 +201,65 @@ t.test('a full disk does not end the writer, and readers see what is missing', a
   t.same(await once(child, 'close'), [0, null])
   t.same(JSON.parse(output), { errors: ['ENOSPC'], text: 'before\n', missing: true })
 })
+
+t.test('where the kernel has no watches left, followers look by themselves', async (t) => {
+  const log = directory(t)
+  const program = `
+    import { openLogWriter, readLog } from ${JSON.stringify(join(import.meta.dirname, '../../src/logs/index.ts'))}
+    import { watch } from 'node:fs'
+    const log = ${JSON.stringify(log)}
+    // A reader keeps no process alive.
+    const alive = setInterval(() => undefined, 1_000)
+    let refused
+    try { watch(log).close() } catch (error) { refused = error.code }
+    const writer = openLogWriter(log)
+    writer.append('stdout', Buffer.from('one '), 1)
+    setTimeout(() => writer.append('stdout', Buffer.from('two '), 1), 20)
+    setTimeout(() => writer.end(), 50)
+    let text = ''
+    for await (const { data } of readLog(log, { ended: new AbortController().signal })) text += data
+    console.log(JSON.stringify({ refused, text }))
+    clearInterval(alive)`
+  const script = `echo 0 > /proc/sys/user/max_inotify_watches && exec "$0" --input-type=module -e "$1"`
+  const child = spawn(
+    'unshare',
+    ['--user', '--map-root-user', 'sh', '-c', script, process.execPath, program],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  t.same(await once(child, 'close'), [0, null])
+  t.same(JSON.parse(output), { refused: 'ENOSPC', text: 'one two ' })
+})
+
+t.test(
+  'a reader that goes to sleep in a segment that is dropped holds no disk space, and hears of it',
+  async (t) => {
+    const log = directory(t)
+    const writer = openLogWriter(log, { limit: 1024 * 1024 })
+    const line = Buffer.alloc(10_000, 'x')
+    for (let i = 0; i < 20; i += 1) writer.append('stdout', line, i)
+    const reading = readPieces(log, { ended: new AbortController().signal })
+    await reading.next()
+    for (let i = 20; i < 2_000; i += 1) writer.append('stdout', line, i)
+    writer.end()
+    const held = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`)
+      } catch {
+        return '' // the listing's own
+      }
+    })
+    t.notOk(
+      held.some((target) => target.startsWith(`${log}/`)),
+      'no segment is open',
+    )
+    let missing = 0
+    for await (const piece of reading) if ('missing' in piece) missing += piece.missing
+    t.ok(missing > 1_000_000, `${missing} bytes are missing`)
+  },
+)

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Daemon, DaemonOptions } from '../../daemon/index.ts'
-import { milliseconds } from '../../definition/index.ts'
+import { bytesOf, milliseconds } from '../../definition/index.ts'
 import { asMoorageError, MoorageError } from '../../errors.ts'
 import { action, type CommandContext, type GlobalOptions } from '../action.ts'
 
@@ -16,6 +16,7 @@ interface DaemonFlags {
   grace?: string
   idleExit?: string
   maxRuns?: string
+  logLimit?: string
   metrics?: string
 }
 
@@ -31,6 +32,7 @@ export function configure(command: Command): void {
     .option('--grace <DURATION>', 'how long services run on after their last use, unless they say (10s)')
     .option('--idle-exit <DURATION>', 'leave when nothing went on for so long')
     .option('--max-runs <N>', 'how many commands run at the same time, services not counted (256)')
+    .option('--log-limit <SIZE>', 'how much is kept of what a run writes, its beginning and its end (64m)')
     .addOption(new Option('--ipv6', 'not in this version').hideHelp())
     .addOption(new Option('--metrics <ADDRESS>', 'not in this version').hideHelp())
     .action(action(daemon, { ownSignals: true }))
@@ -97,6 +99,7 @@ function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
     ...(flags.grace === undefined ? {} : { grace: milliseconds(flags.grace, '--grace') }),
     ...(flags.idleExit === undefined ? {} : { idleExit: milliseconds(flags.idleExit, '--idle-exit') }),
     ...(flags.maxRuns === undefined ? {} : { maxRuns: wholeNumber('--max-runs', flags.maxRuns) }),
+    ...(flags.logLimit === undefined ? {} : { logLimit: logLimitOf(flags.logLimit) }),
     ...(logLevel === undefined ? {} : { logLevel }),
   }
 }
@@ -105,6 +108,16 @@ function wholeNumber(option: string, text: string): number {
   const number = Number(text)
   if (/^\d+$/.test(text) && number >= 1) return number
   throw new MoorageError('INVALID_OPTION', { option, reason: `"${text}" is not a number from 1 on` })
+}
+
+/** Less would be cut into files too small to be worth it. */
+const leastLog = 1024 * 1024
+
+function logLimitOf(text: string): number {
+  const bytes = bytesOf(text)
+  if (bytes !== undefined && bytes >= leastLog) return bytes
+  const reason = bytes === undefined ? `"${text}" is not a size, such as 64m` : `${text} is less than 1m`
+  throw new MoorageError('INVALID_OPTION', { option: '--log-limit', reason })
 }
 
 function unsupported(option: string, value: string, later: readonly string[], now: string): MoorageError {

@@ -1,42 +1,86 @@
 import type { Command } from 'commander'
+import { MoorageError } from '../../errors.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { documentPrinter, type LogPrinter, prefixPrinter, rawPrinter } from '../log-printer.ts'
+import {
+  documentPrinter,
+  type LogPrinter,
+  matchingPrinter,
+  prefixPrinter,
+  rawPrinter,
+} from '../log-printer.ts'
 import { moment } from '../moment.ts'
+
+interface LogsFlags {
+  follow?: boolean
+  since?: string
+  grep?: string
+}
 
 /** `moorage logs`: what services and runs have written, each stream where it belongs. */
 export function configure(command: Command): void {
   command
     .argument('<ID...>', 'ID, name, hostname or a unique prefix of the ID; of a run too')
-    .option('-f, --follow', 'go on until it ends')
+    .option('-f, --follow', 'go on while it lives, through its restarts')
     .option('--since <WHEN>', 'only what is newer: 10m, or a time in RFC 3339')
+    .option('--grep <PATTERN>', 'only lines that match: a regular expression as in JavaScript')
     .action(action(logs))
 }
 
 async function logs(
   { global, terminal }: CommandContext,
   [ids]: readonly [string[]],
-  { follow, since }: { follow?: boolean; since?: string },
+  { follow, since, grep }: LogsFlags,
 ): Promise<void> {
-  const daemon = daemonDoor(global)
+  const wanted = grep === undefined ? undefined : patternOf(grep)
   const query = {
     network: global.network,
     ...(follow ? { follow: '1' } : {}),
     ...(since === undefined ? {} : { since: String(moment('--since', since, Date.now())) }),
   }
+  const daemon = daemonDoor(global)
   const width = Math.max(...ids.map((id) => id.length))
   const printerOf = (id: string): LogPrinter => {
-    if (terminal.json) return documentPrinter(terminal, id)
-    return ids.length === 1 ? rawPrinter() : prefixPrinter(terminal, id, width)
+    if (terminal.json) return documentPrinter(terminal, id, wanted)
+    if (ids.length > 1) return prefixPrinter(terminal, id, width, wanted)
+    return wanted === undefined ? rawPrinter() : matchingPrinter(wanted)
   }
   const show = async (id: string) => {
     const printer = printerOf(id)
-    for await (const event of daemon.follow(`services/${encodeURIComponent(id)}/logs`, { query })) {
-      if (event.type === 'log') await printer.write(event)
+    for await (const event of daemon.output(`services/${encodeURIComponent(id)}/logs`, { query })) {
+      if (event.type === 'output') {
+        await printer.write(event)
+        continue
+      }
+      if (event.type !== 'run' && event.type !== 'gap') continue
+      // Whatever the line before was to become, it has ended.
+      await printer.end()
+      if (terminal.json) terminal.document({ ...event, id }, { line: true })
+      else if (event.type === 'gap') terminal.talk(`moorage: ${id}: ${gapWords(event.missing)}`)
+      else terminal.whisper(`moorage: ${id}: run ${event.run}`)
     }
     await printer.end()
   }
   // Those that are followed go on side by side; the others come one after the other, in the order asked for.
   if (follow) await Promise.all(ids.map(show))
   else for (const id of ids) await show(id)
+}
+
+function gapWords(missing: number | null): string {
+  return missing === null
+    ? 'some of the output is no longer kept'
+    : `${missing} bytes of output are no longer kept`
+}
+
+/** @throws MoorageError INVALID_OPTION */
+function patternOf(text: string): RegExp {
+  try {
+    return new RegExp(text, 'u')
+  } catch (cause) {
+    throw new MoorageError(
+      'INVALID_OPTION',
+      { option: '--grep', reason: (cause as Error).message },
+      { cause },
+    )
+  }
 }

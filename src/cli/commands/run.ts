@@ -55,8 +55,10 @@ async function run(
   return withDaemon(global, async (daemon) => {
     const printer = terminal.json ? documentPrinter(terminal) : rawPrinter()
     const progress = progressPrinter(terminal)
-    for await (const event of daemon.follow('evaluate', { method: 'POST', body })) {
-      if (event.type === 'log') await printer.write(event)
+    for await (const event of daemon.output('evaluate', { method: 'POST', body })) {
+      if (event.type === 'output') await printer.write(event)
+      else if (event.type === 'gap')
+        terminal.talk(`moorage: ${event.missing} bytes of output are no longer kept`)
       else if (event.type === 'progress') {
         if (terminal.json) terminal.document(event, { line: true })
         else progress(event)

@@ -89,7 +89,9 @@ export class Container {
       const { tool, paths } = this.#context
       mkdirSync(this.#bundle, { mode: 0o700 })
       this.#prepare()
-      this.#log = openLogWriter(this.#spec.logs, {
+      const { logs, logLimit } = this.#spec
+      this.#log = openLogWriter(logs, {
+        ...(logLimit === undefined ? {} : { limit: logLimit }),
         onError: (error) => this.#events.problem(`write the log of ${this.#spec.id}`, error),
       })
       const pidFile = join(this.#bundle, 'pid')
