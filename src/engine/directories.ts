@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { finished, pipeline } from 'node:stream/promises'
 import { digestDirectory } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { Store } from '../store/index.ts'
@@ -21,7 +21,8 @@ export async function receiveDirectory(
   signal: AbortSignal,
 ): Promise<void> {
   if (store.trees.has(digest)) {
-    tar.resume()
+    // To its end: an answer before that closes the connection that the client still writes to.
+    await finished(tar.resume())
     return
   }
   const directory = await store.temporary()

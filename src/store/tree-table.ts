@@ -25,7 +25,12 @@ export function treeTable(index: DatabaseSync, kept: KeptDirectories): TreeTable
     },
     async adopt(digest, directory) {
       if (placeOf(digest) !== undefined) return
-      await kept.adopt(digest, directory, (name) => add.run(digest, name, Date.now()))
+      try {
+        await kept.adopt(digest, directory, (name) => add.run(digest, name, Date.now()))
+      } catch (error) {
+        // Somebody else sent the same at the same time.
+        if (placeOf(digest) === undefined) throw error
+      }
     },
   }
 }
