@@ -57,21 +57,24 @@ export async function mooragePair(
         return services.every(({ state }) => state === 'stopped' || state === 'failed')
       })
     },
-    writeRootfs(tar) {
-      const rootfs = rootfsBelow(directories.stateDirectory)
-      const { status, stderr } = spawnSync('tar', [
-        '--create',
-        '--numeric-owner',
-        '--file',
-        tar,
-        '--directory',
-        rootfs,
-        '.',
-      ])
-      if (status !== 0) throw new Error(`tar of ${rootfs}: ${stderr}`)
-    },
+    writeRootfs: (tar) => importRootfs(directories.stateDirectory, tar),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Writes the root filesystem of a state directory to a tar, for Docker to import. */
+export function importRootfs(stateDirectory: string, tar: string): void {
+  const rootfs = rootfsBelow(stateDirectory)
+  const { status, stderr } = spawnSync('tar', [
+    '--create',
+    '--numeric-owner',
+    '--file',
+    tar,
+    '--directory',
+    rootfs,
+    '.',
+  ])
+  if (status !== 0) throw new Error(`tar of ${rootfs}: ${stderr}`)
 }
 
 /** The one root filesystem in a fresh state directory: where Redis is. What is in the making comes and goes. */
