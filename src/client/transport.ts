@@ -2,6 +2,7 @@ import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage
 import type { Readable } from 'node:stream'
 import { json } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { StreamEvent } from '../definition/index.ts'
 import { errorFromWire, MoorageError, type WireError } from '../errors.ts'
 import { parseAddress } from './address.ts'
@@ -68,9 +69,15 @@ export function createTransport(host: string, { silence = longestSilence } = {})
     request.on('error', (error: NodeJS.ErrnoException) => {
       // The daemon may close a free connection just when it is taken up again: then it has not seen the request.
       const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-      if (!stale || signal?.aborted) return opened.reject(error)
-      agent.destroy()
-      opened.resolve(open(method, path, send, { ...(signal ? { signal } : {}), headers, once: true }))
+      // So many connect at once that there is no room in the socket's queue: a moment later there is.
+      const crowded = error.code === 'EAGAIN' && !once
+      if ((!stale && !crowded) || signal?.aborted) return opened.reject(error)
+      if (stale) agent.destroy()
+      const again = async () => {
+        if (crowded) await setTimeout(5 + Math.random() * 20, undefined, signal ? { signal } : {})
+        return open(method, path, send, { signal, headers, once: stale })
+      }
+      opened.resolve(again())
     })
     let response: IncomingMessage | undefined
     const onAbort = () => {

@@ -42,6 +42,9 @@ export interface Daemon {
   stop(reason: string): Promise<void>
 }
 
+/** How many may connect in the moment in which nobody is let in; further ones are refused (EAGAIN). Linux's own bound. */
+const backlog = 4_096
+
 /** The most that the JSON of a request may take; directories come as streams, without a limit. */
 const bodyLimit = 64 * 1024 * 1024
 
@@ -102,7 +105,7 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
     // Nobody may connect between listen and chmod.
     const umask = process.umask(0o177)
     try {
-      await app.listen({ path: socket })
+      await app.listen({ path: socket, backlog })
     } finally {
       process.umask(umask)
     }
