@@ -17,11 +17,9 @@ export async function outputOf(
 ): Promise<string | number> {
   if (output === 'exitCode') return outcome.exitCode
   if (output === 'sync') return exec.digest
-  // A run that is not stored may have its log moved, and is not asked about again.
-  const key = outcome.cachedAt === undefined ? undefined : `${outcome.logs}/${output}`
-  const known = key === undefined ? undefined : kept.get(key)
-  const bytes = known ?? (await readStream(outcome.logs, output, { limit: outputLimit }))
-  if (key !== undefined && bytes !== undefined && known === undefined) kept.set(key, bytes)
+  const bytes = await kept.get(`${outcome.logs}/${output}`, () =>
+    readStream(outcome.logs, output, { limit: outputLimit }),
+  )
   if (bytes === undefined) {
     throw new MoorageError('OUTPUT_TOO_LARGE', {
       stream: output,
