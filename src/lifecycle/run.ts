@@ -109,6 +109,8 @@ export class Run {
   }
 
   #end(running: RunningService, { stopSignal, stopTimeout }: StopTerms): void {
+    // It may have ended in this very turn, which its service has not noticed yet.
+    if (this.#exit !== undefined) return
     const { clock, onTrouble } = this.#options
     this.#escalation = new Escalation({
       clock,
