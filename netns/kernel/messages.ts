@@ -92,19 +92,23 @@ export class Messages {
 
   /** Receives what there is, in place of what there was. @returns how many, or, below zero, the errno */
   receive(fd: number): number {
-    const words = this.#words
-    for (let index = 0; index < this.#staged; index++) {
-      words[this.#vectorOf(index) + vectorLength] = this.#room
-    }
+    this.clear()
     if (this.#destinations) {
       for (let index = 0; index < this.#received; index++) {
-        words[(headerSize / 4) * index + field.controlLength] = controlSize
+        this.#words[(headerSize / 4) * index + field.controlLength] = controlSize
       }
     }
-    this.#staged = this.#sent = 0
     const received = receiveMany(fd, this.#octets, this.count)
     this.#received = Math.max(received, 0)
     return received
+  }
+
+  /** Forgets what was staged. */
+  clear(): void {
+    for (let index = 0; index < this.#staged; index++) {
+      this.#words[this.#vectorOf(index) + vectorLength] = this.#room
+    }
+    this.#staged = this.#sent = 0
   }
 
   /** What place the message at an index has now: before anything was staged, the one that it was received in. */

@@ -31,19 +31,24 @@ export interface Row {
   peerName: string
   /** Above 1: ours is better. */
   ratio: number
+  /** What the ratio is to be at least. */
+  target?: number
 }
 
-/** Lets two contenders take turns, each first in every other round. Turns are numbered through from `firstTurn`. */
-export async function takeTurns(
-  contenders: readonly [Contender, Contender],
+/** The samples of each contender, in their order. */
+export type SamplesOf<Contenders extends readonly Contender[]> = { [Which in keyof Contenders]: Samples }
+
+/** Lets contenders take turns, another one first in each round. Turns are numbered through from `firstTurn`. */
+export async function takeTurns<const Contenders extends readonly Contender[]>(
+  contenders: Contenders,
   { rounds, warmup, idle }: Turns,
   firstTurn = 0,
-): Promise<[Samples, Samples]> {
-  const samples: [Samples, Samples] = [{}, {}]
+): Promise<SamplesOf<Contenders>> {
+  const samples = contenders.map((): Samples => ({}))
   for (let round = -warmup; round < rounds; round++) {
-    const order = round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)
-    for (const which of order) {
-      const contender = contenders[which]
+    for (const place of contenders.keys()) {
+      const which = (place + round + warmup) % contenders.length
+      const contender = contenders[which] as Contender
       const turn = firstTurn + warmup + round
       if (idle > 0) await rest(idle)
       // Ends by an error, so that everything that was started for the benchmark is stopped on the way out.
@@ -52,15 +57,16 @@ export async function takeTurns(
         const result = await contender.run(turn)
         if (round < 0) continue
         for (const [metric, value] of Object.entries(result)) {
-          samples[which][metric] ??= []
-          samples[which][metric].push(value)
+          const of = samples[which] as Samples
+          of[metric] ??= []
+          of[metric].push(value)
         }
       } finally {
         await contender.tidy?.(turn)
       }
     }
   }
-  return samples
+  return samples as SamplesOf<Contenders>
 }
 
 let interrupted = false
@@ -119,7 +125,7 @@ function spread(name: string, samples: readonly number[]): string {
   return `  ${name.padEnd(30)}${columns.join('')}`
 }
 
-function rounded(value: number): number {
+export function rounded(value: number): number {
   return Math.round(value * 100) / 100
 }
 

@@ -1,0 +1,30 @@
+import { clientOf } from './dns-names.ts'
+import { type Place, processorTime, residentMemory } from './dns-place.ts'
+import type { DnsProcess } from './dns-servers.ts'
+
+/** As much as dnsperf can ask, from eight sockets and one address: another one in each turn. */
+export async function fullLoad(
+  place: Place,
+  { pid, port }: DnsProcess,
+  questions: string,
+  turn: number,
+  seconds: number,
+): Promise<Record<'q/s' | 'cpu' | 'lost' | 'memory', number>> {
+  const before = processorTime(pid)
+  const told = await place.run(
+    'dnsperf',
+    ...['-s', '127.0.0.1', '-p', String(port), '-a', clientOf(turn)],
+    ...['-d', questions, '-l', String(seconds), '-c', '8', '-T', '1'],
+  )
+  const spent = processorTime(pid) - before
+  const number = (what: RegExp) => Number(what.exec(told)?.[1] ?? Number.NaN)
+  const completed = number(/Queries completed: +(\d+)/)
+  const good = number(/NOERROR (\d+)/)
+  if (!(good === completed)) throw new Error(`dnsperf had other answers than NOERROR:\n${told}`)
+  return {
+    'q/s': number(/Queries per second: +([\d.]+)/),
+    cpu: (spent * 1000) / completed,
+    lost: number(/Queries lost: +(\d+)/),
+    memory: residentMemory(pid),
+  }
+}
