@@ -68,36 +68,41 @@ export function decodeQuery(message: Buffer, size: number, query: Query): Decode
   query.udpSize = plainUdpSize
   query.dnssecOk = false
   if (size < headerSize) return 'drop'
-  const flags = message.readUInt16BE(2)
+  const flags = get16(message, 2)
   query.flags = flags
   // Two servers that answer answers would talk for ever (CVE-2004-0789).
   if ((flags & flag.QR) !== 0) return 'drop'
   if ((flags & opcodeMask) !== 0) return rcode.NOTIMP
   // RFC 9619: one question. An IXFR query has an SOA record in its authority section (RFC 1995, 3), none has an answer.
-  const additionals = message.readUInt16BE(10)
-  if (message.readUInt16BE(4) !== 1 || message.readUInt16BE(6) !== 0) return rcode.FORMERR
-  if (message.readUInt16BE(8) > 1 || additionals > 2 || size > longestQuery) return rcode.FORMERR
+  const additionals = get16(message, 10)
+  if (get16(message, 4) !== 1 || get16(message, 6) !== 0) return rcode.FORMERR
+  if (get16(message, 8) > 1 || additionals > 2 || size > longestQuery) return rcode.FORMERR
   if (!decodeQuestion(message, size, query)) return rcode.FORMERR
   let at = query.questionEnd
-  if (message.readUInt16BE(8) === 1) at = skipRecord(message, size, at)
+  if (get16(message, 8) === 1) at = skipRecord(message, size, at)
   let version = 0
   for (let index = 0; index < additionals && at !== bad; index++) {
     const head = skipName(message, size, at)
-    const isOpt = head !== bad && head + 10 <= size && message.readUInt16BE(head) === recordType.OPT
+    const isOpt = head !== bad && head + 10 <= size && get16(message, head) === recordType.OPT
     const next = skipRecord(message, size, at)
     if (isOpt && next !== bad) {
       // RFC 6891, 6.1.1: a second one, or one that the root does not own, is a format error.
       if (query.edns || head !== at + 1) return rcode.FORMERR
       query.edns = true
-      query.udpSize = Math.max(plainUdpSize, message.readUInt16BE(head + 2))
-      version = message.readUInt8(head + 5)
-      query.dnssecOk = (message.readUInt8(head + 6) & 0x80) !== 0
+      query.udpSize = Math.max(plainUdpSize, get16(message, head + 2))
+      version = message[head + 5] as number
+      query.dnssecOk = ((message[head + 6] as number) & 0x80) !== 0
       if (version === 0 && !validOptions(message, head + 10, next)) return rcode.FORMERR
     }
     at = next
   }
   if (at !== size) return rcode.FORMERR
   return version > 0 ? rcode.BADVERS : rcode.NOERROR
+}
+
+/** For every query, within its size: `readUInt16BE` looks at its arguments first. */
+function get16(message: Buffer, at: number): number {
+  return ((message[at] as number) << 8) | (message[at + 1] as number)
 }
 
 function decodeQuestion(message: Buffer, size: number, query: Query): boolean {
@@ -119,8 +124,8 @@ function decodeQuestion(message: Buffer, size: number, query: Query): boolean {
   query.nameLength = at - headerSize
   query.labels = labels
   query.hash = hash
-  query.type = message.readUInt16BE(at)
-  query.class = message.readUInt16BE(at + 2)
+  query.type = get16(message, at)
+  query.class = get16(message, at + 2)
   query.questionEnd = at + 4
   return true
 }
@@ -132,7 +137,7 @@ function skipName(message: Buffer, size: number, start: number): number {
   for (let at = start; at >= 0 && at < size; ) {
     const length = message[at] as number
     if (length === 0) return at + 1
-    if (length >= 0xc0) return at + 2 <= size && (message.readUInt16BE(at) & 0x3fff) < start ? at + 2 : bad
+    if (length >= 0xc0) return at + 2 <= size && (get16(message, at) & 0x3fff) < start ? at + 2 : bad
     if (length > longestLabel || at - start > longestName) return bad
     at += length + 1
   }
@@ -142,7 +147,7 @@ function skipName(message: Buffer, size: number, start: number): number {
 function skipRecord(message: Buffer, size: number, start: number): number {
   const head = skipName(message, size, start)
   if (head === bad || head + 10 > size) return bad
-  const end = head + 10 + message.readUInt16BE(head + 8)
+  const end = head + 10 + get16(message, head + 8)
   return end <= size ? end : bad
 }
 
@@ -152,9 +157,9 @@ const cookie = 10
 function validOptions(message: Buffer, start: number, end: number): boolean {
   let at = start
   while (at + 4 <= end) {
-    const length = message.readUInt16BE(at + 2)
+    const length = get16(message, at + 2)
     // RFC 7873, 5.2: a client's cookie has 8 octets, a server's 8 to 32 more.
-    if (message.readUInt16BE(at) === cookie && length !== 8 && (length < 16 || length > 40)) return false
+    if (get16(message, at) === cookie && length !== 8 && (length < 16 || length > 40)) return false
     at += 4 + length
   }
   return at === end

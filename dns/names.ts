@@ -1,5 +1,7 @@
+import { recordType } from './codes.ts'
 import { hashName, longestName } from './name.ts'
 import { NameTable } from './name-table.ts'
+import { ReadyAnswers } from './ready-answers.ts'
 import type { RecordSet } from './record-set.ts'
 
 /**
@@ -43,12 +45,17 @@ export class NameNode {
   }
 }
 
+/** What clients ask for by the hundred thousand. */
+export const readyTypes: readonly number[] = [recordType.A, recordType.AAAA, recordType.PTR]
+
 /** All names of all zones in one table: what exists is found by one lookup, whatever zone it is in. */
 export class Names {
   readonly #nodes = new NameTable<NameNode>()
   readonly #zones = new NameTable<ZoneCut>()
   /** Counts changes; the serial of every zone's SOA (RFC 1982 arithmetic needs it never zero). */
   serial = 1
+  /** What was answered before, of the types in `readyTypes`. */
+  readonly ready = new ReadyAnswers()
 
   /** A zone within another comes after it. */
   addZone(zone: ZoneCut): void {
@@ -78,6 +85,11 @@ export class Names {
       if (zone !== undefined) return zone
     }
     return undefined
+  }
+
+  /** Has to be called when the records of a name change, before the next query. */
+  forget(wire: Buffer): void {
+    this.ready.forget(wire, hashName(wire, 0, wire.length), readyTypes)
   }
 
   /** The node of a name, made with those above it if it is new. */

@@ -1,5 +1,6 @@
 import { extendedError, recordType } from './codes.ts'
 import { flag, headerSize, type Query } from './message.ts'
+import type { ReadyAnswers } from './ready-answers.ts'
 import { type RecordSet, recordHead } from './record-set.ts'
 
 /**
@@ -57,12 +58,18 @@ export function finishReply(
     extra |= flag.TC
   }
   // Opcode, RD and CD are the query's; AD and Z are never ours to set (RFC 6840, 5.7).
-  buffer.writeUInt16BE(flag.QR | (query.flags & (0x7800 | flag.RD | flag.CD)) | extra | (code & 0xf), 2)
-  buffer.writeUInt16BE(query.questionEnd > headerSize ? 1 : 0, 4)
-  buffer.writeUInt16BE(reply.answers, 6)
-  buffer.writeUInt16BE(reply.authorities, 8)
-  buffer.writeUInt16BE(reply.additionals + (query.edns ? 1 : 0), 10)
+  put16(buffer, 2, flag.QR | (query.flags & (0x7800 | flag.RD | flag.CD)) | extra | (code & 0xf))
+  put16(buffer, 4, query.questionEnd > headerSize ? 1 : 0)
+  put16(buffer, 6, reply.answers)
+  put16(buffer, 8, reply.authorities)
+  put16(buffer, 10, reply.additionals + (query.edns ? 1 : 0))
   if (query.edns) writeOpt(reply, query, code, udpSize, reason)
+}
+
+/** For every answer: `writeUInt16BE` looks at its arguments first. */
+function put16(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value >> 8
+  buffer[at + 1] = value
 }
 
 /** RFC 6891, 7: an OPT record for an OPT record, in errors and truncated answers too. */
@@ -71,13 +78,13 @@ function writeOpt(reply: Reply, query: Query, code: number, udpSize: number, rea
   const at = reply.length
   const explained = reason !== extendedError.none
   buffer[at] = 0
-  buffer.writeUInt16BE(recordType.OPT, at + 1)
-  buffer.writeUInt16BE(udpSize, at + 3)
+  put16(buffer, at + 1, recordType.OPT)
+  put16(buffer, at + 3, udpSize)
   buffer[at + 5] = code >> 4
   buffer[at + 6] = 0
   // RFC 3225, 3: DO is repeated. No other flag is defined.
-  buffer.writeUInt16BE(query.dnssecOk ? 0x8000 : 0, at + 7)
-  buffer.writeUInt16BE(explained ? errorSize : 0, at + 9)
+  put16(buffer, at + 7, query.dnssecOk ? 0x8000 : 0)
+  put16(buffer, at + 9, explained ? errorSize : 0)
   reply.length = at + optSize
   if (!explained) return
   // RFC 8914, 2: option 15, its length, the code, no text.
@@ -98,6 +105,20 @@ export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): vo
   for (let at = start; at < reply.length; at += 2 + recordHead + reply.buffer.readUInt16BE(at + recordHead)) {
     reply.buffer.writeUInt16BE(0xc000 | owner, at)
   }
+}
+
+/** The same for an answer that was given before, with the question's name for its owner. */
+export function addReady(reply: Reply, ready: ReadyAnswers, found: number): void {
+  const length = ready.lengthAt(found)
+  if (!fits(reply, length)) return
+  const { buffer } = reply
+  const { octets } = ready
+  const from = ready.recordsAt(found)
+  const to = reply.length
+  // Mostly 16 octets, fewer than a call that copies them is worth.
+  for (let index = 0; index < length; index++) buffer[to + index] = octets[from + index] as number
+  reply.length = to + length
+  reply.answers += ready.countAt(found)
 }
 
 /**

@@ -1,10 +1,11 @@
 import { extendedError, rcode, recordType } from './codes.ts'
 import { decodeQuery, flag, headerSize, newQuery, type Query } from './message.ts'
-import type { NameNode, Names, ZoneCut } from './names.ts'
+import { type NameNode, type Names, readyTypes, type ZoneCut } from './names.ts'
 import { anyRefusal, recordHead } from './record-set.ts'
 import {
   addHelp,
   addNs,
+  addReady,
   addRecords,
   addSoa,
   finishReply,
@@ -78,13 +79,20 @@ export function respond(
 
   const alias = view?.table.find(message, headerSize, query.nameLength, query.hash)
   if (alias !== undefined) {
+    const { target: name, hash } = alias
+    if (answerReady(reply, knowledge, name, 0, name.length, hash)) return 'view'
     const target = knowledge.names.find(alias.target, 0, alias.target.length, alias.hash)
     answerAlias(reply, knowledge, target)
     return 'view'
   }
+  // A view that does not see all of the zones gets answers of its own.
+  if (view?.granted === undefined) {
+    if (answerReady(reply, knowledge, message, headerSize, query.nameLength, query.hash)) return 'zone'
+  }
   const found = knowledge.names.find(message, headerSize, query.nameLength, query.hash)
   const node = found === undefined || view?.granted === undefined ? found : asSeen(found, view.granted)
   if (node !== undefined) {
+    if (node === found) keepReady(knowledge.names, node)
     answerNode(reply, knowledge, node)
     return node.zone.kind === 'localhost' ? 'local' : 'zone'
   }
@@ -138,6 +146,31 @@ function finish(
 function refuse(reply: Reply, knowledge: Knowledge, code: number, reason?: number): Verdict {
   finish(reply, knowledge, 0, code, reason)
   return 'refusal'
+}
+
+/** Answers as before, for a name whose records have not changed since. */
+function answerReady(
+  reply: Reply,
+  knowledge: Knowledge,
+  octets: Buffer,
+  start: number,
+  length: number,
+  hash: number,
+): boolean {
+  const { ready } = knowledge.names
+  const at = ready.find(octets, start, length, hash, query.type)
+  if (at === 0) return false
+  addReady(reply, ready, at)
+  finish(reply, knowledge, flag.AA, rcode.NOERROR)
+  return true
+}
+
+/** Remembers a plain answer: records of the name's own, with nothing that depends on who asks. */
+function keepReady({ ready }: Names, node: NameNode): void {
+  const { wire, cname, zone } = node
+  if (cname !== undefined || zone.kind === 'localhost' || !readyTypes.includes(query.type)) return
+  const set = setOf(node)
+  if (set !== undefined) ready.keep(wire, 0, wire.length, query.hash, query.type, set)
 }
 
 /** A name that exists: what it has of the type, or that it has nothing of it (RFC 2308, 2.2). */

@@ -35,6 +35,7 @@ export class ReverseNames {
     const wire = wireName(reverseName(octets))
     const zone = this.#names.zoneOf(wire)
     if (zone?.kind !== 'reverse') return
+    this.#names.forget(wire)
     const held = this.#holders.get(text)
     if (held === undefined) {
       const node = this.#names.get(wire)

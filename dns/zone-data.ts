@@ -79,6 +79,7 @@ export class ZoneData {
     if (content === undefined) this.#contents.delete(key)
     else this.#contents.set(key, content)
     this.#names.serial = (this.#names.serial + 1) >>> 0 || 1
+    this.#names.forget(wire)
     if (content !== undefined) this.#fill(this.#names.name(wire, this.cut), content)
     else {
       const node = this.#names.get(wire)
