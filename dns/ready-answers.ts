@@ -24,7 +24,9 @@ const taken = -1
 export class ReadyAnswers {
   /** Two words each: the hash, and where the answer begins. */
   #slots = new Int32Array(2 * fewestSlots)
+  /** Slots that are not empty, and octets of answers that are not forgotten. */
   #used = 0
+  #live = 0
   /** What answers are read from. Another one after `keep`. */
   octets: Uint8Array = new Uint8Array(leastMemory)
   /** Nothing begins at 0. */
@@ -56,6 +58,7 @@ export class ReadyAnswers {
     const memory = this.octets
     const at = this.#end
     this.#end += size
+    this.#live += size
     memory[at + part.nameLength] = length
     memory[at + part.type] = type
     memory[at + part.count] = count
@@ -78,6 +81,7 @@ export class ReadyAnswers {
         const at = slots[slot + 1] as number
         if (slots[slot] === key && at !== taken && this.#is(at, wire, 0, wire.length, type)) {
           slots[slot + 1] = taken
+          this.#live -= part.name + wire.length + this.lengthAt(at)
         }
       }
     }
@@ -109,17 +113,19 @@ export class ReadyAnswers {
     const slots = this.#slots
     const mask = slots.length - 1
     let slot = firstSlot(key) & mask
-    while (slots[slot + 1] !== empty) slot = (slot + 2) & mask
+    while ((slots[slot + 1] as number) > 0) slot = (slot + 2) & mask
+    if (slots[slot + 1] === empty) this.#used++
     slots[slot] = key
     slots[slot + 1] = at
-    this.#used++
   }
 
-  /** Whether there is room; where there can be no more, all is forgotten, and what is asked again comes back. */
+  /**
+   * Whether there is room. Where there can be no more, or much was forgotten, all is; what is asked again comes back.
+   */
   #makeRoom(size: number): boolean {
     if (size > leastMemory) return false
     if (this.#end + size > this.octets.length) {
-      if (this.octets.length >= mostMemory) this.#clear()
+      if (this.octets.length >= mostMemory || this.#live * 2 < this.#end) this.#clear()
       else {
         const larger = new Uint8Array(2 * this.octets.length)
         larger.set(this.octets)
@@ -146,7 +152,7 @@ export class ReadyAnswers {
 
   #clear(): void {
     this.#slots.fill(0)
-    this.#used = 0
+    this.#used = this.#live = 0
     this.#end = 1
   }
 }

@@ -164,9 +164,11 @@ export function addSoa(
   at = writeOwner(buffer, data, owner)
   at += hostmaster.copy(buffer, at)
   at = writeOwner(buffer, at, owner)
-  for (const value of [serial, soaTimes.refresh, soaTimes.retry, soaTimes.expire, ttl]) {
-    at = buffer.writeUInt32BE(value, at)
-  }
+  at = buffer.writeUInt32BE(serial, at)
+  at = buffer.writeUInt32BE(soaTimes.refresh, at)
+  at = buffer.writeUInt32BE(soaTimes.retry, at)
+  at = buffer.writeUInt32BE(soaTimes.expire, at)
+  at = buffer.writeUInt32BE(ttl, at)
   buffer.writeUInt16BE(at - data, data - 2)
   reply.length = at
   reply[section]++
