@@ -4,6 +4,10 @@ import type { Counts } from './counters.ts'
 import type { Limits } from './limits.ts'
 import { headerSize, longestQuery } from './message.ts'
 import type { Send, Server } from './serve.ts'
+import type { Turns } from './turns.ts'
+
+/** So many queries of one connection are answered before others have their turn. */
+const queriesInVisit = 8
 
 /** One client's TCP connection: framing, pipelining with answers in any order, and its limits (RFC 7766). */
 export interface Connection {
@@ -20,11 +24,12 @@ interface Parts {
   limits: Limits
   clock: Clock
   counts: Counts
+  turns: Turns
 }
 
 /** @param closed is called once, in the same turn in which the connection stops counting */
 export function openConnection(
-  { socket, client, server, limits, clock, counts }: Parts,
+  { socket, client, server, limits, clock, counts, turns }: Parts,
   closed: () => void,
 ): Connection {
   const asker = { client, transport: 'tcp' as const }
@@ -32,6 +37,8 @@ export function openConnection(
   let waiting = 0
   let ended = false
   let gone = false
+  /** Whole queries wait for their turn. */
+  let queued = false
   let lastQuery = clock.now()
   let timer = clock.setTimeout(checkIdle, limits.idle)
 
@@ -52,18 +59,45 @@ export function openConnection(
     if (gone) return
     gone = true
     timer[Symbol.dispose]()
+    turns.forget(answerFrames)
     socket.destroy()
     closed()
   }
 
   const busy = () => waiting >= limits.queriesPerConnection || socket.writableLength > limits.unreadAnswers
 
-  const answerFrames = () => {
-    while (!gone && !busy() && received.length >= 2) {
-      const size = received.readUInt16BE(0)
-      // What is longer than any query is refused by its header, and not waited for.
+  /** Octets of the next message; of what is longer than any query its header, by which it is refused. */
+  const nextSize = () => {
+    if (received.length < 2) return undefined
+    const size = received.readUInt16BE(0)
+    const needed = size > longestQuery ? headerSize : size
+    return received.length < 2 + needed ? undefined : size
+  }
+
+  function answerFrames() {
+    queued = false
+    // Answers that are ready together leave together.
+    socket.cork()
+    answerSome()
+    socket.uncork()
+    if (gone) return
+    if (!busy() && nextSize() !== undefined) {
+      queued = true
+      socket.pause()
+      turns.visit(answerFrames)
+    } else if (ended && waiting === 0 && !(received.length >= 2 && busy())) {
+      socket.end()
+      // Half a query, or what followed a refused one: nobody will read it.
+      socket.resume()
+    } else if (busy() || ended) socket.pause()
+    else socket.resume()
+  }
+
+  const answerSome = () => {
+    for (let left = queriesInVisit; left > 0 && !gone && !busy(); left--) {
+      const size = nextSize()
+      if (size === undefined) return
       const tooLong = size > longestQuery
-      if (received.length < 2 + (tooLong ? headerSize : size)) break
       // Copied: it may wait for an upstream, and should not keep all that came with it.
       const message = Buffer.from(received.subarray(2, 2 + (tooLong ? headerSize : size)))
       received = tooLong ? received.subarray(received.length) : received.subarray(2 + size)
@@ -75,16 +109,9 @@ export function openConnection(
       void answering.then(() => {
         waiting--
         lastQuery = clock.now()
-        answerFrames()
+        if (!gone) turns.visit(answerFrames)
       })
     }
-    if (gone) return
-    if (ended && waiting === 0 && !(received.length >= 2 && busy())) {
-      socket.end()
-      // Half a query, or what followed a refused one: nobody will read it.
-      socket.resume()
-    } else if (busy() || ended) socket.pause()
-    else socket.resume()
   }
 
   /** Counted from the last whole query, so that dripping octets does not keep a connection. */
@@ -97,12 +124,14 @@ export function openConnection(
   socket.on('data', (chunk: Buffer) => {
     if (ended) return
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-    answerFrames()
+    // Nothing more is read until it has had its turn.
+    socket.pause()
+    turns.visit(answerFrames)
   })
-  socket.on('drain', answerFrames)
+  socket.on('drain', () => turns.visit(answerFrames))
   socket.on('end', () => {
     ended = true
-    answerFrames()
+    turns.visit(answerFrames)
   })
   socket.on('error', (error: NodeJS.ErrnoException) => {
     // A client that goes away is no fault.
@@ -112,7 +141,7 @@ export function openConnection(
 
   return {
     get idle() {
-      return waiting === 0
+      return waiting === 0 && !queued
     },
     finish() {
       ended = true

@@ -5,6 +5,7 @@ import type { Counts } from './counters.ts'
 import type { Limits } from './limits.ts'
 import type { Server } from './serve.ts'
 import { type Connection, openConnection } from './tcp-connection.ts'
+import { createTurns } from './turns.ts'
 
 export interface ConnectionsOptions {
   server: Server
@@ -27,6 +28,7 @@ const none: ReadonlySet<Connection> = new Set()
 export function createConnections({ server, limits, clock, counts }: ConnectionsOptions): Connections {
   /** The oldest first. */
   const all = new Set<Connection>()
+  const turns = createTurns()
   const byClient = new Map<string, Set<Connection>>()
 
   /** Whether there is room, if need be that of an idle connection (RFC 7766, 6.2.2: idle ones may be closed). */
@@ -54,7 +56,7 @@ export function createConnections({ server, limits, clock, counts }: Connections
       }
       counts.connections++
       counts.openConnections++
-      const connection = openConnection({ socket, client, server, limits, clock, counts }, () => {
+      const connection = openConnection({ socket, client, server, limits, clock, counts, turns }, () => {
         all.delete(connection)
         counts.openConnections--
         const held = byClient.get(client)

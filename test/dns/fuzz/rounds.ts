@@ -1,0 +1,20 @@
+import type { TAP } from 'tap'
+
+/** How many inputs a run tries, and which: the same in every run of the suite. */
+export interface Rounds {
+  readonly seed: number
+  readonly count: number
+}
+
+/**
+ * With MOORAGE_LONG there are more, and others each time. What a run tried is printed, and is tried again with
+ * MOORAGE_FUZZ_SEED and MOORAGE_FUZZ_COUNT.
+ */
+export function rounds(t: TAP, most: number): Rounds {
+  const long = process.env.MOORAGE_LONG === '1'
+  const seed = Number(process.env.MOORAGE_FUZZ_SEED ?? (long ? Date.now() % 2 ** 31 : 0x5eed))
+  const count = Number(process.env.MOORAGE_FUZZ_COUNT ?? (long ? most : 100_000))
+  t.comment(`MOORAGE_FUZZ_SEED=${seed} MOORAGE_FUZZ_COUNT=${count}`)
+  t.setTimeout(295_000)
+  return { seed, count }
+}
