@@ -1,86 +1,119 @@
 /**
- * A sandbox: namespace, veth pair, isolated bridge port, address, routes, entry in the firewall; made and removed
- * again, without a pool. Beside the same by iproute2 and nft, in as few processes as they take (`ip -batch`).
+ * A sandbox: namespace, veth pair, isolated bridge port, address, routes, entry in the firewall. Made and removed
+ * beside iproute2 and netavark; taken from the pool; one more where thousands are, beside bare system calls; and what
+ * a DNS client notices of the destruction of a thousand. Takes about two minutes.
  *
  * Usage: scripts/bench sandbox [--json]
  */
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createNetwork, type Sandbox } from '../../netns/index.ts'
-import { type Contender, finish, type Row, report, takeTurns } from './frame.ts'
+import { createNetwork, type Network, type NetworkOptions } from '../../netns/index.ts'
+import { type Contender, finish, median, quantile, type Row, report, rest, takeTurns } from './frame.ts'
+import { askWhile } from './sandbox-dns.ts'
+import { iproute2, netavark } from './sandbox-peers.ts'
+import { bare, memoryAvailable, oneMore, populate } from './sandbox-scale.ts'
 
-const rounds = 60
+const many = 4000
 
-async function ours(): Promise<Contender & AsyncDisposable> {
+async function ownNetwork(options: Partial<NetworkOptions> = {}): Promise<Network & AsyncDisposable> {
   const runDirectory = mkdtempSync(join(tmpdir(), 'bench-sandbox-'))
-  const network = await createNetwork({ name: 'bench', runDirectory, poolSize: 0 })
-  return {
-    name: 'moorage',
-    async run() {
-      const begin = performance.now()
-      const box: Sandbox = await network.createSandbox()
-      const made = performance.now()
-      await box.destroy()
-      return { create: made - begin, destroy: performance.now() - made }
-    },
-    async [Symbol.asyncDispose]() {
-      await network.destroy()
-      rmSync(runDirectory, { recursive: true, force: true })
-    },
+  const network = await createNetwork({ name: 'bench', runDirectory, poolSize: 0, ...options })
+  const destroy = network.destroy
+  network.destroy = async () => {
+    await destroy()
+    rmSync(runDirectory, { recursive: true, force: true })
   }
+  network[Symbol.asyncDispose] = network.destroy
+  return network
 }
 
-const command = (name: string, args: readonly string[], input = '') =>
-  execFileSync(name, args, { input, stdio: ['pipe', 'ignore', 'inherit'] })
+/** Against a bound instead of a peer: less is better. */
+function bound(metric: string, unit: string, ours: number, limit: number): Row {
+  const ratio = Math.round((limit / ours) * 100) / 100
+  console.log(
+    `  ${metric.padEnd(60)} ${ours} ${unit}, bound ${limit}: ${ours <= limit ? 'kept' : 'NOT KEPT'}`,
+  )
+  return { metric, unit, ours, peer: limit, peerName: 'bound', ratio }
+}
 
-function peer(): Contender & Disposable {
-  const network = `bench${process.pid}`
-  const inNetwork = (...args: string[]) => command('nsenter', [`--net=/run/netns/${network}`, ...args])
-  command('ip', ['netns', 'add', network])
-  command('ip', ['-n', network, '-batch', '-'], 'link add br0 type bridge\nlink set br0 up\n')
-  inNetwork('nft', 'add table bridge b; add set bridge b leases { type ifname . ipv4_addr . ether_addr; }')
-  return {
-    name: 'ip and nft',
-    async run(turn) {
-      const [box, link] = [`${network}-${turn}`, `v${turn}`]
-      const element = `element bridge b leases { "${link}" . 10.1.0.2 . 02:00:00:00:00:02 }`
-      const begin = performance.now()
-      command('ip', ['netns', 'add', box])
-      command(
-        'ip',
-        ['-n', network, '-batch', '-'],
-        `link add ${link} type veth peer name eth0 address 02:00:00:00:00:02 netns ${box}
-         link set ${link} master br0 up
-         route replace 10.1.0.2/32 dev br0\n`,
-      )
-      inNetwork('bridge', 'link', 'set', 'dev', link, 'isolated', 'on')
-      command(
-        'ip',
-        ['-n', box, '-batch', '-'],
-        `link set lo up
-         addr add 10.1.0.2/32 dev eth0
-         link set eth0 up
-         route add 10.1.0.1/32 dev eth0
-         route add default via 10.1.0.1\n`,
-      )
-      inNetwork('nft', `add ${element}`)
-      const made = performance.now()
-      inNetwork('nft', `delete ${element}`)
-      command('ip', ['netns', 'del', box])
-      return { create: made - begin, destroy: performance.now() - made }
-    },
-    [Symbol.dispose]: () => command('ip', ['netns', 'del', network]),
+async function besideOthers(): Promise<Row[]> {
+  await using network = await ownNetwork()
+  const rows: Row[] = []
+  for (const [make, rounds] of [
+    [iproute2, 40],
+    [netavark, 30],
+  ] as const) {
+    using peer = make()
+    const contenders: [Contender, Contender] = [oneMore(network), peer]
+    rows.push(
+      ...report('one sandbox', contenders, await takeTurns(contenders, { rounds, warmup: 4, idle: 0 })),
+    )
   }
+  return rows
 }
 
-async function measure(): Promise<Row[]> {
-  await using moorage = await ours()
-  using iproute2 = peer()
-  console.log(`host: Linux ${release()}, ${cpus().length} processors, Node ${process.version}`)
-  const contenders = [moorage, iproute2] as const
-  return report('one sandbox', contenders, await takeTurns(contenders, { rounds, warmup: 5, idle: 0 }))
+async function fromPool(): Promise<Row[]> {
+  const size = 60
+  await using network = await ownNetwork({ poolSize: size })
+  const took: number[] = []
+  for (let round = 0; round < 3; round++) {
+    while (network.pooled < size) await rest(10)
+    for (let count = 0; count < 20; count++) {
+      const begin = performance.now()
+      await network.createSandbox()
+      took.push(performance.now() - begin)
+    }
+  }
+  console.log('\ntaken from the pool')
+  return [
+    bound('taken from the pool, median', 'µs', Math.round(median(took) * 1000), 100),
+    bound('taken from the pool, p90', 'µs', Math.round(quantile(took, 0.9) * 1000), 100),
+  ]
 }
 
-finish('sandbox', await measure())
+async function withMany(): Promise<Row[]> {
+  await using network = await ownNetwork()
+  const before = memoryAvailable()
+  const ownBefore = process.memoryUsage().rss
+  const begin = performance.now()
+  const boxes = await populate(network, many)
+  const took = performance.now() - begin
+  const memory = (before - memoryAvailable()) / many / 1024
+  const own = (process.memoryUsage().rss - ownBefore) / many / 1024
+  console.log(
+    `\n${many} sandboxes made in ${(took / 1000).toFixed(1)} s, ${(took / many).toFixed(2)} ms each`,
+  )
+  console.log(`memory per sandbox: ${Math.round(memory)} KiB, ${Math.round(own)} KiB of them in this process`)
+  using peer = bare(network)
+  const contenders: [Contender, Contender] = [oneMore(network), peer]
+  const samples = await takeTurns(contenders, { rounds: 30, warmup: 3, idle: 20 })
+  const rows = report(`one more beside ${many}`, contenders, samples)
+  const [box, ...others] = boxes
+  if (box === undefined) throw new Error('no sandbox')
+  const doomed = others.slice(0, 1000)
+  const waits = await askWhile(network, box, async () => {
+    const start = performance.now()
+    await Promise.all(doomed.map((one) => one.destroy()))
+    console.log(`\n${doomed.length} sandboxes destroyed in ${Math.round(performance.now() - start)} ms`)
+  })
+  console.log(
+    `DNS meanwhile: ${waits.took.length} answers, ${waits.lost} lost, max ${Math.max(...waits.took).toFixed(1)} ms`,
+  )
+  rows.push(
+    bound('DNS while 1000 are destroyed, p99', 'ms', Math.round(quantile(waits.took, 0.99) * 100) / 100, 20),
+  )
+  rows.push({
+    metric: 'memory per sandbox',
+    unit: 'KiB',
+    ours: Math.round(memory),
+    peer: 330,
+    peerName: 'the same by ip -batch (notes/performance.md)',
+    ratio: Math.round((330 / memory) * 100) / 100,
+  })
+  await Promise.all(others.slice(1000).map((one) => one.destroy()))
+  return rows
+}
+
+console.log(`host: Linux ${release()}, ${cpus().length} processors, Node ${process.version}`)
+finish('sandbox', [...(await besideOthers()), ...(await fromPool()), ...(await withMany())])
