@@ -1,5 +1,5 @@
 /** Making a network in the kernel, and opening one that somebody else made. */
-import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { addressText, defaultQuarantine, gatewayOf, parseSubnet } from './addresses.ts'
 import { address6Of, address6Text } from './addresses6.ts'
 import { Bridges, firstPortIndex, mostPorts } from './bridges.ts'
@@ -20,6 +20,7 @@ import { claimName, isHeld, type NetworkDescription, tryClaim } from './owner.ts
 import { linksReady } from './ready.ts'
 import { takeOver } from './recover.ts'
 import type { Isolation } from './ruleset.ts'
+import { NamespaceSettings } from './settings.ts'
 import { takeBack } from './undo.ts'
 import {
   claimSubnet,
@@ -141,28 +142,31 @@ function firewallOf(rules: NetworkDescription, namespace: number, problems: Prob
 
 function makeNamespace(path: string, ipv6: boolean): { fd: number; value: NetlinkSocket } {
   return createNamespace(() => {
+    using settings = new NamespaceSettings()
     // A new namespace takes these from the host's. The kernel ORs "all" with the link, so both are set.
-    const net = '/proc/sys/net'
     for (const scope of ['all', 'default']) {
-      writeFileSync(`${net}/ipv4/conf/${scope}/rp_filter`, '0')
-      writeFileSync(`${net}/ipv4/conf/${scope}/send_redirects`, '0')
-      writeFileSync(`${net}/ipv4/conf/${scope}/accept_redirects`, '0')
+      settings.write({
+        [`ipv4/conf/${scope}/rp_filter`]: '0',
+        [`ipv4/conf/${scope}/send_redirects`]: '0',
+        [`ipv4/conf/${scope}/accept_redirects`]: '0',
+      })
     }
-    writeFileSync(`${net}/ipv4/ip_forward`, '1')
-    // Else of refusals by ICMP a sandbox gets one in a second, and waits for the others.
-    writeFileSync(`${net}/ipv4/icmp_ratelimit`, '0')
+    // Without the second one, of refusals by ICMP a sandbox gets one in a second, and waits for the others.
+    settings.write({ 'ipv4/ip_forward': '1', 'ipv4/icmp_ratelimit': '0' })
     if (ipv6) {
-      writeFileSync(`${net}/ipv6/conf/all/disable_ipv6`, '0')
-      writeFileSync(`${net}/ipv6/conf/default/disable_ipv6`, '0')
-      writeFileSync(`${net}/ipv6/conf/all/forwarding`, '1')
-      writeFileSync(`${net}/ipv6/icmp/ratelimit`, '0')
+      settings.write({
+        'ipv6/conf/all/disable_ipv6': '0',
+        'ipv6/conf/default/disable_ipv6': '0',
+        'ipv6/conf/all/forwarding': '1',
+        'ipv6/icmp/ratelimit': '0',
+      })
     }
     // Where Docker has loaded br_netfilter, frames between bridge ports pass the IP rules a first time, as bridged.
-    for (const bridged of ['iptables', 'ip6tables', 'arptables'].map(
-      (of) => `${net}/bridge/bridge-nf-call-${of}`,
-    )) {
-      if (existsSync(bridged)) writeFileSync(bridged, '0')
-    }
+    settings.writeExisting({
+      'bridge/bridge-nf-call-iptables': '0',
+      'bridge/bridge-nf-call-ip6tables': '0',
+      'bridge/bridge-nf-call-arptables': '0',
+    })
     faultPoint('namespace-made')
     writeFileSync(path, '')
     bindMount('/proc/thread-self/ns/net', path)

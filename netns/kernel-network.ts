@@ -23,6 +23,7 @@ import { adoptPort, leaveUnrouted, type MadeSandbox, makePort, type Port, remove
 import { linkExists, linksReady } from './ready.ts'
 import { watchRoutes } from './route-watch.ts'
 import type { Grant } from './ruleset.ts'
+import { NamespaceSettings } from './settings.ts'
 import { takeBack } from './undo.ts'
 import { conflictsOf, type HostRouteState, removeLinks } from './uplink.ts'
 
@@ -101,6 +102,7 @@ export class KernelNetwork {
   readonly #subnet6: Subnet6 | undefined
   readonly #leases: AddressLeases
   readonly #ports = new Map<string, Port>()
+  readonly #settings = new NamespaceSettings()
   readonly #stopWatching: () => void
   #count: number
   #closed = false
@@ -162,6 +164,7 @@ export class KernelNetwork {
     const index = this.#count++
     const request = {
       socket: this.#parts.socket,
+      settings: this.#settings,
       link: { name: `s${index}`, index },
       address,
       subnet: this.#subnet,
@@ -259,6 +262,7 @@ export class KernelNetwork {
     const { host, socket, firewall, hold } = this.#parts
     this.#closed = true
     this.#stopWatching()
+    steps.use(this.#settings)
     steps.defer(async () => {
       await hold.release()
       faultPoint('host-released')

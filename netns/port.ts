@@ -1,10 +1,11 @@
 /** A sandbox as the kernel has it: a namespace, and a veth pair between it and an isolated port of the bridge. */
-import { closeSync, writeFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { addressBytes, addressText, gatewayOf, macBytes, macText, type Subnet } from './addresses.ts'
 import { address6Of, address6Text, type Subnet6 } from './addresses6.ts'
 import { faultPoint } from './fault.ts'
 import { createNamespace, inNamespace, NetlinkSocket, type Request, rtnetlink } from './kernel/index.ts'
 import { sandboxLinkName } from './names.ts'
+import type { NamespaceSettings } from './settings.ts'
 
 export interface MadeSandbox {
   address: string
@@ -28,6 +29,7 @@ export interface Port {
 export interface PortRequest {
   /** In the network's namespace. */
   socket: NetlinkSocket
+  settings: NamespaceSettings
   link: { name: string; index: number }
   address: number
   subnet: Subnet
@@ -55,8 +57,10 @@ interface Inner {
 export function makePort(request: PortRequest): Port {
   const { fd, value: socket } = createNamespace(() => {
     // What a process without capabilities may do here: ping, and listen on any port.
-    writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647')
-    writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '0')
+    request.settings.write({
+      'ipv4/ping_group_range': '0 2147483647',
+      'ipv4/ip_unprivileged_port_start': '0',
+    })
     return new NetlinkSocket()
   })
   faultPoint('sandbox-namespace-made')

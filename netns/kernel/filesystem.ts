@@ -66,6 +66,18 @@ function cloneLayer(directory: string, limits: MountLimits): number {
   }
 }
 
+/** A procfs that is mounted nowhere: its entries are looked up through the descriptor. */
+export function openProc(): number {
+  const doing = 'open a procfs'
+  const context = libc.fsopen('proc', FSOPEN_CLOEXEC)
+  try {
+    libc.fsconfig(context, CMD_CREATE, null, null, doing)
+    return libc.fsmount(context, FSMOUNT_CLOEXEC, 0, doing)
+  } finally {
+    closeSync(context)
+  }
+}
+
 /**
  * An overlay that is mounted nowhere: read it with `openInRoot`. The caller closes the descriptor, and with it the
  * mount.

@@ -10,6 +10,7 @@ export {
   type OverlayLayers,
   openInRoot,
   openOverlay,
+  openProc,
   openRoot,
   peerCredentials,
   umount,

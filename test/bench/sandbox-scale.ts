@@ -1,7 +1,8 @@
 /** A network with thousands of sandboxes: what one more costs, beside the same objects by bare system calls. */
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import type { Network, Sandbox } from '../../netns/index.ts'
 import { createNamespace, inNamespace, NetlinkSocket, rtnetlink } from '../../netns/kernel/index.ts'
+import { NamespaceSettings } from '../../netns/settings.ts'
 import type { Contender } from './frame.ts'
 
 /** Bytes of the host's memory that could be had. */
@@ -47,6 +48,7 @@ export function bare(network: Network): Contender & Disposable {
   const bridge = Math.max(...bridges.map(({ index }) => index))
   const gateway = Buffer.from(network.gateway.split('.').map(Number))
   const gatewayMac = Buffer.concat([Buffer.of(2, 0x6d), gateway])
+  const settings = new NamespaceSettings()
   let count = 1_000_000
   return {
     name: 'bare system calls',
@@ -59,8 +61,7 @@ export function bare(network: Network): Contender & Disposable {
       const own = { address, length: 32 }
       const begin = performance.now()
       const { fd, value: inner } = createNamespace(() => {
-        writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647')
-        writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '0')
+        settings.write({ 'ipv4/ping_group_range': '0 2147483647', 'ipv4/ip_unprivileged_port_start': '0' })
         return new NetlinkSocket()
       })
       const peer = { index: 1000, name: 'eth0', mac, namespace: fd }
@@ -90,6 +91,7 @@ export function bare(network: Network): Contender & Disposable {
       return { create: made - begin, destroy: end - made, 'create and destroy': end - begin }
     },
     [Symbol.dispose]() {
+      settings[Symbol.dispose]()
       socket.close()
       closeSync(namespace)
     },
