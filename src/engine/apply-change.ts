@@ -64,12 +64,12 @@ async function copyDirectory(
 
 /** Everything that was copied, and nothing else, to an owner. */
 async function giveTo(owner: string, source: Found, target: Found, signal: AbortSignal): Promise<void> {
-  const list = ['find', ['.', '-mindepth', '1', '-print0'], source.path] as const
-  const change = ['xargs', ['--null', '--no-run-if-empty', 'chown', '--no-dereference', '--', owner]] as const
-  const { code, stderr } = await runFileTool(change[0], change[1], {
+  const ids = idsOf(owner).join(':')
+  const args = ['--null', '--no-run-if-empty', 'chown', '--no-dereference', '--', ids]
+  const { code, stderr } = await runFileTool('xargs', args, {
     cwd: target.path,
     signal,
-    input: { command: list[0], args: list[1], cwd: list[2] },
+    input: { command: 'find', args: ['.', '-mindepth', '1', '-print0'], cwd: source.path },
   })
   if (code !== 0) throw new Error(`chown ${owner}: ${lastWords(stderr)}`)
 }
@@ -143,7 +143,7 @@ async function copy(
   }
   const clash = /cannot overwrite (?:non-)?directory '?(.*?)'? with (?:non-)?directory/.exec(stderr)
   if (clash) {
-    const where = join(path, (clash[1] ?? '').replace(/^\/proc\/self\/fd\/\d+\/?/, ''))
+    const where = join(path, (clash[1] ?? '').replace(/^\/proc\/\d+\/fd\/\d+\/?/, ''))
     throw unsuitable(where, root, 'a directory and something else are to be in one place')
   }
   throw new Error(`cp to ${path}: ${lastWords(stderr)}`)

@@ -118,6 +118,11 @@ t.test('the services of what makes an output are started wherever it is used, an
   const starts = (name: string) =>
     readFileSync(join(own.stateDirectory, 'volumes/starts', name), 'utf8').split('\n').length - 1
 
+  const stopped = () =>
+    until('no service outlives its outputs', async () =>
+      (await moorage.status()).services.every(({ state }) => state === 'stopped' || state === 'failed'),
+    )
+
   const row = (name: string, round: string, noCache = false): Row => {
     const base = moorage.container().withRootfs(moorage.host.directory(root.path))
     const service = base
@@ -203,12 +208,15 @@ t.test('the services of what makes an output are started wherever it is used, an
       const one = row('fresh', round, true)
       t.equal(await one.maker.file('/out/dir/f').contents(), 'from fresh\n')
       t.equal(starts('fresh'), Number(round))
+      // The answer does not wait until its services are let go of.
+      await stopped()
     }
     const { moorage, service } = row('fetched', '1')
     for (const round of [1, 2]) {
       const file = moorage.http('http://svc/f', { services: { svc: service }, noCache: true })
       t.equal(await file.contents(), 'from fetched\n')
       t.equal(starts('fetched'), round)
+      await stopped()
     }
   })
 
@@ -248,7 +256,5 @@ t.test('the services of what makes an output are started wherever it is used, an
     })
   })
 
-  await until('no service outlives its outputs', async () =>
-    (await moorage.status()).services.every(({ state }) => state === 'stopped' || state === 'failed'),
-  )
+  await stopped()
 })
