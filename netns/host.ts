@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { addressText, defaultUplinkRange, type HostRoute, parseSubnet } from './addresses.ts'
 import { address6Text } from './addresses6.ts'
+import { DockerWayOut } from './docker-user.ts'
 import { type NetlinkSocket, rtnetlink } from './kernel/index.ts'
 import { tableName } from './names.ts'
 import { applyRuleset, removeTable } from './nft.ts'
@@ -21,7 +22,12 @@ export interface HostHold {
 interface HeldHost {
   listeners: Set<RestoredListener>
   uplinkRange: string
-  ready: Promise<TableGuard>
+  ready: Promise<PreparedHost>
+}
+
+interface PreparedHost {
+  guard: TableGuard
+  docker: DockerWayOut
 }
 
 const held = new Map<string, HeldHost>()
@@ -30,7 +36,7 @@ const leaving = new Map<string, Promise<void>>()
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward'
 
-async function prepare(instance: string, listeners: ReadonlySet<RestoredListener>): Promise<TableGuard> {
+async function prepare(instance: string, listeners: ReadonlySet<RestoredListener>): Promise<PreparedHost> {
   await leaving.get(instance)?.catch(() => {})
   if (readFileSync(forwarding, 'utf8').trim() !== '1') writeFileSync(forwarding, '1')
   const restore = () => applyRuleset(hostRuleset(instance))
@@ -43,8 +49,14 @@ async function prepare(instance: string, listeners: ReadonlySet<RestoredListener
   })
   try {
     guard.expect()
-    await restore()
-    return guard
+    const told = (error: Error) => {
+      for (const listener of listeners) listener('Docker’s firewall', error)
+    }
+    const [docker, table] = await Promise.allSettled([DockerWayOut.open(instance, told), restore()])
+    if (docker.status === 'rejected') throw docker.reason
+    if (table.status === 'fulfilled') return { guard, docker: docker.value }
+    await docker.value[Symbol.asyncDispose]()
+    throw table.reason
   } catch (error) {
     guard[Symbol.dispose]()
     throw error
@@ -86,9 +98,11 @@ export async function holdHost(
 
 async function removeHost(instance: string, host: HeldHost): Promise<void> {
   held.delete(instance)
-  const guard = await host.ready
+  const { guard, docker } = await host.ready
   guard[Symbol.dispose]()
-  const removal = removeTable(tableName(instance)).then(() => {})
+  const removal = Promise.all([docker[Symbol.asyncDispose](), removeTable(tableName(instance))]).then(
+    () => {},
+  )
   leaving.set(instance, removal)
   try {
     await removal

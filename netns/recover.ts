@@ -1,4 +1,5 @@
 /** Finding and removing what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
+import { removeDockerRules } from './docker-user.ts'
 import { NetlinkSocket, rtnetlink, type NetlinkSocket as Socket } from './kernel/index.ts'
 import { checkInstance, tableName, uplinkPrefix } from './names.ts'
 import { removeTable } from './nft.ts'
@@ -47,7 +48,10 @@ export async function recover({ instance, runDirectory }: RecoverOptions): Promi
   }
   const table = tableName(instance)
   // Should somebody begin at this very moment, he notices, and puts it back.
-  if (living.length === 0 && (await removeTable(table))) removed.push(`nft table inet ${table}`)
+  if (living.length === 0) {
+    if (await removeTable(table)) removed.push(`nft table inet ${table}`)
+    removed.push(...(await removeDockerRules(instance)))
+  }
   return { removed, kept: living.map(({ name }) => name) }
 }
 
