@@ -11,6 +11,8 @@ import { serveEcho, tryTcp } from './peers.ts'
 import { inside, ownPlace, remains, run, until } from './support.ts'
 
 const program = process.argv[2] as string
+t.setTimeout(110_000)
+
 const short = process.argv[3] === 'short'
 const rules = (chain: string) => run(program, '-S', chain).trim().split('\n')
 const exists = (chain: string) => run(program, '-S').includes(`-N ${chain}`)
