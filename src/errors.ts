@@ -267,6 +267,12 @@ export const catalogue = {
     status: 409,
     exit: 1,
   },
+  PORT_UNUSABLE: {
+    sentence: 'the port {port} at {address} of this host cannot lead to a container: {reason}',
+    hint: 'choose another port, or 0 for any that is free; ss -lntup shows who has it',
+    status: 409,
+    exit: 1,
+  },
   NETWORK_FAILED: {
     sentence: 'the network could not be set up: {reason}',
     hint: 'moorage doctor checks what it needs',

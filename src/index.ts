@@ -13,6 +13,7 @@ export {
   type ExportOptions,
   type File,
   type Host,
+  type HostPortOptions,
   type LogEntry,
   type LogsOptions,
   type Moorage,

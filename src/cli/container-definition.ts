@@ -5,6 +5,7 @@ import type {
   ExposedPort,
   Mount,
   Operation,
+  PortForward,
   ServiceOptions,
 } from '../definition/index.ts'
 
@@ -17,6 +18,8 @@ export interface ContainerRequest {
   volumes: { name: string; path: string }[]
   ports: ExposedPort[]
   services: BoundService[]
+  /** Ports of the host that lead to it. */
+  publish: PortForward[]
   /** Of every service, in milliseconds. */
   startTimeout?: number
 }

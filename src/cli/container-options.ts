@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { milliseconds } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { BoundService, ContainerRequest } from './container-definition.ts'
+import { portForward } from './port-forwards.ts'
 import { words } from './words.ts'
 
 /** The flags that describe a container, as commander has read them. */
@@ -25,7 +26,11 @@ export function addContainerOptions(command: Command): Command {
     .option('--start-timeout <DURATION>', 'how long services may take to be healthy')
     .option('-e, --env <K=V>', 'a variable; K alone takes it from here', collect)
     .option('-v, --volume <VOLUME:/PATH>', 'a cache volume, shared with everybody who uses it', collect)
-    .option('-p, --publish <HOST:PORT>', 'not in this version', collect)
+    .option(
+      '-p, --publish <HOST:PORT>',
+      'a port of this host, at 127.0.0.1, that leads to one of the container; 0 is any',
+      collect,
+    )
 }
 
 /** Commander's way to take an option several times. */
@@ -44,7 +49,6 @@ export function readContainer(
   flags: ContainerFlags,
   environment: NodeJS.ProcessEnv = process.env,
 ): ContainerRequest {
-  if (flags.publish) throw new MoorageError('NOT_YET', { what: 'publishing ports on the host (-p)' })
   const services = boundServices(flags)
   const ports: ContainerRequest['ports'] = []
   for (const text of flags.expose ?? []) {
@@ -65,6 +69,7 @@ export function readContainer(
     ports,
     env: (flags.env ?? []).flatMap((text) => variable('-e', text, environment)),
     volumes: (flags.volume ?? []).map(volume),
+    publish: (flags.publish ?? []).map(portForward),
     ...(startTimeout === undefined ? {} : { startTimeout }),
   }
 }

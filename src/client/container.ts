@@ -470,7 +470,7 @@ function checkPath(what: string, path: string): void {
 }
 
 /** Whether two execs are described alike; directories, which may not have been read yet, by their paths. */
-function sameDefinition(one: ExecNode, other: ExecNode): boolean {
+function sameDefinition(one: Node, other: Node): boolean {
   const operationOf = (node: Node, indexOf: IndexOf) =>
     node instanceof HostDirectory ? { op: 'host' as const, digest: node.identity } : node.operation(indexOf)
   const [described, otherwise] = [one, other].map((exec) => JSON.stringify(definitionOf(exec, operationOf)))

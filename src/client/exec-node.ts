@@ -5,7 +5,8 @@ import type { IndexOf, Node } from './graph.ts'
 /** A service that a client is bound to. */
 export interface BoundService {
   readonly alias: string
-  readonly exec: ExecNode
+  /** An exec, or ports of the host. */
+  readonly exec: Node
   readonly options: ServiceOptions
 }
 

@@ -7,6 +7,7 @@ export { Container, type ExecOptions, type ServiceSettings } from './container.t
 export { Directory, type ExportOptions } from './directory.ts'
 export { File } from './file.ts'
 export type { NewFileOptions, PutOptions } from './file-changes.ts'
+export type { HostPortOptions } from './host-service.ts'
 export { type Host, Moorage } from './moorage.ts'
 export type { OutputEvent, OutputStreamEvent } from './output.ts'
 export type { ResourceOptions, Size } from './resources.ts'

@@ -15,27 +15,36 @@ import { File } from './file.ts'
 import { HttpNode } from './file-nodes.ts'
 import { ScratchNode } from './filesystem-node.ts'
 import { HostDirectory } from './host-directory.ts'
+import { type HostPortOptions, hostService } from './host-service.ts'
 import { notYet } from './not-yet.ts'
+import type { Service } from './service.ts'
 import { type CallContext, eventsOf, type Session, signalOf, target } from './session.ts'
 
 /** What this machine gives: read by this process, never by the daemon. */
 export interface Host {
   /** A directory by its content. */
   directory(path: string, filter?: DirectoryFilter): Directory
-  service(...args: unknown[]): never
+  /**
+   * Ports of 127.0.0.1 of the daemon's host as a service: only containers that are bound to it reach them. Each TCP
+   * port must accept a connection before a client runs.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  service(ports: readonly (number | HostPortOptions)[]): Service
 }
 
 /** A connection to a daemon: where descriptions begin. Leases taken over it end with it. */
 export class Moorage implements AsyncDisposable {
   readonly #session: Session
   readonly #close: () => Promise<void>
-  readonly host: Host = {
-    directory: (path, filter) => new Directory(this.#session, new HostDirectory(path, filter)),
-    service: () => notYet('host.service (F9)'),
-  }
+  readonly host: Host
 
   constructor(session: Session, close: () => Promise<void>) {
     this.#session = session
+    this.host = {
+      directory: (path, filter) => new Directory(session, new HostDirectory(path, filter)),
+      service: (ports) => hostService(session, ports),
+    }
     this.#close = close
   }
 

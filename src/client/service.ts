@@ -10,7 +10,7 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import { withDefinition } from './delivery.ts'
-import type { ExecNode } from './exec-node.ts'
+import type { Node } from './graph.ts'
 import { notYet } from './not-yet.ts'
 import { type CallContext, eventsOf, resultOf, type Session, signalOf, target } from './session.ts'
 import { openTunnel, type Tunnel } from './tunnel.ts'
@@ -45,13 +45,13 @@ export interface LogsOptions extends CallContext {
 /** A container that others use while it runs. Describing one starts nothing; a binding or `start()` does. */
 export class Service {
   /** What it runs. */
-  readonly vertex: ExecNode
+  readonly vertex: Node
   readonly options: ServiceOptions
   readonly #session: Session
   /** Known of one that was started: what a tag means may have changed since. */
   readonly #label: string | undefined
 
-  constructor(session: Session, vertex: ExecNode, options: ServiceOptions, label?: string) {
+  constructor(session: Session, vertex: Node, options: ServiceOptions, label?: string) {
     this.#session = session
     this.vertex = vertex
     this.options = options
@@ -214,7 +214,7 @@ export class RunningService extends Service implements AsyncDisposable {
 
   constructor(
     session: Session,
-    vertex: ExecNode,
+    vertex: Node,
     options: ServiceOptions,
     { lease, label }: { lease: string | undefined; label: string | undefined },
   ) {

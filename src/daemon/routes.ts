@@ -8,7 +8,15 @@ import { type EventStream, streamEvents } from './event-stream.ts'
 import { type EventsQuery, sendEvents } from './events.ts'
 import { streamFrames } from './frame-stream.ts'
 import type { Pins } from './pins.ts'
-import { blobDigest, blobsRequest, evaluateRequest, parse, resolveRequest, startRequest } from './schemas.ts'
+import {
+  blobDigest,
+  blobsRequest,
+  evaluateRequest,
+  parse,
+  resolveRequest,
+  startRequest,
+  upRequest,
+} from './schemas.ts'
 import type { Sessions } from './sessions.ts'
 
 /** What the routes need of the daemon that they are a door to. */
@@ -68,11 +76,36 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
     const session = wanted.detach ? undefined : sessions.check(header(request, 'moorage-session'))
     return stream(reply, async (events) => {
       const holder = session === undefined ? 'pin' : `session ${session.slice(0, 8)}`
-      const { lease, row } = await engine.start(wanted, holder, callerOf(events))
-      const result = { type: 'result', value: row.id, exitCode: 0, service: row } as const
+      const { lease, row, ports } = await engine.start(wanted, holder, callerOf(events))
+      const published = wanted.publish === undefined ? {} : { ports: [...ports] }
+      const result = { type: 'result', value: row.id, exitCode: 0, service: row, ...published } as const
       if (session !== undefined) return { ...result, lease: sessions.hold(session, lease) }
-      pins.hold(`${row.network}/${row.label}`, lease)
+      pins.hold(`${row.network}/${row.label}`, lease, ports.length > 0)
       return result
+    })
+  })
+
+  app.post('/v1/up', (request, reply) => {
+    const { ports, ...wanted } = parse(upRequest, request.body)
+    const session = header(request, 'moorage-session')
+    const holder = session === undefined ? 'up' : `session ${session.slice(0, 8)}`
+    const declared = (wanted.service.ports ?? []).map(({ port, protocol }) => ({
+      host: 0,
+      service: port,
+      protocol,
+    }))
+    if ((ports ?? declared).length === 0) throw new MoorageError('NO_PORT', { service: 'to be forwarded' })
+    return stream(reply, async (events) => {
+      const held = await engine.start({ ...wanted, publish: ports ?? declared }, holder, callerOf(events))
+      try {
+        const { row } = held
+        events.send({ type: 'result', value: row.id, exitCode: 0, service: row, ports: [...held.ports] })
+        const lost = await Promise.race([aborted(events.signal), held.lease.lost])
+        if (lost !== undefined) throw lost
+        return undefined
+      } finally {
+        held.lease.release()
+      }
     })
   })
 

@@ -5,12 +5,15 @@ import type {
   EvaluateRequest,
   ExecRequest,
   ExposedPort,
+  HostPort,
   Mount,
   Operation,
+  PortForward,
   ResolveRequest,
   ServiceOptions,
   ServiceReference,
   StartRequest,
+  UpRequest,
 } from '../definition/index.ts'
 import {
   aliasProblem,
@@ -112,6 +115,11 @@ const attributes = {
   owner: checked(ownerProblem).exactOptional(),
   permissions: z.int().min(0).max(0o7777).exactOptional(),
 }
+const hostPort = z.strictObject({
+  host: portNumber,
+  service: portNumber,
+  protocol: z.enum(['tcp', 'udp']),
+}) satisfies Exact<HostPort>
 
 const operation = z.discriminatedUnion('op', [
   z.strictObject({
@@ -122,6 +130,7 @@ const operation = z.discriminatedUnion('op', [
   }),
   z.strictObject({ op: z.literal('host'), digest }),
   z.strictObject({ op: z.literal('rootfs'), directory: index }),
+  z.strictObject({ op: z.literal('hostService'), ports: z.array(hostPort).min(1).max(1_000) }),
   z.strictObject({ op: z.literal('scratch') }),
   z.strictObject({ op: z.literal('cacheVolume'), name: checked(volumeNameProblem) }),
   z.strictObject({
@@ -177,6 +186,14 @@ const definition = z.strictObject({
 
 const network = z.string().max(40).exactOptional()
 
+const forward = z.strictObject({
+  host: z.int().min(0).max(65_535),
+  service: z.int().min(1).max(65_535),
+  address: z.union([z.ipv4(), z.ipv6()]).exactOptional(),
+  protocol: z.enum(['tcp', 'udp']).exactOptional(),
+}) satisfies Exact<PortForward>
+const forwards = z.array(forward).max(1_000).exactOptional()
+
 export const evaluateRequest = z.strictObject({
   definition,
   output: z.enum([
@@ -192,6 +209,7 @@ export const evaluateRequest = z.strictObject({
   ]),
   network,
   logs: z.boolean().exactOptional(),
+  publish: forwards,
 }) satisfies Exact<EvaluateRequest>
 
 export const startRequest = z.strictObject({
@@ -200,7 +218,15 @@ export const startRequest = z.strictObject({
   network,
   detach: z.boolean().exactOptional(),
   for: milliseconds.exactOptional(),
+  publish: forwards,
 }) satisfies Exact<StartRequest>
+
+export const upRequest = z.strictObject({
+  definition,
+  service: serviceOptions,
+  network,
+  ports: forwards,
+}) satisfies Exact<UpRequest>
 
 export const execRequest = z.strictObject({
   args: z.array(argument).min(1),

@@ -20,6 +20,7 @@ export {
   copyVertex,
   type ExecVertex,
   execVertex,
+  hostServiceVertex,
   hostVertex,
   httpVertex,
   imageVertex,

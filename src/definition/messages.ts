@@ -1,5 +1,5 @@
 import type { WireError } from '../errors.ts'
-import type { Definition, ExposedPort, ServiceOptions } from './operations.ts'
+import type { Definition, ExposedPort, Protocol, ServiceOptions } from './operations.ts'
 import type { EventsEvent, MissedEvent, ProgressEvent, ServiceState } from './progress.ts'
 
 export type * from './progress.ts'
@@ -30,6 +30,8 @@ export interface EvaluateRequest {
   network?: string
   /** Send the run's output as `log` events too. */
   logs?: boolean
+  /** Ports of the host that lead to the container while it runs. */
+  publish?: PortForward[]
 }
 
 /** `POST services`: start one. Without `detach` its lease hangs on the session in the header `moorage-session`. */
@@ -41,6 +43,8 @@ export interface StartRequest {
   detach?: boolean
   /** With `detach`: let go of it after so many milliseconds. */
   for?: number
+  /** Ports of the host that lead to it for as long as it is held. */
+  publish?: PortForward[]
 }
 
 /** `POST services/{id}/exec`: a command in a running service; answered like `evaluate`. */
@@ -67,6 +71,8 @@ export interface PortForward {
   service: number
   /** Of the host that it listens on; 127.0.0.1 unless said. */
   address?: string
+  /** @defaultValue `tcp` */
+  protocol?: Protocol
 }
 
 /**
@@ -99,6 +105,7 @@ export type StreamEvent =
   | ErrorEvent
   | HeartbeatEvent
   | SessionEvent
+  | PortsEvent
 
 /** What follows is the output of this run; a service has another run after each start. */
 export interface RunEvent {
@@ -145,10 +152,16 @@ export interface ResultEvent {
   cachedAge?: number
   /** Set by `POST services`. */
   service?: ServiceRow
-  /** Set by `POST up`: which port leads where. */
+  /** Set by `POST up`, and by `POST services` with `publish`: which port leads where. */
   ports?: PortForward[]
   /** Set by `POST services` within a session: `DELETE session/{id}/leases/{lease}` lets go of it. */
   lease?: string
+}
+
+/** Sent before a run with `publish` begins: which port leads where. */
+export interface PortsEvent {
+  type: 'ports'
+  ports: PortForward[]
 }
 
 export interface ErrorEvent {

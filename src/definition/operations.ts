@@ -26,6 +26,7 @@ export type Operation =
   | WriteOperation
   | RemoveOperation
   | HttpOperation
+  | HostServiceOperation
 
 /** A root filesystem, with its configuration, from an image reference. */
 export interface ImageOperation {
@@ -41,6 +42,19 @@ export interface ImageOperation {
 export interface HostOperation {
   op: 'host'
   digest: string
+}
+
+/** Ports of the daemon's host as a service, which a binding names where it would name an exec. */
+export interface HostServiceOperation {
+  op: 'hostService'
+  ports: HostPort[]
+}
+
+/** A port of 127.0.0.1 of the host, and the one under which clients reach it. */
+export interface HostPort {
+  host: number
+  service: number
+  protocol: Protocol
 }
 
 /** A container's root filesystem made of a directory. */

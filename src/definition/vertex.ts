@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { digestOf } from './digest.ts'
-import type { FileAttributes, Resources, Sharing } from './operations.ts'
+import type { FileAttributes, HostPort, Resources, Sharing } from './operations.ts'
 import { schemaVersion } from './operations.ts'
 
 /** An exec as its digest sees it: what the process can see, and nothing else. */
@@ -93,6 +93,12 @@ export function imageVertex(digest: string): string {
 /** A root filesystem made of a directory, by the digest of its content. */
 export function rootfsVertex(directory: string): string {
   return digestOf({ schemaVersion, op: 'rootfs', directory })
+}
+
+/** Ports of the host, in any order. */
+export function hostServiceVertex(ports: readonly HostPort[]): string {
+  const sorted = ports.toSorted((a, b) => a.service - b.service || order(a.protocol, b.protocol))
+  return digestOf({ schemaVersion, op: 'hostService', ports: sorted })
 }
 
 /** The empty root filesystem. */

@@ -9,6 +9,7 @@ import {
   type NetworkRow,
   type Output,
   type PartOutput,
+  type PortForward,
   type Problem,
   type ProgressEvent,
   type ResolveAnswer,
@@ -27,7 +28,7 @@ import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
 import type { Part } from './ancestors.ts'
 import { everyMaker } from './ancestors.ts'
-import { acquireService, serviceKey } from './bindings.ts'
+import { serviceKey } from './bindings.ts'
 import type { Caller, EngineContext, EngineLog } from './context.ts'
 import { receiveDirectory } from './directories.ts'
 import { evaluateExec } from './evaluate.ts'
@@ -35,6 +36,7 @@ import { EventLog } from './events/event-log.ts'
 import { Follower } from './events/follower.ts'
 import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
+import { holdService, publishFor } from './hold-service.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
 import { Interests } from './interests.ts'
@@ -47,7 +49,7 @@ import { type PlannedService, planExec, planPart, type Sources } from './plan.ts
 import { createPlanner, type Planning } from './planner.ts'
 import { Releases } from './release.ts'
 import { findRow, serviceRow } from './rows.ts'
-import { RunRecords } from './run-records.ts'
+import { type RunRecord, RunRecords } from './run-records.ts'
 import { idsOf, imagesOf } from './subjects.ts'
 import { createVolumes } from './volumes.ts'
 import { Waits } from './waits.ts'
@@ -84,8 +86,12 @@ export interface Engine extends AsyncDisposable {
   /** What goes on. */
   readonly events: EventLog
   evaluate(request: EvaluateRequest, caller: Caller): Promise<ResultEvent>
-  /** Starts a service and holds it for `holder` until the lease is released. */
-  start(request: StartRequest, holder: string, caller: Caller): Promise<{ lease: Lease; row: ServiceRow }>
+  /** Starts a service and holds it for `holder` until the lease is released; so it does the ports that lead to it. */
+  start(
+    request: StartRequest,
+    holder: string,
+    caller: Caller,
+  ): Promise<{ lease: Lease; row: ServiceRow; ports: readonly PortForward[] }>
   stop(id: string, options?: { kill?: boolean; network?: string }): Promise<ServiceRow>
   restart(id: string, options?: { network?: string }): Promise<ServiceRow>
   resolve(request: ResolveRequest, caller: Caller): Promise<ResolveAnswer>
@@ -272,19 +278,27 @@ function engine(
         throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
       }
       const exec = await plan(plans.exec, request.definition, caller, follower)
+      if (exec.hostPorts) {
+        throw new MoorageError('INVALID_DEFINITION', { reason: 'ports of the host have no output' })
+      }
       let following: Promise<void> | undefined
+      let running: RunRecord | undefined
+      await using published = await publishFor(context, network, request.publish ?? [], () =>
+        running?.ended.aborted || running?.row.network !== network
+          ? undefined
+          : (running.row.address ?? undefined),
+      )
+      if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
       const outcome = await evaluateExec(context, {
         exec,
         network,
         caller,
-        ...(request.logs
-          ? {
-              onRun: (record) => {
-                following = followRun(context, record, caller)
-                following.catch(() => undefined)
-              },
-            }
-          : {}),
+        onRun(record) {
+          running = record
+          if (!request.logs) return
+          following = followRun(context, record, caller)
+          following.catch(() => undefined)
+        },
       })
       try {
         if (request.logs) {
@@ -313,8 +327,14 @@ function engine(
       using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
       const exec = await plan(plans.exec, request.definition, caller, follower)
       const service = { exec, options: request.service }
-      const lease = await acquireService(context, { service, network, holder, caller })
-      return { lease, row: serviceOf(service.exec.label, network) }
+      const held = await holdService(context, {
+        service,
+        network,
+        holder,
+        caller,
+        publish: request.publish ?? [],
+      })
+      return { ...held, row: serviceOf(service.exec.label, network) }
     },
 
     async stop(id, options = {}) {
@@ -441,7 +461,7 @@ function engine(
   }
 
   const hostEndpoint = async (
-    { exec }: PlannedService,
+    { exec, options }: PlannedService,
     port: number,
     request: ResolveRequest,
   ): Promise<string> => {
@@ -451,7 +471,15 @@ function engine(
     if (running?.address && !networks.on) return `${running.address}:${port}`
     if (!running?.address || !network)
       throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
-    return endpoints.reach(network, running.address, port)
+    const key = serviceKey(name, exec)
+    const declared = options.ports?.find((one) => one.port === port)
+    return endpoints.reach({
+      network,
+      key,
+      port,
+      protocol: declared?.protocol ?? 'tcp',
+      address: () => services.get(key)?.address ?? undefined,
+    })
   }
 
   return self

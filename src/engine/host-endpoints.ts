@@ -1,67 +1,44 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { createServer, type Server } from 'node:net'
 import type { ServiceNetwork } from '../network/index.ts'
+import { type PublishedPorts, publishPorts } from './published-ports.ts'
 
-/** How long the tunnel tries to reach the service for one connection. */
-const dialTimeout = 5_000
+export interface HostEndpointRequest {
+  network: ServiceNetwork
+  /** The service's own, in all networks. */
+  key: string
+  port: number
+  protocol: 'tcp' | 'udp'
+  /** Where it is now. */
+  address: () => string | undefined
+}
 
 /** Addresses at which this host's processes reach services: their own where there is a route, else a tunnel. */
 export interface HostEndpoints {
-  /** `address:port` for a service's port. */
-  reach(network: ServiceNetwork, address: string, port: number): Promise<string>
-  /** Closes the tunnels to an address that nobody answers at any more. */
-  forget(network: string, address: string): void
-  close(): void
+  /** `address:port` for a service's port. A tunnel stays, and follows the service, as long as its network is there. */
+  reach(request: HostEndpointRequest): Promise<string>
+  close(): Promise<void>
 }
 
 export function createHostEndpoints(): HostEndpoints {
-  const tunnels = new Map<string, Promise<Server>>()
-
-  const open = async (network: ServiceNetwork, address: string, port: number): Promise<Server> => {
-    const server = createServer({ pauseOnConnect: true }, async (client) => {
-      client.on('error', () => client.destroy())
-      try {
-        const service = await network.network.connectTcp(address, port, { timeout: dialTimeout })
-        service.on('error', () => client.destroy())
-        client.on('close', () => service.destroy())
-        service.on('close', () => client.destroy())
-        client.pipe(service).pipe(client)
-      } catch {
-        // As if nobody listened there: the client's own error says so.
-        client.resetAndDestroy()
-      }
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return server
-  }
-
-  const drop = (key: string, tunnel: Promise<Server>) => {
-    tunnels.delete(key)
-    void tunnel.then(
-      (server) => server.close(),
-      () => undefined,
-    )
-  }
-
+  const tunnels = new Map<string, { network: ServiceNetwork; opened: Promise<PublishedPorts> }>()
   return {
-    async reach(network, address, port) {
-      if (network.network.hostRoute.present) return `${address}:${port}`
-      const key = `${network.name}/${address}/${port}`
-      let tunnel = tunnels.get(key)
-      if (tunnel === undefined) {
-        tunnel = open(network, address, port)
-        tunnels.set(key, tunnel)
+    async reach({ network, key, port, protocol, address }) {
+      const now = address()
+      if (network.network.hostRoute.present && now !== undefined) return `${now}:${port}`
+      const name = `${key} ${port}/${protocol}`
+      let tunnel = tunnels.get(name)
+      // One of an earlier network of that name went with it.
+      if (tunnel?.network !== network) {
+        tunnel = { network, opened: publishPorts(network, [{ host: 0, service: port, protocol }], address) }
+        tunnel.opened.catch(() => tunnels.delete(name))
+        tunnels.set(name, tunnel)
       }
-      const bound = (await tunnel).address() as AddressInfo
-      return `127.0.0.1:${bound.port}`
+      const [bound] = (await tunnel.opened).ports
+      return `${bound?.address}:${bound?.host}`
     },
-    forget(network, address) {
-      for (const [key, tunnel] of tunnels) if (key.startsWith(`${network}/${address}/`)) drop(key, tunnel)
-    },
-    close() {
-      for (const [key, tunnel] of tunnels) drop(key, tunnel)
+    async close() {
+      const opened = [...tunnels.values()].map((tunnel) => tunnel.opened)
+      tunnels.clear()
+      await Promise.allSettled(opened.map(async (one) => (await one).close()))
     },
   }
 }

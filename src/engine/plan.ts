@@ -3,7 +3,10 @@ import {
   type Definition,
   type ExecOperation,
   execVertex,
+  type HostPort,
+  type HostServiceOperation,
   hostnameOf,
+  hostServiceVertex,
   hostVertex,
   imageVertex,
   labelOf,
@@ -60,6 +63,8 @@ export interface PlannedExec {
   readonly resources: Resources
   /** Its own, or that of one it descends from. */
   readonly noCache: boolean
+  /** No command at all, but ports of the host as a service. */
+  readonly hostPorts?: readonly HostPort[]
 }
 
 export type PlannedFilesystem = PlannedRoot | PlannedExec | PlannedChange | PlannedDirectory
@@ -173,6 +178,7 @@ function planner(definition: Definition, sources: Sources) {
         return rootOfTree(hostVertex(op.digest), op.digest, sources.tree(op.digest))
       case 'exec':
         return exec(op, index)
+      case 'hostService':
       case 'cacheVolume':
         throw invalid(`operation ${index}, a ${op.op}, is no filesystem`)
       default:
@@ -181,6 +187,8 @@ function planner(definition: Definition, sources: Sources) {
   }
 
   const execAt = async (index: number): Promise<PlannedExec> => {
+    const op = operation(index)
+    if (op.op === 'hostService') return describeHostService(op)
     const found = await filesystem(index)
     if (found.kind !== 'exec') throw invalid(`operation ${index} is not an exec`)
     return found
@@ -298,6 +306,41 @@ function mountVertex(mount: PlannedMount): MountVertex {
 /** The root at the beginning of a filesystem's chain. */
 export function rootOf(filesystem: PlannedFilesystem): PlannedRoot {
   return filesystem.kind === 'root' ? filesystem : filesystem.root
+}
+
+/** As an exec that runs nothing, so that whatever knows services knows this one. */
+function describeHostService({ ports }: HostServiceOperation): PlannedExec {
+  const digest = hostServiceVertex(ports)
+  const label = labelOf(digest)
+  const root: PlannedRoot = {
+    kind: 'root',
+    digest: scratchVertex(),
+    ref: 'host',
+    name: 'host',
+    directory: null,
+    config: emptyConfig,
+  }
+  return {
+    kind: 'exec',
+    digest,
+    label,
+    hostname: hostnameOf(label),
+    customName: undefined,
+    input: root,
+    root,
+    args: ports.map(({ host, service, protocol }) => `127.0.0.1:${host}->${service}/${protocol}`),
+    env: [],
+    user: '',
+    workdir: '/',
+    stdin: undefined,
+    expect: 'success',
+    volumes: [],
+    mounts: [],
+    bindings: [],
+    resources: {},
+    noCache: false,
+    hostPorts: ports,
+  }
 }
 
 /** What `docker run` would do: arguments replace the command, and the entrypoint too unless it is asked for. */

@@ -5,6 +5,8 @@ import { acquireBindings } from './bindings.ts'
 import { startContainer } from './container.ts'
 import type { EngineContext } from './context.ts'
 import { filesystemOf } from './filesystem.ts'
+import { serviceNetworkOf } from './hold-service.ts'
+import { startHostService } from './host-service.ts'
 import { mountsOf } from './mounts.ts'
 import { outOfMemory } from './out-of-memory.ts'
 import type { PlannedExec, PlannedService } from './plan.ts'
@@ -34,6 +36,10 @@ export function serviceDriver(
         releases.add('let go of its names', () => names[Symbol.dispose]())
         const { network, release } = await context.networks.use(networkName)
         releases.add('leave the network', release)
+        if (exec.hostPorts) {
+          const berths = serviceNetworkOf(context, networkName)
+          return await startHostService({ exec, ports: exec.hostPorts, network: berths, signal, releases })
+        }
         const caller = { signal, onEvent: () => undefined }
         const made = { network: networkName, owner, caller, releases }
         const lowers = await filesystemOf(context, exec.input, made)

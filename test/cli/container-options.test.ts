@@ -1,6 +1,7 @@
 import t from 'tap'
 import { definitionOf } from '../../src/cli/container-definition.ts'
 import { readContainer } from '../../src/cli/container-options.ts'
+import { forwardText } from '../../src/cli/port-forwards.ts'
 
 t.test('flags describe a container and its services', async (t) => {
   const container = readContainer(
@@ -57,6 +58,22 @@ t.test('without arguments the image runs its own command', async (t) => {
   })
 })
 
+t.test('-p says which port of the host leads to which of the container', async (t) => {
+  const tcp = { protocol: 'tcp' }
+  for (const [text, forward] of [
+    ['8080:80', { host: 8080, service: 80, ...tcp }],
+    ['80', { host: 0, service: 80, ...tcp }],
+    [':80', { host: 0, service: 80, ...tcp }],
+    ['0:53/udp', { host: 0, service: 53, protocol: 'udp' }],
+    ['0.0.0.0:8080:80/tcp', { host: 8080, service: 80, ...tcp, address: '0.0.0.0' }],
+    ['[::1]:0:80', { host: 0, service: 80, ...tcp, address: '::1' }],
+  ] as const) {
+    t.same(readContainer('x', [], { publish: [text] }).publish, [forward], text)
+  }
+  t.equal(forwardText({ host: 8080, service: 80 }), '127.0.0.1:8080 -> 80/tcp')
+  t.equal(forwardText({ host: 1, service: 2, address: '::1', protocol: 'udp' }), '[::1]:1 -> 2/udp')
+})
+
 t.test('what is wrong with a flag is said, with what was typed', async (t) => {
   const cases: [flags: Parameters<typeof readContainer>[2], code: string, message: RegExp][] = [
     [{ bind: ['db'] }, 'INVALID_OPTION', /--bind: "db" is not ALIAS=IMAGE/],
@@ -72,7 +89,9 @@ t.test('what is wrong with a flag is said, with what was typed', async (t) => {
     [{ volume: ['data:relative'] }, 'INVALID_OPTION', /-v/],
     [{ volume: ['data:/x:ro'] }, 'INVALID_OPTION', /-v/],
     [{ startTimeout: 'soon' }, 'INVALID_OPTION', /--start-timeout/],
-    [{ publish: ['80:80'] }, 'NOT_YET', /publishing ports/],
+    ...['x', '80:', ':0', '70000:1', '1:70000', '80:80/sctp', '1.2.3:80:80', '::1:80:80', 'host:80:80'].map(
+      (text): [{ publish: string[] }, string, RegExp] => [{ publish: [text] }, 'INVALID_OPTION', /^-p: /],
+    ),
   ]
   for (const [flags, code, message] of cases) {
     t.throws(() => readContainer('x', [], flags), { code, message }, JSON.stringify(flags))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { definitionOf } from '../../src/client/graph.ts'
 import { HostDirectory } from '../../src/client/host-directory.ts'
-import { CacheVolume, Container, Directory, type Service } from '../../src/client/index.ts'
+import { CacheVolume, Container, Directory, Moorage, type Service } from '../../src/client/index.ts'
 import type { Session } from '../../src/client/session.ts'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
 
@@ -306,6 +306,26 @@ t.test('what the contract names and this version lacks says so', async (t) => {
   for (const name of names)
     t.throws(() => one[name]('x'), { code: 'NOT_YET', details: { what: new RegExp(name) } }, name)
   t.throws(() => one.asService().exec(['x']), { code: 'NOT_YET' })
+})
+
+t.test('ports of the host are described as a service', async (t) => {
+  const moorage = new Moorage(session, async () => {})
+  const host = moorage.host.service([5432, { host: 53, service: 5353, protocol: 'udp' }])
+  t.same(host.options.ports, [
+    { port: 5432, protocol: 'tcp' },
+    { port: 5353, protocol: 'udp', check: 'none' },
+  ])
+  t.same(definitionOf(host.vertex).ops, [
+    {
+      op: 'hostService',
+      ports: [
+        { host: 5432, service: 5432, protocol: 'tcp' },
+        { host: 53, service: 5353, protocol: 'udp' },
+      ],
+    },
+  ])
+  for (const wrong of [[], [0], [70_000], [1.5], [80, { host: 81, service: 80 }]])
+    t.throws(() => moorage.host.service(wrong), { code: 'INVALID_OPTION' })
 })
 
 t.test('health checks are described as they travel, and refused where they mean nothing', async (t) => {

@@ -8,6 +8,7 @@ import { definitionOf } from '../container-definition.ts'
 import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../container-options.ts'
 import { withDaemon } from '../daemon-door.ts'
 import { documentPrinter, rawPrinter } from '../log-printer.ts'
+import { forwardText } from '../port-forwards.ts'
 import { progressPrinter } from '../progress.ts'
 
 interface RunFlags extends ContainerFlags {
@@ -50,6 +51,7 @@ async function run(
     }),
     output: 'exitCode',
     logs: true,
+    ...(container.publish.length === 0 ? {} : { publish: [...container.publish] }),
     ...(global.network === undefined ? {} : { network: global.network }),
   }
   return withDaemon(global, async (daemon) => {
@@ -59,7 +61,10 @@ async function run(
       if (event.type === 'output') await printer.write(event)
       else if (event.type === 'gap')
         terminal.talk(`moorage: ${event.missing} bytes of output are no longer kept`)
-      else if (event.type === 'progress') {
+      else if (event.type === 'ports') {
+        if (terminal.json) terminal.document(event, { line: true })
+        else for (const port of event.ports) terminal.talk(`moorage: ${forwardText(port)}`)
+      } else if (event.type === 'progress') {
         if (terminal.json) terminal.document(event, { line: true })
         else progress(event)
       } else if (event.type === 'result') {

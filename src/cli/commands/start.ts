@@ -5,6 +5,7 @@ import { action, type CommandContext } from '../action.ts'
 import { definitionOf, serviceOptions } from '../container-definition.ts'
 import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../container-options.ts'
 import { withDaemon } from '../daemon-door.ts'
+import { forwardText } from '../port-forwards.ts'
 import { progressPrinter } from '../progress.ts'
 
 interface StartFlags extends ContainerFlags {
@@ -41,6 +42,7 @@ async function start(
     definition: definitionOf(container, flags.hostname === undefined ? {} : { hostname: flags.hostname }),
     service: serviceOptions(container.ports, container.startTimeout),
     detach: true,
+    ...(container.publish.length === 0 ? {} : { publish: [...container.publish] }),
     ...(global.network === undefined ? {} : { network: global.network }),
   }
   await withDaemon(global, async (daemon) => {
@@ -48,9 +50,10 @@ async function start(
     for await (const event of daemon.follow('services', { method: 'POST', body })) {
       if (event.type === 'progress' && !terminal.json) progress(event)
       if (event.type !== 'result') continue
-      const { service, value } = event
-      if (terminal.json) terminal.document({ service })
+      const { service, value, ports } = event
+      if (terminal.json) terminal.document({ service, ports })
       else terminal.print(terminal.quiet || !service ? String(value) : `${service.id}  ${service.hostname}`)
+      if (!terminal.json) for (const port of ports ?? []) terminal.talk(`moorage: ${forwardText(port)}`)
       return
     }
     throw new MoorageError('DAEMON_UNREACHABLE', {

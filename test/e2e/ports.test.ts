@@ -1,0 +1,192 @@
+/** The host as a user (F9): its ports lead to services, its processes find them, and containers reach its ports. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, connect as dial } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { ownDirectories, redisImage, startDaemon } from './own-daemon.ts'
+
+t.setTimeout(240_000)
+
+/** A Redis command over a plain connection, and what the server says. */
+async function redis(endpoint: string, command: string): Promise<string> {
+  const [host, port] = [endpoint.slice(0, endpoint.lastIndexOf(':')), endpoint.split(':').at(-1)]
+  const socket = dial(Number(port), host)
+  socket.end(`${command}\r\nQUIT\r\n`)
+  return text(socket)
+}
+
+const args = ['redis-server', '--save', '', '--protected-mode', 'no', '--dir', '/tmp']
+
+t.test('ports of the host', async (t) => {
+  using directories = ownDirectories()
+  await using daemon = await startDaemon(directories)
+  await using moorage = await daemon.connect()
+  const server = moorage.container().from(redisImage).withExposedPort(6379).withExec(args)
+  const service = server.asService()
+
+  await t.test(
+    'up: a port that leads to the service, as long as the tunnel is open, through a restart',
+    async (t) => {
+      const tunnel = await service.up()
+      const [port] = tunnel.ports
+      t.match(port, { service: 6379, address: '127.0.0.1', protocol: 'tcp' })
+      const endpoint = `127.0.0.1:${port?.host}`
+      t.match(await redis(endpoint, 'SET a 1'), '+OK')
+      const before = (await moorage.status()).services.find(({ state }) => state === 'ready')
+      t.match(before?.clients, [/^session /], 'the tunnel holds it')
+      await service.restart()
+      const after = (await moorage.status()).services.find(({ state }) => state === 'ready')
+      t.not(before?.address, after?.address)
+      t.match(await redis(endpoint, 'PING'), '+PONG', 'at its new address')
+      await t.rejects(service.up({ ports: [{ host: port?.host as number, service: 6379 }] }), {
+        code: 'PORT_UNUSABLE',
+        message: /EADDRINUSE/,
+      })
+      await tunnel.close()
+      t.equal(await tunnel.closed, undefined)
+      const [error] = await once(dial(port?.host as number, '127.0.0.1'), 'error')
+      t.equal(error.code, 'ECONNREFUSED')
+    },
+  )
+
+  await t.test('up: when the service ends unasked, the tunnel says why', async (t) => {
+    const short = moorage.container().from(redisImage).withExec(['sh', '-c', 'sleep 1; exit 7']).asService()
+    await using tunnel = await short.up({ ports: [{ host: 0, service: 1 }] })
+    t.match(await tunnel.closed, { code: 'SERVICE_EXITED', message: /exited with code 7/ })
+  })
+
+  await t.test('up needs a port', async (t) => {
+    const none = moorage.container().from(redisImage).withExec(args).asService()
+    await t.rejects(none.up(), { code: 'NO_PORT' })
+  })
+
+  await t.test('start -p: ports for as long as the service is pinned', async (t) => {
+    const started = await daemon.cli(
+      'start',
+      '--json',
+      '-p',
+      '0:6379',
+      '--expose',
+      '6379',
+      redisImage,
+      ...args,
+    )
+    t.equal(started.code, 0, started.stderr)
+    const { service: row, ports } = JSON.parse(started.stdout)
+    t.match(ports, [{ service: 6379, address: '127.0.0.1' }])
+    const [{ host }] = ports
+    t.match(await redis(`127.0.0.1:${host}`, 'PING'), '+PONG')
+    const again = await daemon.cli('start', '-p', `${host}:6379`, '--expose', '6379', redisImage, ...args)
+    t.equal(again.code, 1)
+    t.match(again.stderr, /EADDRINUSE/)
+    const second = await daemon.cli('start', '--expose', '6379', redisImage, ...args)
+    t.equal(second.code, 0, second.stderr)
+    t.match(await redis(`127.0.0.1:${host}`, 'PING'), '+PONG', 'a start without ports leaves them')
+    t.equal((await daemon.cli('stop', row.id)).code, 0)
+    const [error] = await once(dial(host, '127.0.0.1'), 'error')
+    t.equal(error.code, 'ECONNREFUSED')
+  })
+
+  await t.test('run -p: a port while the container runs', async (t) => {
+    // The container ends when somebody has connected: busybox' nc serves one.
+    const running = daemon.cli(
+      'run',
+      '-p',
+      '127.0.0.1:0:7000',
+      redisImage,
+      'sh',
+      '-c',
+      'echo hi | nc -l -p 7000',
+    )
+    let port: string | undefined
+    while (port === undefined) {
+      // Bound by the daemon alone, at 127.0.0.1, while the run is going on.
+      const { stdout } = await daemon.cli('status', '--json')
+      if (JSON.parse(stdout).runs > 0) port = 'there'
+      const settled = await Promise.race([running.then(() => true), Promise.resolve(false)])
+      if (settled) break
+    }
+    t.equal(port, 'there')
+    const { pid } = daemon.process
+    const { execFileSync } = await import('node:child_process')
+    const ports = execFileSync('ss', ['-Htlnp'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(`pid=${pid},`))
+    const found = ports.map((line) => /127\.0\.0\.1:(\d+)/.exec(line)?.[1]).filter(Boolean)
+    t.equal(found.length, 1, 'one port of the daemon’s')
+    let heard = ''
+    while (heard === '') {
+      const socket = dial(Number(found[0]), '127.0.0.1')
+      heard = await text(socket).catch(() => '')
+    }
+    t.equal(heard, 'hi\n')
+    const { code, stderr } = await running
+    t.equal(code, 0)
+    t.match(stderr, `127.0.0.1:${found[0]} -> 7000/tcp`, 'it was told')
+  })
+
+  await t.test('host.service: only who is bound reaches a port of the host', async (t) => {
+    const own = createServer((client) => client.on('error', () => {}).end('from the host\n'))
+    own.listen(0, '127.0.0.1')
+    await once(own, 'listening')
+    t.teardown(() => own.close())
+    const { port } = own.address() as AddressInfo
+    const host = moorage.host.service([{ host: port, service: 5000 }])
+    const ask = ['sh', '-c', 'nc -w 3 build-host 5000 </dev/null']
+    const bound = moorage.container().from(redisImage).withServiceBinding('build-host', host)
+    t.equal(await bound.withExec(ask).stdout(), 'from the host\n')
+
+    await using running = await host.start()
+    const [address] = (await running.endpoint({ from: 'host' })).split(':')
+    const unbound = moorage.container().from(redisImage)
+    const tried = unbound.withExec(['sh', '-c', `nc -w 3 ${address} 5000 </dev/null`], {
+      expect: 'any',
+      noCache: true,
+    })
+    t.equal(await tried.stdout(), '', 'an unbound one hears nothing')
+    const other = unbound.withServiceBinding('build-host', host)
+    t.not(
+      await other.withExec(['sh', '-c', 'nc -w 1 build-host 5001 </dev/null'], { expect: 'any' }).exitCode(),
+      0,
+    )
+    t.throws(() => moorage.host.service([]), { code: 'INVALID_OPTION' })
+    t.throws(() => moorage.host.service([70_000]), { code: 'INVALID_OPTION' })
+  })
+
+  await t.test('host.service: a port that nobody serves is waited for', async (t) => {
+    const probe = createServer().listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const { port } = probe.address() as AddressInfo
+    probe.close()
+    await once(probe, 'close')
+    const client = moorage
+      .container()
+      .from(redisImage)
+      .withServiceBinding('db', moorage.host.service([port]))
+      .withExec(['sh', '-c', `nc -w 3 db ${port} </dev/null`])
+    const answer = client.stdout()
+    const late = createServer((socket) => socket.on('error', () => {}).end('late'))
+    late.listen(port, '127.0.0.1')
+    t.teardown(() => late.close())
+    t.equal(await answer, 'late')
+  })
+})
+
+t.test('where the host has no route, an endpoint for the host is a tunnel', async (t) => {
+  const subnet = '10.230.240.0/20'
+  using first = ownDirectories()
+  using second = ownDirectories()
+  await using _other = await startDaemon(first, '--subnet', subnet)
+  await using daemon = await startDaemon(second, '--subnet', subnet)
+  await using moorage = await daemon.connect()
+  const { networks } = await moorage.status()
+  t.match(networks[0], { subnet, hostRoute: /leads to another network/ })
+  const server = moorage.container().from(redisImage).withExposedPort(6379).withExec(args)
+  await using running = await server.asService().start()
+  const endpoint = await running.endpoint({ from: 'host' })
+  t.match(endpoint, /^127\.0\.0\.1:\d+$/)
+  t.match(await redis(endpoint, 'SET here yes'), '+OK')
+  t.equal(await running.endpoint({ from: 'host' }), endpoint, 'the same each time')
+  await running.restart()
+  t.match(await redis(endpoint, 'PING'), '+PONG', 'it follows a restart')
+})
