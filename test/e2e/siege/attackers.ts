@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { frame } from '../fake-upstream.ts'
-import { question } from '../wire.ts'
+import { frame } from '../../dns/fake-upstream.ts'
+import { question } from '../../dns/wire.ts'
 
 /** A connection from one of many addresses of this machine. */
 async function open(port: number, index: number): Promise<Socket> {

@@ -3,7 +3,7 @@
  * does in the meantime is in these figures. Usage: prober.ts PORT QUERIES PACE
  */
 import { createSocket } from 'node:dgram'
-import { question } from '../wire.ts'
+import { question } from '../../dns/wire.ts'
 import { preferOurselves } from './priority.ts'
 
 preferOurselves()

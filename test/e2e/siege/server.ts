@@ -1,7 +1,7 @@
 /** A DNS server as a process of its own, for tests that besiege it. Tells its state when asked. */
 import { readdirSync } from 'node:fs'
 import { createDnsServer, type Limits } from '../../../dns/index.ts'
-import { memoryHeld } from '../fuzz/bounds.ts'
+import { memoryHeld } from '../../dns/fuzz/bounds.ts'
 import { preferOurselves } from './priority.ts'
 
 preferOurselves()

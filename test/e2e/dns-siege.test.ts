@@ -1,12 +1,12 @@
 import t from 'tap'
-import { dig, tcpClient } from './clients.ts'
-import { frame } from './fake-upstream.ts'
-import { mutate } from './fuzz/mutate.ts'
-import { randomNumbers } from './fuzz/random.ts'
-import { readSeeds } from './fuzz/seeds.ts'
+import { dig, tcpClient } from '../dns/clients.ts'
+import { frame } from '../dns/fake-upstream.ts'
+import { mutate } from '../dns/fuzz/mutate.ts'
+import { randomNumbers } from '../dns/fuzz/random.ts'
+import { readSeeds } from '../dns/fuzz/seeds.ts'
+import { header, question } from '../dns/wire.ts'
 import { deafReaders, halfFrames, idlers, resetters, slowWriters } from './siege/attackers.ts'
 import { type Latency, probe, type State, startServer } from './siege/process.ts'
-import { header, question } from './wire.ts'
 
 const name = 'db.dev.internal'
 t.setTimeout(240_000)
