@@ -1,6 +1,6 @@
 /** IPv6 beside IPv4: a subnet whose addresses follow those of the IPv4 subnet, so that one lease serves for both. */
 import { randomBytes } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { isIPv6, SocketAddress } from 'node:net'
 import ip from 'ip'
 import type { HostRoute, Subnet } from './addresses.ts'
 import { NetnsError } from './kernel/index.ts'
@@ -32,10 +32,10 @@ export function parseSubnet6(text: string): Subnet6 {
   if (!bytes.equals(prefix)) {
     throw new NetnsError(
       'BAD_CIDR',
-      `${text} is an address in a subnet; the subnet is ${ip.toString(prefix)}/${length}`,
+      `${text} is an address in a subnet; the subnet is ${address6Text(prefix)}/${length}`,
     )
   }
-  return { text: `${ip.toString(prefix)}/${length}`, length, prefix }
+  return { text: `${address6Text(prefix)}/${length}`, length, prefix }
 }
 
 function masked(address: Uint8Array, length: number): Buffer {
@@ -47,7 +47,7 @@ function masked(address: Uint8Array, length: number): Buffer {
 /** A unique local subnet of our own (RFC 4193: 40 random bits, so that it collides with nobody's). */
 export function randomSubnet6(): Subnet6 {
   const prefix = Buffer.concat([Buffer.of(0xfd), randomBytes(5), Buffer.alloc(10)])
-  return { text: `${ip.toString(prefix)}/64`, length: 64, prefix }
+  return { text: `${address6Text(prefix)}/64`, length: 64, prefix }
 }
 
 /** The address that goes with one of the IPv4 subnet: its number there, in this one. */
@@ -62,7 +62,9 @@ export function uplinkAddress6(address: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from('fd6d6f6f72616765000000000000'.slice(0, 24), 'hex'), address])
 }
 
-export const address6Text = (address: Uint8Array) => ip.toString(Buffer.from(address))
+/** As everybody else writes it (RFC 5952), which `ip` does not. */
+export const address6Text = (address: Uint8Array): string =>
+  new SocketAddress({ address: ip.toString(Buffer.from(address)), family: 'ipv6' }).address
 
 /** The first route that goes to a part of the subnet, or to more than it; see `conflictOf`. */
 export function conflictOf6(subnet: Subnet6, routes: readonly HostRoute[]): HostRoute | undefined {

@@ -1,5 +1,5 @@
 /** Making a network in the kernel, and opening one that somebody else made. */
-import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { addressText, defaultQuarantine, gatewayOf, parseSubnet } from './addresses.ts'
 import { address6Of, address6Text } from './addresses6.ts'
 import { Bridges, firstPortIndex, mostPorts } from './bridges.ts'
@@ -79,6 +79,7 @@ async function create(request: NetworkRequest, problems: Problems, steps: AsyncD
   // Asked here only so that what cannot be is refused before anything is made.
   subnetFor(request, view.routes)
   const ipv6 = subnet6For(request, view.routes6) !== undefined
+  if (ipv6) requireIPv6()
   if (ipv6) forwardIPv6(view)
   const { fd: namespace, value: socket } = makeNamespace(claim.path, ipv6)
   steps.defer(() => closeSync(namespace))
@@ -133,6 +134,17 @@ async function create(request: NetworkRequest, problems: Problems, steps: AsyncD
     problems,
     firstPort: firstPortIndex,
   })
+}
+
+function requireIPv6(): void {
+  if (existsSync('/proc/sys/net/ipv6')) return
+  throw new NetnsError(
+    'KERNEL',
+    'this kernel has no IPv6 (EAFNOSUPPORT): leave ipv6 out, or boot without ipv6.disable=1',
+    {
+      errno: 'EAFNOSUPPORT',
+    },
+  )
 }
 
 function firewallOf(rules: NetworkDescription, namespace: number, problems: Problems): Firewall {

@@ -189,7 +189,13 @@ const mostTries = 20
  * @throws NetnsError `NETWORK_EXISTS`
  */
 export async function claimName(runDirectory: string, name: string): Promise<Claim> {
-  mkdirSync(namespaceDirectory(runDirectory), { recursive: true, mode: 0o755 })
+  try {
+    mkdirSync(namespaceDirectory(runDirectory), { recursive: true, mode: 0o755 })
+  } catch (cause) {
+    const errno = (cause as NodeJS.ErrnoException).code ?? 'EIO'
+    const what = `make the directory ${namespaceDirectory(runDirectory)}: ${errno}; give another runDirectory`
+    throw new NetnsError('KERNEL', what, { cause, errno })
+  }
   for (let tries = 0; tries < mostTries; tries++) {
     const claim = tryClaim(runDirectory, name)
     if (claim !== undefined) return claim

@@ -16,7 +16,21 @@ export class NamespaceSettings implements Disposable {
   /** @param settings - paths below /proc/sys/net */
   write(settings: Readonly<Record<string, string>>): void {
     const net = this.#net()
-    for (const [path, value] of Object.entries(settings)) writeFileSync(`${net}/${path}`, value)
+    for (const [path, value] of Object.entries(settings)) {
+      try {
+        writeFileSync(`${net}/${path}`, value)
+      } catch (cause) {
+        const { code } = cause as NodeJS.ErrnoException
+        throw new NetnsError(
+          'KERNEL',
+          `set net/${path} of a namespace to ${value}: ${code}; /proc/sys/net must be writable`,
+          {
+            cause,
+            ...(code === undefined ? {} : { errno: code }),
+          },
+        )
+      }
+    }
   }
 
   /** Those that a module brings, which may not be loaded. */

@@ -11,7 +11,6 @@ export type NetnsErrorCode =
   | 'NETWORK_EXISTS'
   | 'NETWORK_GONE'
   | 'BAD_NAMESPACE'
-  | 'INSTANCE_IN_USE'
   | 'INVALID_NAME'
   | 'KERNEL'
   | 'NFT_FAILED'

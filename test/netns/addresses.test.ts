@@ -66,6 +66,19 @@ t.test(
   },
 )
 
+t.test(
+  'the host’s DNS servers are in nobody’s subnet; a default route cut in two is no network',
+  async (t) => {
+    const nameserver = { address: '10.200.0.53', length: 32, link: undefined, nameserver: true }
+    t.equal(chooseSubnet(['10.200.0.0/16', '10.201.0.0/16'], [nameserver]).text, '10.201.0.0/16')
+    t.throws(() => chooseSubnet(['10.200.0.0/16'], [nameserver]), {
+      message: /10\.200\.0\.0\/16 meets the host's DNS server 10\.200\.0\.53/,
+    })
+    const halves = ['0.0.0.0', '128.0.0.0'].map((address) => ({ address, length: 1, link: 'tun0' }))
+    t.equal(chooseSubnet(['10.200.0.0/16'], halves).text, '10.200.0.0/16')
+  },
+)
+
 t.test('an uplink gets a pair of addresses that nobody has', async (t) => {
   const range = parseSubnet('169.254.240.0/30', 31)
   const pair = (start: number, ...taken: string[]) => {

@@ -6,6 +6,8 @@ import type { Network, NetworkEvents } from '../../netns/index.ts'
 import { serveEcho, tryTcp } from './peers.ts'
 import { dial, inside, ownNetwork, ownPlace, run, until } from './support.ts'
 
+t.setTimeout(180_000)
+
 type Restored = Parameters<NetworkEvents['firewall-restored']>[0]
 
 function listen(network: Network): Restored[] {

@@ -6,6 +6,8 @@ import t from 'tap'
 import { createNetwork, prepareHost } from '../../netns/index.ts'
 import { inside, openFiles, ownNetwork, ownPlace, remains, run, until } from './support.ts'
 
+t.setTimeout(180_000)
+
 t.test('a network is in the kernel while it lives, and leaves nothing', async (t) => {
   const place = ownPlace(t)
   const filesBefore = openFiles()

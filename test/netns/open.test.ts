@@ -6,6 +6,8 @@ import { createNetwork, openNetwork, recover } from '../../netns/index.ts'
 import { serveEcho, tryTcp } from './peers.ts'
 import { dial, inside, ownPlace, type Place, remains } from './support.ts'
 
+t.setTimeout(180_000)
+
 const settings = {
   subnet: '10.184.0.0/16',
   ipv6: 'fd00:184::/64',

@@ -10,6 +10,8 @@ import { createNamespace } from '../../netns/kernel/index.ts'
 import { connectTcp, listenTcp } from '../../netns/sockets.ts'
 import { dial, inside, ownNetwork, ownPlace, run } from './support.ts'
 
+t.setTimeout(180_000)
+
 interface Test {
   teardown(fn: () => unknown): unknown
 }

@@ -7,6 +7,8 @@ import { checkHost, recover } from '../../netns/index.ts'
 import { listOwners } from '../../netns/owner.ts'
 import { ownNetwork, ownPlace, type Place, remains } from './support.ts'
 
+t.setTimeout(180_000)
+
 /** A process that has two networks and five sandboxes, killed when it says so. */
 async function crash(
   { runDirectory, instance }: Place,

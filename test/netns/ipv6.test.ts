@@ -1,0 +1,162 @@
+/** IPv6 beside IPv4, when it is asked for. (Who reaches whom by it: isolation.test.ts.) */
+import { closeSync } from 'node:fs'
+import net from 'node:net'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { parseSubnet } from '../../netns/addresses.ts'
+import {
+  address6Of,
+  conflictOf6,
+  parseSubnet6,
+  randomSubnet6,
+  uplinkAddress6,
+} from '../../netns/addresses6.ts'
+import { createNetwork } from '../../netns/index.ts'
+import { createNamespace } from '../../netns/kernel/index.ts'
+import { connectTcp, listenTcp } from '../../netns/sockets.ts'
+import { serveEcho, tryTcp } from './peers.ts'
+import { inside, ownNetwork, ownPlace, remains, run } from './support.ts'
+
+t.test('subnets are checked, and written as everybody writes them', async (t) => {
+  for (const [given, wanted] of [
+    ['fd00::/64', 'fd00::/64'],
+    ['FD00:0:0:1:0:0:0:0/64', 'fd00:0:0:1::/64'],
+    ['fd00:1:2::/48', 'fd00:1:2::/48'],
+    ['2001:db8:0:0:5:6::/96', '2001:db8::5:6:0:0/96'],
+  ] as const) {
+    t.equal(parseSubnet6(given).text, wanted)
+  }
+  for (const wrong of [
+    'fd00::1/64',
+    'fd00::/47',
+    'fd00::/97',
+    'fd00::',
+    'fd00::/x',
+    'fe80::%eth0/64',
+    '10.0.0.0/8',
+    '::ffff/64/64',
+  ]) {
+    t.throws(() => parseSubnet6(wrong), { code: 'BAD_CIDR' }, wrong)
+  }
+  t.match(randomSubnet6().text, /^fd[0-9a-f:]+\/64$/)
+  t.not(randomSubnet6().text, randomSubnet6().text)
+})
+
+t.test('an address is the IPv4 one’s number in the other subnet', async (t) => {
+  const [subnet, subnet6] = [parseSubnet('10.9.0.0/16'), parseSubnet6('fd00:1::/64')]
+  t.equal(
+    address6Of(subnet6, subnet, subnet.first + 0x1234).toString('hex'),
+    'fd000001000000000000000000001234',
+  )
+  t.equal(uplinkAddress6(Buffer.of(169, 254, 240, 1)).toString('hex'), 'fd6d6f6f7261676500000000a9fef001')
+})
+
+t.test('routes that meet a subnet are found, ways to the outside are none', async (t) => {
+  const subnet = parseSubnet6('fd00:1:2:3::/64')
+  const route = (address: string, length: number) => ({ address, length, link: 'x' })
+  for (const [address, length, meets] of [
+    ['fd00:1:2::', 48, true],
+    ['fd00:1:2:3::', 64, true],
+    ['fd00:1:2:3::7', 128, true],
+    ['fd00:1:2:4::', 64, false],
+    ['::', 0, false],
+    ['fc00::', 7, false],
+    ['2000::', 3, false],
+  ] as const) {
+    t.equal(conflictOf6(subnet, [route(address, length)]) !== undefined, meets, `${address}/${length}`)
+  }
+})
+
+t.test('a network with IPv6', async (t) => {
+  const network = await ownNetwork(t, { ipv6: true })
+  const box = await network.createSandbox()
+  t.match(network.subnet6, /^fd.*::\/64$/)
+  t.equal(network.gateway6, network.subnet6?.replace('/64', '1'))
+  t.match(box.address6, /^fd.*::2$/)
+  const addresses = inside(box.namespace, 'ip', '-6', '-o', 'addr')
+  t.match(addresses, `inet6 ${box.address6}/128 scope global nodad`)
+  t.notMatch(addresses, /fe80|tentative/)
+  t.match(inside(box.namespace, 'ip', '-6', 'route'), new RegExp(`default via ${network.gateway6} dev eth0`))
+  t.match(
+    run('ip', '-6', 'route'),
+    new RegExp(`${network.subnet6?.replace('/', '\\/')} via fd6d`),
+    'the host’s route',
+  )
+
+  t.test('is reached by the host, from the uplink', async (t) => {
+    const server = await listenTcp(box.fd, '::', 80)
+    t.teardown(() => server.close())
+    server.on('connection', (client) => client.end(String(client.remoteAddress)))
+    t.match(await text(net.connect(80, box.address6 as string)), /^fd6d:6f6f:7261:/)
+    t.equal(await text(await network.connectTcp(box.address6 as string, 80)), network.gateway6)
+  })
+
+  t.test('and reaches the outside from the host’s address', async (t) => {
+    const { fd } = createNamespace(() => undefined)
+    const [link, prefix] = [`sx${process.pid % 1000000}`, `2001:db8:${(process.pid % 60) + 100}`]
+    run(
+      'ip',
+      'link',
+      'add',
+      link,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      `/proc/${process.pid}/fd/${fd}`,
+    )
+    t.teardown(() => {
+      run('ip', 'link', 'del', link)
+      closeSync(fd)
+    })
+    run('ip', 'addr', 'add', `${prefix}::1/64`, 'dev', link, 'nodad')
+    run('ip', 'link', 'set', link, 'up')
+    const there = (...args: string[]) => inside(`/proc/${process.pid}/fd/${fd}`, 'ip', ...args)
+    there('addr', 'add', `${prefix}::2/64`, 'dev', 'eth0', 'nodad')
+    there('link', 'set', 'eth0', 'up')
+    const server = await listenTcp(fd, '::', 80)
+    t.teardown(() => server.close())
+    server.on('connection', (client) => client.end(String(client.remoteAddress)))
+    t.equal(await text(await connectTcp(box.fd, `${prefix}::2`, 80, { timeout: 3000 })), `${prefix}::1`)
+  })
+
+  t.test('an adopted namespace has it too', async (t) => {
+    const { fd } = createNamespace(() => undefined)
+    t.teardown(() => closeSync(fd))
+    const adopted = await network.adopt({ path: `/proc/${process.pid}/fd/${fd}` })
+    await serveEcho(t, fd, 81, true)
+    t.equal((await tryTcp(box.fd, adopted.address6 as string, 81)).result, 'open')
+    await adopted.destroy()
+  })
+})
+
+t.test('a prefix that is given is used, unless the host uses it', async (t) => {
+  const network = await ownNetwork(t, { ipv6: 'fd00:5:5::/56' })
+  t.equal(network.subnet6, 'fd00:5:5::/56')
+  t.equal((await network.createSandbox()).address6, 'fd00:5:5::2')
+  const link = `sy${process.pid % 1000000}`
+  run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', `${link}b`)
+  t.teardown(() => run('ip', 'link', 'del', link))
+  run('ip', 'link', 'set', link, 'up')
+  run('ip', '-6', 'route', 'add', 'fd00:6::/32', 'dev', link)
+  const place = ownPlace(t)
+  await t.rejects(createNetwork({ ...place, name: 'test', ipv6: 'fd00:6:1::/64' }), {
+    code: 'SUBNET_IN_USE',
+    message: /fd00:6:1::\/64 is in use on this host: it meets the route fd00:6::\/32/,
+  })
+  await t.rejects(createNetwork({ ...place, name: 'test', ipv6: 'fd00:6:1::1/64' }), { code: 'BAD_CIDR' })
+  t.same(remains(place), [])
+})
+
+t.test('without it there is none but ::1', async (t) => {
+  const network = await ownNetwork(t)
+  const box = await network.createSandbox()
+  t.equal(network.subnet6, undefined)
+  t.equal(box.address6, undefined)
+  const lines = (namespace: string) => inside(namespace, 'ip', '-6', '-o', 'addr').trim().split('\n')
+  t.equal(lines(box.namespace).length, 1)
+  t.match(lines(box.namespace)[0], '::1/128')
+  t.notMatch(inside(network.namespace, 'ip', '-6', 'addr'), /fe80|global/)
+})
