@@ -19,8 +19,12 @@ export interface ClientNamespace extends AsyncDisposable {
   readonly server: string
   readonly client: string
   readonly directory: string
+  /** The server's /etc/resolv.conf; nobody is named in it at first. */
+  readonly serverResolvConf: string
   /** Starts a program beside the server. */
   serve(command: string, args: readonly string[]): ChildProcess
+  /** Starts a program beside the client. */
+  serveBeside(command: string, args: readonly string[]): ChildProcess
   /** Runs a program as the client, to its end. */
   run(command: string, ...args: string[]): Promise<Outcome>
 }
@@ -29,6 +33,7 @@ const addresses = { server: '10.77.0.1', client: '10.77.0.2' }
 
 export async function createClientNamespace(options = 'ndots:0'): Promise<ClientNamespace> {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-client-'))
+  const serverResolvConf = join(directory, 'server-resolv.conf')
   const holders = [await hold(), await hold()] as const
   const [server, client] = holders.map(({ pid }) => pid as number) as [number, number]
   const enter = (pid: number) => ['-t', String(pid), '-n', '-m', '--']
@@ -65,6 +70,8 @@ export async function createClientNamespace(options = 'ndots:0'): Promise<Client
       inside(pid, 'ip', 'link', 'set', link, 'address', mac)
       inside(pid, 'ip', 'address', 'add', `${address}/24`, 'dev', link)
       inside(pid, 'ip', 'address', 'add', `fd77::${mac.slice(-1)}/64`, 'dev', link, 'nodad')
+      // Link-local, as routers announce their resolvers.
+      inside(pid, 'ip', 'address', 'add', `fe80::${mac.slice(-1)}/64`, 'dev', link, 'nodad')
       inside(pid, 'ip', 'link', 'set', link, 'up')
     }
     const files = {
@@ -76,6 +83,8 @@ export async function createClientNamespace(options = 'ndots:0'): Promise<Client
       writeFileSync(join(directory, name), text)
       inside(client, 'mount', '--bind', join(directory, name), join('/etc', name))
     }
+    writeFileSync(serverResolvConf, '')
+    inside(server, 'mount', '--bind', serverResolvConf, '/etc/resolv.conf')
   } catch (error) {
     await dispose()
     throw error
@@ -83,6 +92,9 @@ export async function createClientNamespace(options = 'ndots:0'): Promise<Client
   return {
     ...addresses,
     directory,
+    serverResolvConf,
+    serveBeside: (command, args) =>
+      spawn('nsenter', [...enter(client), command, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
     serve: (command, args) =>
       spawn('nsenter', [...enter(server), command, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
     async run(command, ...args) {
