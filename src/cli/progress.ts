@@ -1,7 +1,38 @@
 import type { ProgressEvent } from '../definition/index.ts'
 import { span } from './age.ts'
 import { wordsOf } from './event-words.ts'
+import { documentPrinter, type LogPrinter, rawPrinter } from './log-printer.ts'
 import { printable, type Terminal } from './terminal.ts'
+
+/** Where the progress of a call and the output of its run are shown. */
+export interface ProgressView {
+  event(event: ProgressEvent): void
+  /** Resolves when the reader has room for more. */
+  output: LogPrinter['write']
+  /** A line of ours beside all that. */
+  note(line: string): void
+  /** The last word; does nothing the second time. */
+  end(outcome: { failed: boolean }): Promise<void>
+}
+
+/**
+ * A live tree where people look, lines of JSON where a program asked for them, plain lines elsewhere: into files and
+ * pipes, on terminals that cannot move the cursor, and for those who want every step.
+ */
+export async function progressView(terminal: Terminal): Promise<ProgressView> {
+  const { json, quiet, verbose } = terminal
+  if (process.stderr.isTTY && process.env.TERM !== 'dumb' && !json && !quiet && !verbose) {
+    const { liveProgress } = await import('./live/live-progress.ts')
+    return liveProgress(terminal)
+  }
+  const printer = json ? documentPrinter(terminal) : rawPrinter()
+  return {
+    event: json ? (event) => terminal.document(event, { line: true }) : progressPrinter(terminal),
+    output: printer.write,
+    note: (line) => terminal.talk(`moorage: ${line}`),
+    end: () => printer.end(),
+  }
+}
 
 /** How loudly something is said: to everybody, to those who want to know more, or not at all. */
 type Loudness = 'talk' | 'whisper' | 'nothing'

@@ -7,9 +7,8 @@ import { age } from '../age.ts'
 import { definitionOf } from '../container-definition.ts'
 import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../container-options.ts'
 import { withDaemon } from '../daemon-door.ts'
-import { documentPrinter, rawPrinter } from '../log-printer.ts'
 import { forwardText } from '../port-forwards.ts'
-import { progressPrinter } from '../progress.ts'
+import { progressView } from '../progress.ts'
 
 interface RunFlags extends ContainerFlags {
   interactive?: boolean
@@ -55,20 +54,17 @@ async function run(
     ...(global.network === undefined ? {} : { network: global.network }),
   }
   return withDaemon(global, async (daemon) => {
-    const printer = terminal.json ? documentPrinter(terminal) : rawPrinter()
-    const progress = progressPrinter(terminal)
+    const view = await progressView(terminal)
+    await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
     for await (const event of daemon.output('evaluate', { method: 'POST', body })) {
-      if (event.type === 'output') await printer.write(event)
-      else if (event.type === 'gap')
-        terminal.talk(`moorage: ${event.missing} bytes of output are no longer kept`)
+      if (event.type === 'output') await view.output(event)
+      else if (event.type === 'gap') view.note(`${event.missing} bytes of output are no longer kept`)
       else if (event.type === 'ports') {
         if (terminal.json) terminal.document(event, { line: true })
-        else for (const port of event.ports) terminal.talk(`moorage: ${forwardText(port)}`)
-      } else if (event.type === 'progress') {
-        if (terminal.json) terminal.document(event, { line: true })
-        else progress(event)
-      } else if (event.type === 'result') {
-        await printer.end()
+        else for (const port of event.ports) view.note(forwardText(port))
+      } else if (event.type === 'progress') view.event(event)
+      else if (event.type === 'result') {
+        await view.end({ failed: false })
         const { exitCode, cachedAge } = event
         if (terminal.json) terminal.document({ type: 'result', exitCode, cachedAge }, { line: true })
         else if (cachedAge !== undefined) terminal.talk(`moorage: the result of a run ${age(cachedAge)} ago`)

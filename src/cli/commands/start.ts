@@ -6,7 +6,7 @@ import { definitionOf, serviceOptions } from '../container-definition.ts'
 import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../container-options.ts'
 import { withDaemon } from '../daemon-door.ts'
 import { forwardText } from '../port-forwards.ts'
-import { progressPrinter } from '../progress.ts'
+import { progressView } from '../progress.ts'
 
 interface StartFlags extends ContainerFlags {
   hostname?: string
@@ -46,10 +46,13 @@ async function start(
     ...(global.network === undefined ? {} : { network: global.network }),
   }
   await withDaemon(global, async (daemon) => {
-    const progress = progressPrinter(terminal)
+    const view = await progressView(terminal)
+    await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
     for await (const event of daemon.follow('services', { method: 'POST', body })) {
-      if (event.type === 'progress' && !terminal.json) progress(event)
+      // Its JSON is one document: the service.
+      if (event.type === 'progress' && !terminal.json) view.event(event)
       if (event.type !== 'result') continue
+      await view.end({ failed: false })
       const { service, value, ports } = event
       if (terminal.json) terminal.document({ service, ports })
       else terminal.print(terminal.quiet || !service ? String(value) : `${service.id}  ${service.hostname}`)

@@ -1,0 +1,111 @@
+import type { ProgressEvent } from '../../definition/index.ts'
+import { holderOf, reasonOf } from '../event-words.ts'
+
+/** How a step stands: what its mark and its colour are. */
+export type Standing = 'waiting' | 'working' | 'done' | 'ending' | 'failed'
+
+/** An image, a command or a service, as the tree shows it. */
+export interface Step {
+  readonly key: string
+  readonly kind: 'image' | 'http' | 'exec' | 'service'
+  name: string
+  standing: Standing
+  /** In a few words. */
+  words: string
+  bytes?: { done: number; total: number }
+  begun: number
+  /** When it was done: its time runs no further. */
+  ended?: number
+  /** The step that it is there for. */
+  parent?: string
+}
+
+/** What a call has told of so far, as steps in the order in which they appeared. */
+export class Steps {
+  readonly #steps = new Map<string, Step>()
+
+  get all(): readonly Step[] {
+    return [...this.#steps.values()]
+  }
+
+  apply(event: ProgressEvent): void {
+    const kind =
+      event.kind === 'wait' || event.kind === 'check' || event.kind === 'lease' ? 'service' : event.kind
+    const step = this.#step(kind, event)
+    if (event.kind === 'image') {
+      if (event.bytes && event.state === 'running') step.bytes = event.bytes
+      else delete step.bytes
+    }
+    if ((event.kind === 'wait' || event.kind === 'lease') && event.state !== 'released') {
+      step.name = event.alias ?? step.name
+      this.#putBelow(step, event.holder)
+    }
+    if (event.kind === 'wait') {
+      if (step.standing !== 'done') step.words = event.detail
+    } else if (event.kind === 'check') {
+      if (step.standing === 'working' && event.state !== 'passing')
+        step.words = `${event.check} ${event.answer ?? event.state}`
+    } else {
+      const turn = turnOf(event)
+      if (turn === undefined) return
+      Object.assign(step, turn)
+      if (step.standing === 'done' || step.standing === 'failed') step.ended ??= event.time
+      else delete step.ended
+    }
+  }
+
+  #step(kind: Step['kind'], { id, name, time }: ProgressEvent): Step {
+    const key = `${kind} ${id}`
+    const known = this.#steps.get(key)
+    if (known) return known
+    const step: Step = { key, kind, name, standing: 'waiting', words: '', begun: time }
+    this.#steps.set(key, step)
+    return step
+  }
+
+  /** `run <label>` and `service <label>` are steps; a session or a pin is none. */
+  #putBelow(step: Step, holder: string): void {
+    const key = holder.replace(/^run /, 'exec ')
+    if (step.parent === undefined && this.#steps.has(key) && !this.#descends(key, step.key)) step.parent = key
+  }
+
+  #descends(key: string, from: string): boolean {
+    for (let at: string | undefined = key; at !== undefined; at = this.#steps.get(at)?.parent) {
+      if (at === from) return true
+    }
+    return false
+  }
+}
+
+type Turn = Pick<Step, 'standing' | 'words'>
+
+/** What an event makes of its step; nothing where it only tells of others. */
+function turnOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Turn | undefined {
+  const { kind, state } = event
+  if (kind === 'image') {
+    if (state === 'running') return { standing: 'working', words: event.detail ?? 'fetching' }
+    return { standing: state, words: state === 'done' ? '' : (event.detail ?? 'failed') }
+  }
+  if (kind === 'http') {
+    if (state === 'running') return { standing: 'working', words: event.detail ?? 'fetching' }
+    if (state === 'failed') return { standing: 'failed', words: event.detail ?? 'failed' }
+    return { standing: 'done', words: '' }
+  }
+  if (kind === 'exec') {
+    if (state === 'waiting') return { standing: 'waiting', words: 'waiting' }
+    if (state === 'running') return { standing: 'working', words: '' }
+    if (state === 'failed') return { standing: 'failed', words: event.detail ?? 'failed' }
+    const code = event.exitCode ? `exit code ${event.exitCode}` : ''
+    return { standing: 'done', words: state === 'cached' ? 'cached' : code }
+  }
+  if (kind === 'lease') {
+    return state === 'lost' ? { standing: 'failed', words: `lost to ${holderOf(event.holder)}` } : undefined
+  }
+  if (event.detail !== undefined) return { standing: 'working', words: event.detail }
+  if (state === 'ready')
+    return { standing: 'done', words: event.address === undefined ? 'ready' : `ready, ${event.address}` }
+  if (state === 'failed') return { standing: 'failed', words: event.error ?? 'failed' }
+  if (state === 'pending' || state === 'starting')
+    return { standing: 'working', words: event.because === 'restart' ? 'starting again' : 'starting' }
+  return { standing: 'ending', words: `${state}: ${reasonOf(event)}` }
+}
