@@ -220,7 +220,7 @@ export const catalogue = {
     exit: 1,
   },
   FILE_TOO_LARGE: {
-    sentence: 'the file is more than {limit} bytes',
+    sentence: 'the file has {size} bytes, more than {limit}',
     hint: 'export(path) writes it to a file as it comes',
     status: 413,
     exit: 1,

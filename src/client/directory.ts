@@ -99,7 +99,7 @@ export class Directory {
   async export(path: string, { wipe = false, ...context }: ExportOptions = {}): Promise<void> {
     const signal = signalOf(this.#session, context)
     await exportDirectory(path, { wipe, signal }, async (write) => {
-      await partResult(this.#session, this.node, 'tar', context, write)
+      await partResult(this.#session, this.node, 'tar', context, { write })
     })
   }
 }

@@ -1,4 +1,3 @@
-import { MoorageError } from '../errors.ts'
 import { exportFile } from './export-file.ts'
 import type { Node } from './graph.ts'
 import { bytesOf, partResult } from './part.ts'
@@ -25,9 +24,7 @@ export class File {
 
   /** What is in it. @throws MoorageError FILE_TOO_LARGE above 256 MiB */
   bytes(context: CallContext = {}): Promise<Buffer> {
-    return bytesOf(this.#session, this.node, 'contents', context, (length) => {
-      if (length > largestInMemory) throw new MoorageError('FILE_TOO_LARGE', { limit: largestInMemory })
-    })
+    return bytesOf(this.#session, this.node, 'contents', context, largestInMemory)
   }
 
   /** In bytes. */
@@ -50,7 +47,9 @@ export class File {
   async export(path: string, context: CallContext = {}): Promise<void> {
     const signal = signalOf(this.#session, context)
     await exportFile(path, signal, async (write) => {
-      const { permissions = 0o644 } = await partResult(this.#session, this.node, 'contents', context, write)
+      const { permissions = 0o644 } = await partResult(this.#session, this.node, 'contents', context, {
+        write,
+      })
       return permissions
     })
   }

@@ -12,27 +12,26 @@ export function partResult(
   node: Node,
   output: PartOutput,
   context: CallContext,
-  write: Write = () => undefined,
+  { write, limit }: { write?: Write; limit?: number } = {},
 ): Promise<ResultEvent> {
+  const asked = { output, ...(limit === undefined ? {} : { limit }) }
   return withDefinition(session, node, context, (definition, signal) =>
-    evaluate(session, { definition, output }, context, signal, write),
+    evaluate(session, { definition, ...asked }, context, signal, write),
   )
 }
 
-/** All of what a file or a directory holds. @param check - told how much there is so far */
+/** All of what a file or a directory holds. @param limit - of a file: the most that is taken, in bytes */
 export async function bytesOf(
   session: Session,
   node: Node,
   output: PartOutput,
   context: CallContext,
-  check: (length: number) => void = () => undefined,
+  limit?: number,
 ): Promise<Buffer> {
   const pieces: Buffer[] = []
-  let length = 0
-  await partResult(session, node, output, context, (piece) => {
-    length += piece.length
-    check(length)
-    pieces.push(piece)
+  await partResult(session, node, output, context, {
+    write: (piece) => pieces.push(piece),
+    ...(limit === undefined ? {} : { limit }),
   })
-  return Buffer.concat(pieces, length)
+  return Buffer.concat(pieces)
 }

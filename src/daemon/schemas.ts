@@ -210,6 +210,7 @@ export const evaluateRequest = z.strictObject({
   network,
   logs: z.boolean().exactOptional(),
   publish: forwards,
+  limit: z.int().min(0).exactOptional(),
 }) satisfies Exact<EvaluateRequest>
 
 export const startRequest = z.strictObject({

@@ -32,6 +32,8 @@ export interface EvaluateRequest {
   logs?: boolean
   /** Ports of the host that lead to the container while it runs. */
   publish?: PortForward[]
+  /** Of `contents`: refuse a file of more bytes than this, before any is sent. */
+  limit?: number
 }
 
 /** `POST services`: start one. Without `detach` its lease hangs on the session in the header `moorage-session`. */

@@ -274,7 +274,8 @@ function engine(
       using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
       if (!isExecOutput(output) || !isExec(request.definition)) {
         const part = await plan(plans.part, request.definition, caller, follower)
-        if (isPartOutput(output)) return await outputOfPart(context, { part, output, network, caller })
+        if (isPartOutput(output))
+          return await outputOfPart(context, { part, output, limit: request.limit, network, caller })
         throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
       }
       const exec = await plan(plans.exec, request.definition, caller, follower)

@@ -16,6 +16,8 @@ const pieceSize = 256 * 1024
 export interface WantedPart {
   part: PlannedFilesystem | PlannedFile
   output: PartOutput
+  /** Of `contents`: the most that is wanted, in bytes. */
+  limit?: number | undefined
   network: string
   caller: Caller
 }
@@ -24,10 +26,10 @@ export interface WantedPart {
  * Answers what is wanted of a file or a directory, in pieces as fast as the caller reads them. What makes it is run if it
  * has to be.
  *
- * @throws MoorageError INVALID_REQUEST, PATH_NOT_FOUND, PATH_UNSUITABLE, and what making it throws
+ * @throws MoorageError INVALID_REQUEST, PATH_NOT_FOUND, PATH_UNSUITABLE, FILE_TOO_LARGE, and what making it throws
  */
 export async function outputOfPart(context: EngineContext, wanted: WantedPart): Promise<ResultEvent> {
-  const { part, output, network, caller } = wanted
+  const { part, output, limit, network, caller } = wanted
   const kind = part.kind === 'file' ? 'file' : 'directory'
   if (!outputs[kind].includes(output)) {
     throw new MoorageError('INVALID_REQUEST', { reason: `a ${kind} has no output "${output}"` })
@@ -35,6 +37,9 @@ export async function outputOfPart(context: EngineContext, wanted: WantedPart): 
   const releases = new Releases()
   try {
     using found = await partOf(context, part, { network, owner: `${network}/output`, caller, releases })
+    if (output === 'contents' && limit !== undefined && found.stat.size > limit) {
+      throw new MoorageError('FILE_TOO_LARGE', { size: found.stat.size, limit })
+    }
     const permissions = found.stat.mode & 0o777
     const value = await answers[output](found, caller)
     return { type: 'result', value: value ?? part.digest, exitCode: 0, permissions }

@@ -146,15 +146,15 @@ t.test('files and directories of containers', async (t) => {
 
   await t.test('holes, hard links and large files come through, a piece at a time', async (t) => {
     const large = made(
-      'mkdir /out/d; cd /out/d; truncate -s 3G sparse; echo end >> sparse; dd if=/dev/urandom of=data bs=1M count=48; ln data hard',
+      'mkdir /out/d; cd /out/d; truncate -s 1G sparse; echo end >> sparse; dd if=/dev/urandom of=data bs=1M count=48; ln data hard',
     )
-    t.equal(await large.file('/out/d/sparse').size(), 3 * 1024 ** 3 + 4)
+    t.equal(await large.file('/out/d/sparse').size(), 1024 ** 3 + 4)
     await t.rejects(large.file('/out/d/sparse').contents(), { code: 'FILE_TOO_LARGE' })
     const before = memoryOf(daemon.process.pid)
     const place = join(here, 'large')
     await large.directory('/out/d').export(place)
     const sparse = statSync(join(place, 'sparse'))
-    t.equal(sparse.size, 3 * 1024 ** 3 + 4)
+    t.equal(sparse.size, 1024 ** 3 + 4)
     t.ok(sparse.blocks * 512 < 16 * 1024 * 1024, 'its holes are holes')
     t.equal(statSync(join(place, 'data')).ino, statSync(join(place, 'hard')).ino, 'one file under two names')
     await large.file('/out/d/data').export(join(here, 'data'))
@@ -166,7 +166,7 @@ t.test('files and directories of containers', async (t) => {
       base().withDirectory('/c', large.directory('/out/d')),
       'stat -c "%s %b" /c/sparse; test /c/data -ef /c/hard && echo same',
     )
-    t.match(await copied.stdout(), /^3221225476 \d{1,4}\nsame\n$/)
+    t.match(await copied.stdout(), /^1073741828 \d{1,4}\nsame\n$/)
     rmSync(place, { recursive: true })
   })
 
