@@ -139,7 +139,7 @@ async function copy(
   const { code, stderr } = await runFileTool('cp', args, { signal })
   if (code === 0) return
   if (/no space left on device|disk quota exceeded/i.test(stderr)) {
-    throw new MoorageError('DISK_FULL', { what: `a copy at ${path}`, path: root })
+    throw new MoorageError('DISK_FULL', { what: `a copy at ${path}`, path: 'the state directory' })
   }
   const clash = /cannot overwrite (?:non-)?directory '?(.*?)'? with (?:non-)?directory/.exec(stderr)
   if (clash) {
