@@ -27,9 +27,12 @@ export type Piece =
     }
   | { offset: number; missing: number }
 
-/** A slow reader holds so much memory, a fast one up to the most. */
-const leastPiece = 64 * 1024
+/** A slow reader holds so much memory, which has room for a frame of the launcher's; a fast one up to the most. */
+const leastPiece = 128 * 1024 + headerLength
 const mostPiece = 512 * 1024
+
+/** Who comes back for more within so many milliseconds is fast. */
+const soon = 5
 
 /** The times of files are those of a clock that ticks some hundred times a second. */
 const clockSlack = 1_000
@@ -77,6 +80,8 @@ class Place {
   #buffer: Buffer = Buffer.allocUnsafeSlow(leastPiece)
   /** The segment has been read to what it held when a later one was there: nothing more comes into it. */
   #final = false
+  /** When the last piece was given. */
+  #given = 0
 
   static async find(log: SharedLog, { since, from }: ReadPiecesOptions): Promise<Place> {
     const segments = since === undefined && from === undefined ? [] : await log.segments()
@@ -101,6 +106,7 @@ class Place {
 
   /** What comes next, or nothing if that is not written yet. */
   async next(): Promise<Piece | 'ended' | undefined> {
+    const isFast = performance.now() - this.#given < soon
     for (;;) {
       const bytes = await this.#read()
       const { used, ended, wanted } = scanFrames(bytes)
@@ -108,8 +114,11 @@ class Place {
         const offset = this.#segment + this.#position
         this.#position += used
         this.#final = false
-        if (bytes.length === this.#buffer.length) this.#grow(wanted)
+        const isFull = bytes.length === this.#buffer.length
         const piece = this.#wantedOf(bytes.subarray(0, used), offset)
+        // A new buffer: this one is on its way out.
+        if (isFull && isFast) this.#grow(Math.min(mostPiece, this.#buffer.length * 2))
+        this.#given = performance.now()
         if (piece) return piece
         continue
       }
@@ -141,9 +150,7 @@ class Place {
     }
   }
 
-  /** A new buffer: the old one may still be on its way out. */
-  #grow(wanted: number): void {
-    const length = Math.max(wanted, Math.min(mostPiece, this.#buffer.length * 2))
+  #grow(length: number): void {
     if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(length)
   }
 

@@ -17,6 +17,8 @@ const runDirectories = ['/run/docker', '/run/containerd']
 export interface OwnDockerd extends AsyncDisposable {
   /** Names and versions of what is measured. */
   readonly versions: string
+  /** Of its socket: `unix:///path`. */
+  readonly host: string
   /** Runs the docker command line; resolves with its output, rejects when it fails. */
   docker(...args: string[]): Promise<string>
   /** Resolves as soon as a TCP connection to a container's address is accepted. */
@@ -93,6 +95,7 @@ export async function startDockerd(directory: string): Promise<OwnDockerd> {
   const owned = undo.move()
   return {
     versions: `${versions} (${dockerd}, ${docker}), ${runtimes.join(', ')}`,
+    host,
     docker: call,
     accepts: (address, port) => prober.accepts(address, port),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

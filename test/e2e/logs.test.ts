@@ -76,6 +76,7 @@ t.test('logs of services', async (t) => {
       whole.length - first.text.length,
     )
     t.equal(first.text + rest.text, whole, 'what was read in two parts is the whole, nothing twice')
+    await readUntil(service.logs({ follow: true }), 'stderr', 6)
     t.same(rest.runs, first.runs)
 
     const id = (await service.hostname()).split('.')[0]

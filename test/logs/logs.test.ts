@@ -263,3 +263,17 @@ t.test(
     t.ok(missing > 1_000_000, `${missing} bytes are missing`)
   },
 )
+
+t.test('the tail of a stream that has been silent for long is what the beginning has of it', async (t) => {
+  const log = directory(t)
+  const writer = openLogWriter(log)
+  const flood = Buffer.alloc(256 * 1024, 'x')
+  writer.append('stderr', Buffer.from('begun\n'), 0)
+  for (let i = 0; i < 30; i += 1) writer.append('stdout', flood, i)
+  writer.append('stderr', Buffer.from('too far back to be looked for\n'), 0)
+  for (let i = 0; i < 100; i += 1) writer.append('stdout', flood, i)
+  writer.end()
+  const { stdout, stderr } = await tailLog(log, 4_096)
+  t.equal(stdout.length, 4_096)
+  t.equal(String(stderr), 'begun\n')
+})

@@ -8,7 +8,7 @@ const pipeSize = 1024 * 1024
  * What one read takes, and so the most that a frame of a log holds. One buffer serves all containers: what is read is
  * dealt with before anything else is read.
  */
-const shared: Buffer = Buffer.allocUnsafeSlow(256 * 1024)
+const shared: Buffer = Buffer.allocUnsafeSlow(128 * 1024)
 
 /** Real pipes: Node's own are sockets, and those cannot be opened by way of /dev/stdout. */
 export function outputPipe(): { read: number; write: number } {
