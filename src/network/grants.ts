@@ -1,21 +1,20 @@
-/** The firewall's part of `isolation: 'bindings'`: pairs of addresses between which connections may be opened. */
-export interface Gate {
-  /** Resolves when it is in effect. */
-  grant(client: string, service: string): Promise<void>
-  revoke(client: string, service: string): Promise<void>
-}
+import type { Network } from '../../netns/index.ts'
+import type { Claim } from './names.ts'
 
-/** What is granted at the moment, by the client's address. */
+/** The firewall's part of `isolation: 'bindings'`: between which members connections may be opened. */
+export type Gate = Pick<Network, 'grant' | 'revoke'>
+
+/** What is granted at the moment, by client. */
 export class Grants {
   readonly #gate: Gate
-  readonly #held = new Map<string, Set<string>>()
+  readonly #held = new Map<Claim, Set<Claim>>()
 
   constructor(gate: Gate) {
     this.#gate = gate
   }
 
   /** Grants what is wanted and not yet held. */
-  async open(client: string, wanted: ReadonlySet<string>): Promise<void> {
+  async open(client: Claim, wanted: ReadonlySet<Claim>): Promise<void> {
     const held = this.#held.get(client) ?? new Set()
     for (const service of wanted) {
       if (held.has(service)) continue
@@ -26,7 +25,7 @@ export class Grants {
   }
 
   /** Revokes what is held and not wanted any more. */
-  async close(client: string, wanted: ReadonlySet<string>): Promise<void> {
+  async close(client: Claim, wanted: ReadonlySet<Claim>): Promise<void> {
     const held = this.#held.get(client)
     for (const service of held ?? []) {
       if (wanted.has(service)) continue

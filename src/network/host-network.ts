@@ -21,6 +21,7 @@ export function hostNetwork(name: string): Berths {
       const release = async () => undefined
       return {
         address: '127.0.0.1',
+        address6: undefined,
         namespace: `/proc/${process.pid}/ns/net`,
         hostsFile: '/etc/hosts',
         resolvConf: '/etc/resolv.conf',

@@ -4,6 +4,7 @@ export {
   checkHost,
   type Forward,
   type ForwardOptions,
+  type Isolation,
   type NamespaceOf,
   NetnsError,
   type Network,

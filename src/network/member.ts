@@ -24,6 +24,8 @@ export interface JoinOptions extends MemberOptions {
 /** A berth: a namespace with an address, names and aliases. It ends with `release()`. */
 export interface Member extends AsyncDisposable {
   readonly address: string
+  /** Where the network has IPv6. */
+  readonly address6: string | undefined
   /** Path of its network namespace, for an OCI runtime or nsenter. */
   readonly namespace: string
   /** To be mounted read-only at /etc/hosts; follows its aliases. */
@@ -75,7 +77,7 @@ async function enter(
   signal?: AbortSignal,
 ): Promise<Member> {
   const entry: Entry = {
-    claim: { addresses: [sandbox.address], service },
+    claim: { address: sandbox.address, address6: sandbox.address6, service },
     names: [...(name === undefined ? [] : [name]), ...names],
     aliases: { ...aliases },
     hostsFile: join(directory, sandbox.address),
@@ -108,6 +110,7 @@ async function enter(
   }
   return {
     address: sandbox.address,
+    address6: sandbox.address6,
     namespace: sandbox.namespace,
     hostsFile: entry.hostsFile,
     resolvConf,

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import type { DnsServer } from '../../dns/index.ts'
 import type { Grants } from './grants.ts'
 import { type HostsEntry, writeHostsFile } from './hosts-file.ts'
-import { type Claim, NameClaims } from './names.ts'
+import { addressesOf, type Claim, NameClaims } from './names.ts'
 
 /** Alias -> a name of the zone. */
 export type AliasMap = Readonly<Record<string, string>>
@@ -82,7 +82,7 @@ export class Members {
   /** Whether the client with this address has an alias for one of these names. */
   isBound(client: string, names: readonly string[]): boolean {
     return names.some((name) =>
-      [...(this.#binders.get(name) ?? [])].some(({ claim }) => claim.addresses.includes(client)),
+      [...(this.#binders.get(name) ?? [])].some(({ claim }) => addressesOf(claim).includes(client)),
     )
   }
 
@@ -156,7 +156,7 @@ export class Members {
     }
     // Who may come in before anybody is told where: a client that has the address shall not be refused.
     for (const member of concerned) {
-      await step('grant', () => grants?.open(member.claim.addresses[0] as string, this.#reachable(member)))
+      await step('grant', () => grants?.open(member.claim, this.#reachable(member)))
     }
     await step('dns', () =>
       dns.update((tx) => {
@@ -165,7 +165,7 @@ export class Members {
           if (addresses.length === 0) tx.zone(zone).delete(name)
           else tx.zone(zone).set(name, addresses)
         }
-        for (const address of entry.claim.addresses) {
+        for (const address of addressesOf(entry.claim)) {
           if (this.#entries.has(entry)) tx.views.set(address, { ...entry.aliases }, this.#sight(entry))
           else tx.views.delete(address)
         }
@@ -173,15 +173,16 @@ export class Members {
     )
     for (const member of concerned) await step('hosts', () => this.#writeHosts(member))
     for (const member of concerned) {
-      await step('revoke', () => grants?.close(member.claim.addresses[0] as string, this.#reachable(member)))
+      await step('revoke', () => grants?.close(member.claim, this.#reachable(member)))
     }
     return failures
   }
 
-  /** The addresses that a member is bound to. */
-  #reachable(member: Entry): Set<string> {
+  /** Those that a member is bound to. */
+  #reachable(member: Entry): Set<Claim> {
     if (!this.#entries.has(member)) return new Set()
-    return new Set(Object.values(member.aliases).flatMap((target) => this.#claims.addressesOf(target)))
+    const holders = Object.values(member.aliases).map((target) => this.#claims.holderOf(target))
+    return new Set(holders.filter((holder) => holder !== undefined))
   }
 
   /** What of the zone it can resolve. */
@@ -196,7 +197,7 @@ export class Members {
     }
     const { zone } = this.#options
     const own = member.names.flatMap((name) => [`${name}.${zone}`, name])
-    const entries: HostsEntry[] = member.claim.addresses.map((address) => ({ address, names: own }))
+    const entries: HostsEntry[] = addressesOf(member.claim).map((address) => ({ address, names: own }))
     for (const [alias, target] of Object.entries(member.aliases)) {
       for (const address of this.#claims.addressesOf(target)) entries.push({ address, names: [alias] })
     }

@@ -1,7 +1,8 @@
 /** Who answers to a name at the moment: several members may claim one, and a service goes before a mere run. */
 export interface Claim {
-  /** IPv4 first. */
-  readonly addresses: readonly string[]
+  readonly address: string
+  /** Where the network has IPv6. */
+  readonly address6: string | undefined
   /** A service's claim wins over that of a run of equal definition. */
   readonly service: boolean
 }
@@ -22,9 +23,19 @@ export class NameClaims {
     else this.#claims.delete(name)
   }
 
-  /** The addresses that the name has now; none where nobody claims it. */
-  addressesOf(name: string): readonly string[] {
+  /** Who has the name now; undefined where nobody claims it. */
+  holderOf(name: string): Claim | undefined {
     const held = this.#claims.get(name) ?? []
-    return (held.find((claim) => claim.service) ?? held[0])?.addresses ?? []
+    return held.find((claim) => claim.service) ?? held[0]
+  }
+
+  /** The addresses that the name has now. */
+  addressesOf(name: string): readonly string[] {
+    const holder = this.holderOf(name)
+    return holder === undefined ? [] : addressesOf(holder)
   }
 }
+
+/** IPv4 first. */
+export const addressesOf = ({ address, address6 }: Claim): string[] =>
+  address6 === undefined ? [address] : [address, address6]

@@ -1,7 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDnsServer, type DnsAnswer, type DnsServer } from '../../dns/index.ts'
-import { createNetwork, type NamespaceOf, type Network } from '../../netns/index.ts'
+import { createNetwork, type Isolation, type NamespaceOf, type Network } from '../../netns/index.ts'
+import { Grants } from './grants.ts'
 import { adoptInto, type JoinOptions, joinNetwork, type Member, type MemberOptions } from './member.ts'
 import { Members, type Step } from './members.ts'
 
@@ -13,6 +14,14 @@ export interface ServiceNetworkOptions {
   runDirectory?: string
   /** A CIDR; by default a free one is chosen. */
   subnet?: string
+  /** IPv6 beside IPv4: a prefix, or `true` for a random one of our own. @defaultValue false */
+  ipv6?: boolean | string
+  /**
+   * `bindings`: a member resolves, and reaches, itself and what it has an alias for; others are refused at once.
+   *
+   * @defaultValue `network`: all reach all
+   */
+  isolation?: Isolation
   /** The zone that names are in. @defaultValue `moorage.internal` */
   zone?: string
   /** Where names of the outside are asked for. @defaultValue `system` */
@@ -75,7 +84,13 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   const dns = await listen(network, zone, upstreams)
   undo.defer(() => dns.close())
   const { beforeStep } = options
-  const members = new Members({ zone, dns, ...(beforeStep === undefined ? {} : { before: beforeStep }) })
+  const grants = network.isolation === 'bindings' ? new Grants(network) : undefined
+  const members = new Members({
+    zone,
+    dns,
+    ...(grants === undefined ? {} : { grants }),
+    ...(beforeStep === undefined ? {} : { before: beforeStep }),
+  })
   const place = { network, members, directory, resolvConf, whenGone: new Set<() => void>() }
 
   const held = undo.move()
@@ -101,9 +116,12 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   }
 }
 
-function networkOptions({ name, instance, subnet, poolSize, signal }: ServiceNetworkOptions) {
+function networkOptions(options: ServiceNetworkOptions) {
+  const { name, instance, subnet, ipv6, isolation, poolSize, signal } = options
   return {
     name,
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    ...(isolation === undefined ? {} : { isolation }),
     ...(instance === undefined ? {} : { instance }),
     ...(subnet === undefined ? {} : { subnet }),
     ...(poolSize === undefined ? {} : { poolSize }),
@@ -121,8 +139,12 @@ async function listen(
     udp.close()
     throw error
   })
+  const subnets = [network.subnet, ...(network.subnet6 === undefined ? [] : [network.subnet6])]
   // The server takes the sockets over, and closes them on failure too.
-  return createDnsServer({ zones: [zone], reverse: [network.subnet], listen: [{ udp, tcp }], upstreams })
+  const dns = await createDnsServer({ zones: [zone], reverse: subnets, listen: [{ udp, tcp }], upstreams })
+  // Whoever has no view of its own, such as a sandbox that is no member, sees no names either.
+  if (network.isolation === 'bindings') for (const subnet of subnets) dns.views.set(subnet, {}, { only: [] })
+  return dns
 }
 
 function recordsOf(dns: DnsServer, zone: string): NetworkRecord[] {

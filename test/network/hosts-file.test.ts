@@ -31,8 +31,8 @@ t.test('it is rewritten in place: the same file, never shorter, never empty', as
 
 t.test('a name belongs to its oldest holder, but to a service before a run', async (t) => {
   const claims = new NameClaims()
-  const run = { addresses: ['10.0.0.2'], service: false }
-  const service = { addresses: ['10.0.0.3', 'fd00::3'], service: true }
+  const run = { address: '10.0.0.2', address6: undefined, service: false }
+  const service = { address: '10.0.0.3', address6: 'fd00::3', service: true }
   claims.add('db', run)
   t.same(claims.addressesOf('db'), ['10.0.0.2'])
   claims.add('db', service)

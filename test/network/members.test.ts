@@ -212,3 +212,61 @@ t.test('with the network all its members end', async (t) => {
   t.same(remains(web.place), [])
   t.notOk(existsSync(join(web.place.runDirectory, 'hosts', 'test')))
 })
+
+t.test('with isolation "bindings" only what is bound is resolved, and reached', async (t) => {
+  const web = await ownServiceNetwork(t, { isolation: 'bindings', ipv6: true })
+  const { gateway } = web.network
+  const [db, other] = [await web.join({ name: 'db' }), await web.join({ name: 'other' })]
+  const client = await web.join({ name: 'client', aliases: { postgres: 'db' } })
+  const stranger = await web.join({})
+  for (const member of [db, other]) {
+    const server = await member.sandbox.listenTcp(80, '0.0.0.0')
+    const server6 = await member.sandbox.listenTcp(80, '::')
+    for (const one of [server, server6]) {
+      one.on('connection', (socket) => socket.on('error', () => {}).end('hello'))
+      t.teardown(() => one.close())
+    }
+  }
+  const reach = async (from: Member, to: Member) => {
+    const tried = [to.address, to.address6 as string].map((address) =>
+      from.sandbox.connectTcp(address, 80, { timeout: 3000 }).then(
+        (socket) => text(socket).catch((error) => error.code),
+        (error) => error.code,
+      ),
+    )
+    return Promise.all(tried)
+  }
+
+  t.equal(await dig(client, gateway, 'postgres'), db.address)
+  t.equal(await dig(client, gateway, 'db.moorage.internal'), db.address)
+  t.equal(await dig(client, gateway, 'client.moorage.internal'), client.address, 'itself')
+  t.equal(await dig(client, gateway, 'other.moorage.internal'), '')
+  t.equal(await dig(stranger, gateway, 'db.moorage.internal'), '')
+  t.equal(await dig(stranger, gateway, reverseOf(db.address)), '', 'nor by its address')
+  t.same(await reach(client, db), ['hello', 'hello'])
+  t.same(await reach(client, other), ['ECONNREFUSED', 'ECONNREFUSED'])
+  t.same(await reach(stranger, db), ['ECONNREFUSED', 'ECONNREFUSED'])
+  t.match(hosts(client), [/client/, /client/, `${db.address} postgres`, `${db.address6} postgres`])
+  const unjoined = await web.network.createSandbox()
+  const asked = unjoined.spawn('dig', ['+short', '+tries=1', `@${gateway}`, 'db.moorage.internal'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.equal(await text(asked.stdout as NonNullable<typeof asked.stdout>), '', 'who is no member sees no names')
+
+  await client.setAliases({ it: 'other' })
+  t.same(await reach(client, other), ['hello', 'hello'])
+  t.same(await reach(client, db), ['ECONNREFUSED', 'ECONNREFUSED'])
+  await stranger.setAliases({ later: 'later' })
+  const later = await web.join({ name: 'later' })
+  const server = await later.sandbox.listenTcp(80, '0.0.0.0')
+  t.teardown(() => server.close())
+  server.on('connection', (socket) => socket.on('error', () => {}).end('later'))
+  t.equal((await reach(stranger, later))[0], 'later', 'a service that comes after its client')
+  await later.release()
+  t.same(
+    web.records().filter(({ value }) => value === later.address),
+    [],
+  )
+})
+
+const reverseOf = (address: string) => `${address.split('.').reverse().join('.')}.in-addr.arpa`
