@@ -267,6 +267,30 @@ export const catalogue = {
     status: 409,
     exit: 1,
   },
+  NETWORK_NOT_FOUND: {
+    sentence: 'there is no network "{network}"',
+    hint: 'moorage network ls shows those there are',
+    status: 404,
+    exit: 3,
+  },
+  NETWORK_EXISTS: {
+    sentence: 'the network "{network}" exists already, with other settings: {reason}',
+    hint: 'remove it first, or choose another name',
+    status: 409,
+    exit: 1,
+  },
+  NETWORK_IN_USE: {
+    sentence: 'the network "{network}" is in use: {users} of services, runs and ports',
+    hint: 'stop what is in it: moorage --network NAME status shows it',
+    status: 409,
+    exit: 1,
+  },
+  NETWORK_PROBLEM: {
+    sentence: 'the network "{network}": {problem}',
+    hint: 'moorage doctor looks at what is around it; moorage network inspect shows the network',
+    status: 500,
+    exit: 1,
+  },
   PORT_UNUSABLE: {
     sentence: 'the port {port} at {address} of this host cannot lead to a container: {reason}',
     hint: 'choose another port, or 0 for any that is free; ss -lntup shows who has it',

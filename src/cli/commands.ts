@@ -67,6 +67,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/dns.ts'),
   },
   {
+    name: 'network',
+    summary: 'the networks that services and runs are in',
+    load: () => import('./commands/network.ts'),
+  },
+  {
     name: 'version',
     summary: 'the version of this program and of the daemon',
     load: () => import('./commands/version.ts'),

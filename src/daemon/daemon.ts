@@ -27,7 +27,10 @@ export interface DaemonOptions {
   idleExit?: number
   /** How many commands run at the same time. */
   maxRuns?: number
-  isolation?: 'network'
+  /** Who reaches a service: all of its network, or who is bound. @defaultValue `network` */
+  isolation?: 'network' | 'bindings'
+  /** IPv6 beside IPv4. */
+  ipv6?: boolean
   /** How many bytes of a run's output are kept. @defaultValue 64 MiB */
   logLimit?: number
   logLevel?: string
@@ -66,6 +69,8 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
     servicesDns: env.MOORAGE_SERVICES_DNS !== '0',
     log: (level, message, fields = {}) => logger[level](fields, message),
     ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
+    ...(options.ipv6 === undefined ? {} : { ipv6: options.ipv6 }),
+    ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
     ...(options.grace === undefined ? {} : { grace: options.grace }),
     ...(options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns }),
     ...(options.logLimit === undefined ? {} : { logLimit: options.logLimit }),

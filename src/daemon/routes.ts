@@ -12,6 +12,7 @@ import {
   blobDigest,
   blobsRequest,
   evaluateRequest,
+  networkSettings,
   parse,
   resolveRequest,
   startRequest,
@@ -156,6 +157,15 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
 
   app.get('/v1/runs', async () => ({ apiVersion, runs: engine.runs() }))
   app.get('/v1/networks', async () => ({ apiVersion, networks: engine.networks() }))
+  app.get('/v1/networks/:name', async (request) => ({ apiVersion, network: engine.network(nameOf(request)) }))
+  app.put('/v1/networks/:name', async (request) => {
+    const settings = parse(networkSettings, request.body ?? {})
+    return { apiVersion, network: await engine.createNetwork(nameOf(request), settings) }
+  })
+  app.delete('/v1/networks/:name', async (request) => {
+    await engine.removeNetwork(nameOf(request))
+    return { apiVersion }
+  })
   app.get('/v1/status', async () => status(context))
 
   app.post('/v1/resolve', (request, reply) => {
@@ -236,6 +246,10 @@ async function answer(reply: FastifyReply, version: string, work: (signal: Abort
   })
   reply.header('moorage-version', version)
   return work(gone.signal)
+}
+
+function nameOf(request: FastifyRequest): string {
+  return (request.params as { name: string }).name
 }
 
 function idOf(request: FastifyRequest): string {

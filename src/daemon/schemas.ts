@@ -7,6 +7,7 @@ import type {
   ExposedPort,
   HostPort,
   Mount,
+  NetworkSettings,
   Operation,
   PortForward,
   ResolveRequest,
@@ -185,6 +186,12 @@ const definition = z.strictObject({
 }) satisfies Exact<Definition>
 
 const network = z.string().max(40).exactOptional()
+
+export const networkSettings = z.strictObject({
+  subnet: z.string().max(50).exactOptional(),
+  ipv6: z.union([z.boolean(), z.string().max(50)]).exactOptional(),
+  isolation: z.enum(['network', 'bindings']).exactOptional(),
+}) satisfies Exact<NetworkSettings>
 
 const forward = z.strictObject({
   host: z.int().min(0).max(65_535),

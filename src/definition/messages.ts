@@ -225,15 +225,34 @@ export interface RunRow {
   exitCode: number | null
 }
 
+/** `PUT networks/{name}`: what a network is made with; the daemon's own settings where nothing is said. */
+export interface NetworkSettings {
+  /** A CIDR; a free one is chosen otherwise. */
+  subnet?: string
+  /** IPv6 beside IPv4: a prefix, or any. */
+  ipv6?: boolean | string
+  /** Who reaches whom in it: all, or only those who are bound. */
+  isolation?: 'network' | 'bindings'
+}
+
 export interface NetworkRow {
   name: string
   subnet: string
   gateway: string
+  /** Null where it has no IPv6. */
+  subnet6: string | null
+  gateway6: string | null
+  isolation: 'network' | 'bindings'
+  mtu: number
   namespace: string
   /** Why the host has no route to it, if it has none. */
   hostRoute: 'yes' | string
+  /** Whether it stays until somebody removes it; else it goes after its last use. */
+  kept: boolean
   sandboxes: number
   pooled: number
+  /** What is wrong with it at the moment. */
+  problems: string[]
 }
 
 export interface Problem {

@@ -7,6 +7,7 @@ import {
   type ExecOutput,
   hostnameOf,
   type NetworkRow,
+  type NetworkSettings,
   type Output,
   type PartOutput,
   type PortForward,
@@ -40,9 +41,11 @@ import { holdService, publishFor } from './hold-service.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
 import { Interests } from './interests.ts'
+import { KeptNetworks } from './kept-networks.ts'
 import { KeptOutputs } from './kept-outputs.ts'
 import { followRun, type LogOptions, type LogPiece, logPieces, replayRun } from './log-pieces.ts'
-import { createNetworks, defaultNetwork, withoutNetworks } from './networks.ts'
+import { networkRow, networkSettings } from './network-row.ts'
+import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks.ts'
 import { outputOf } from './output.ts'
 import { outputOfPart } from './part-output.ts'
 import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
@@ -61,6 +64,10 @@ export interface EngineOptions {
   runDirectory?: string
   /** Of the network `default`; a free one is chosen otherwise. */
   subnet?: string
+  /** IPv6 beside IPv4, in all networks that do not say. @defaultValue false */
+  ipv6?: boolean
+  /** Who reaches a service in networks that do not say: all of the network, or who is bound. @defaultValue `network` */
+  isolation?: 'network' | 'bindings'
   /** Grace of services that do not say, in milliseconds. @defaultValue 10000 */
   grace?: number
   /** Stretches every default time limit, for slow machines. @defaultValue 1 */
@@ -101,6 +108,12 @@ export interface Engine extends AsyncDisposable {
   /** What is remembered of a service or a run: the events of its last lives. @throws MoorageError SERVICE_NOT_FOUND */
   history(id: string, network?: string): ProgressEvent[]
   networks(): NetworkRow[]
+  /** @throws MoorageError NETWORK_NOT_FOUND */
+  network(name: string): NetworkRow
+  /** Makes a network that stays, by later daemons too, until it is removed. @throws MoorageError NETWORK_EXISTS, … */
+  createNetwork(name: string, settings: NetworkSettings): Promise<NetworkRow>
+  /** @throws MoorageError NETWORK_NOT_FOUND, NETWORK_IN_USE */
+  removeNetwork(name: string): Promise<void>
   problems(): Problem[]
   /** How much is going on: services that live, and runs. */
   busy(): number
@@ -130,7 +143,6 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const {
     stateDirectory = '/var/lib/moorage',
     runDirectory = '/run/moorage',
-    subnet,
     grace,
     timeoutScale,
     servicesDns = true,
@@ -152,8 +164,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
 
     const store = await openStore(stateDirectory)
     releases.add('close the store', () => store.close())
+    const kept = new KeptNetworks(stateDirectory)
     const networks = servicesDns
-      ? createNetworks({ instance, runDirectory, ...(subnet === undefined ? {} : { subnet }) })
+      ? createNetworks({ instance, runDirectory, kept, settings: networkSettings(options) })
       : withoutNetworks()
     releases.add('close the networks', () => networks.close())
     // Side by side: the launcher's start is the longest of it.
@@ -164,6 +177,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
         logger: { warn: (fields, message) => log('warn', message, fields) },
       }),
       networks.use(defaultNetwork),
+      ...(servicesDns ? kept.names() : []).map((name) => openKept(networks, name, log)),
     ])
     if (runtime.status === 'fulfilled') releases.add('close the runtime', () => runtime.value.close())
     if (runtime.status === 'rejected') throw runtime.reason
@@ -216,6 +230,16 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   } catch (error) {
     await releases.run()
     throw error
+  }
+}
+
+/** One that cannot be made now, its subnet being somebody else's by now, is no reason for having none. */
+async function openKept(networks: Networks, name: string, log: EngineLog): Promise<void> {
+  try {
+    const { release } = await networks.use(name)
+    await release()
+  } catch (error) {
+    log('error', 'a kept network could not be made', { network: name, error: String(error) })
   }
 }
 
@@ -371,8 +395,24 @@ function engine(
       const stories = context.events.stories.of(label, network)
       return inOrder(stories.flatMap(({ states, holders }) => [...states, ...holders]))
     },
-    networks: () => networks.list().map(networkRow),
-    problems: () => (networks.on ? [] : [problemOf(new MoorageError('SERVICES_DNS_OFF'))]),
+    networks: () => networks.list().map((one) => networkRow(one, networks)),
+    network(name) {
+      const found = networks.get(name)
+      if (found === undefined) throw new MoorageError('NETWORK_NOT_FOUND', { network: name })
+      return networkRow(found, networks)
+    },
+    createNetwork: async (name, settings) => networkRow(await networks.create(name, settings), networks),
+    removeNetwork: (name) => networks.remove(name),
+    problems: () => [
+      ...(networks.on ? [] : [problemOf(new MoorageError('SERVICES_DNS_OFF'))]),
+      ...networks
+        .list()
+        .flatMap(({ name, network }) =>
+          network.problems.map(({ message }) =>
+            problemOf(new MoorageError('NETWORK_PROBLEM', { network: name, problem: message })),
+          ),
+        ),
+    ],
     busy: () => rows().filter(isLive).length + flights.size,
 
     async *logs(id, { network, ...options }) {
@@ -524,17 +564,4 @@ function isLive({ state }: ServiceRow): boolean {
 
 function names(row: Pick<ServiceRow, 'name' | 'hostname' | 'aliases'>): string[] {
   return [row.name, row.hostname, ...row.aliases]
-}
-
-function networkRow({ name, network }: ServiceNetwork): NetworkRow {
-  const { subnet, gateway, namespace, hostRoute, sandboxes, pooled } = network
-  return {
-    name,
-    subnet,
-    gateway,
-    namespace,
-    hostRoute: hostRoute.present ? 'yes' : hostRoute.reason,
-    sandboxes,
-    pooled,
-  }
 }

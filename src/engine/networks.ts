@@ -1,3 +1,4 @@
+import type { NetworkSettings } from '../definition/index.ts'
 import { asMoorageError, MoorageError } from '../errors.ts'
 import {
   type Berths,
@@ -6,6 +7,7 @@ import {
   NetnsError,
   type ServiceNetwork,
 } from '../network/index.ts'
+import type { KeptNetworks } from './kept-networks.ts'
 
 export const defaultNetwork = 'default'
 
@@ -17,6 +19,15 @@ export interface Networks {
   readonly on: boolean
   get(name: string): ServiceNetwork | undefined
   list(): ServiceNetwork[]
+  /**
+   * Makes one that stays, by this daemon and those after it, until `remove`; one that is there already is kept.
+   *
+   * @throws MoorageError NETWORK_EXISTS where it is there with other settings, SUBNET_IN_USE, INVALID_OPTION, …
+   */
+  create(name: string, settings: NetworkSettings): Promise<ServiceNetwork>
+  /** @throws MoorageError NETWORK_NOT_FOUND, NETWORK_IN_USE, INVALID_OPTION for `default` */
+  remove(name: string): Promise<void>
+  isKept(name: string): boolean
   close(): Promise<void>
 }
 
@@ -29,8 +40,9 @@ interface Entry {
 export interface NetworksOptions {
   instance: string
   runDirectory: string
-  /** Of the default network; others choose their own. */
-  subnet?: string
+  kept: KeptNetworks
+  /** Of the default network, and but for the subnet of all others that do not say. */
+  settings: NetworkSettings
 }
 
 /** No networks at all: every container uses the host's. */
@@ -40,27 +52,30 @@ export function withoutNetworks(): Networks {
     use: async (name) => ({ network: hostNetwork(name), release: async () => undefined }),
     get: () => undefined,
     list: () => [],
+    async create() {
+      throw new MoorageError('SERVICES_DNS_OFF')
+    },
+    async remove() {
+      throw new MoorageError('SERVICES_DNS_OFF')
+    },
+    isKept: () => false,
     close: async () => undefined,
   }
 }
 
-export function createNetworks({ instance, runDirectory, subnet }: NetworksOptions): Networks {
+export function createNetworks({ instance, runDirectory, kept, settings }: NetworksOptions): Networks {
   const entries = new Map<string, Entry>()
   const closing = new Map<string, Promise<void>>()
 
   const make = async (name: string): Promise<ServiceNetwork> => {
-    if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(name)) {
-      throw new MoorageError('INVALID_OPTION', {
-        option: `network "${name}"`,
-        reason: 'a name is of lower-case letters, digits and "-", 40 at most',
-      })
-    }
+    checkName(name)
     await closing.get(name)
-    const given = name === defaultNetwork && subnet !== undefined ? { subnet } : {}
+    const { subnet: ofDefault, ...common } = settings
+    const own = name === defaultNetwork ? settings : { ...common, ...kept.get(name) }
     try {
-      return await createServiceNetwork({ name, instance, runDirectory, ...given })
+      return await createServiceNetwork({ name, instance, runDirectory, ...own })
     } catch (error) {
-      throw networkError(error, subnet)
+      throw networkError(error, own.subnet ?? ofDefault)
     }
   }
 
@@ -74,21 +89,25 @@ export function createNetworks({ instance, runDirectory, subnet }: NetworksOptio
     await closed
   }
 
+  const enter = (name: string): Entry => {
+    const there = entries.get(name)
+    if (there !== undefined) return there
+    const made: Entry = { network: make(name), ready: undefined, users: 0 }
+    made.network.then(
+      (network) => {
+        made.ready = network
+      },
+      () => entries.delete(name),
+    )
+    entries.set(name, made)
+    return made
+  }
+  const stays = (name: string) => name === defaultNetwork || kept.get(name) !== undefined
+
   return {
     on: true,
     async use(name) {
-      let entry = entries.get(name)
-      if (entry === undefined) {
-        const made: Entry = { network: make(name), ready: undefined, users: 0 }
-        made.network.then(
-          (network) => {
-            made.ready = network
-          },
-          () => entries.delete(name),
-        )
-        entries.set(name, made)
-        entry = made
-      }
+      const entry = enter(name)
       entry.users += 1
       const used = entry
       let held = true
@@ -96,7 +115,7 @@ export function createNetworks({ instance, runDirectory, subnet }: NetworksOptio
         if (!held) return
         held = false
         used.users -= 1
-        if (used.users === 0 && name !== defaultNetwork && entries.get(name) === used) await drop(name, used)
+        if (used.users === 0 && !stays(name) && entries.get(name) === used) await drop(name, used)
       }
       try {
         return { network: await used.network, release }
@@ -107,6 +126,43 @@ export function createNetworks({ instance, runDirectory, subnet }: NetworksOptio
     },
     get: (name) => entries.get(name)?.ready,
     list: () => [...entries.values()].flatMap(({ ready }) => (ready ? [ready] : [])),
+    async create(name, wanted) {
+      const before = kept.get(name)
+      const there = entries.get(name)
+      if (there !== undefined) {
+        const network = await there.network
+        const difference = differenceOf(network, wanted)
+        if (difference !== undefined) {
+          throw new MoorageError('NETWORK_EXISTS', { network: name, reason: difference })
+        }
+        if (name !== defaultNetwork && before === undefined) kept.keep(name, wanted)
+        return network
+      }
+      checkName(name)
+      // Kept first, since that is what it is made with.
+      kept.keep(name, wanted)
+      try {
+        return await enter(name).network
+      } catch (error) {
+        kept.forget(name)
+        throw error
+      }
+    },
+    async remove(name) {
+      if (name === defaultNetwork) {
+        throw new MoorageError('INVALID_OPTION', { option: 'network "default"', reason: 'it always stays' })
+      }
+      const entry = entries.get(name)
+      if (entry === undefined && kept.get(name) === undefined) {
+        throw new MoorageError('NETWORK_NOT_FOUND', { network: name })
+      }
+      if (entry !== undefined && entry.users > 0) {
+        throw new MoorageError('NETWORK_IN_USE', { network: name, users: entry.users })
+      }
+      kept.forget(name)
+      if (entry !== undefined) await drop(name, entry)
+    },
+    isKept: stays,
     async close() {
       const open = [...entries]
       const settled = await Promise.allSettled([
@@ -117,6 +173,24 @@ export function createNetworks({ instance, runDirectory, subnet }: NetworksOptio
       if (failed.length > 0) throw new AggregateError(failed, failed.map(String).join('; '))
     },
   }
+}
+
+function checkName(name: string): void {
+  if (/^[a-z0-9][a-z0-9-]{0,39}$/.test(name)) return
+  throw new MoorageError('INVALID_OPTION', {
+    option: `network "${name}"`,
+    reason: 'a name is of lower-case letters, digits and "-", 40 at most',
+  })
+}
+
+/** In what a network is not as it is wanted, where something is said. */
+function differenceOf({ network }: ServiceNetwork, { subnet, ipv6, isolation }: NetworkSettings) {
+  if (subnet !== undefined && subnet !== network.subnet) return `its subnet is ${network.subnet}`
+  if (typeof ipv6 === 'string' && ipv6 !== network.subnet6) return `its IPv6 subnet is ${network.subnet6}`
+  if (ipv6 === true && network.subnet6 === undefined) return 'it has no IPv6'
+  if (isolation !== undefined && isolation !== network.isolation)
+    return `its isolation is ${network.isolation}`
+  return undefined
 }
 
 function networkError(error: unknown, subnet: string | undefined): MoorageError {

@@ -28,12 +28,15 @@ export function configure(command: Command): void {
     .option('--runtime-dir <PATH>', 'run-time files (MOORAGE_RUNTIME_DIR, /run/moorage)')
     .option('--runtime <NAME>', 'oci')
     .option('--subnet <CIDR>', 'of the network "default"; a free one is chosen otherwise')
-    .option('--isolation <WHAT>', 'network')
+    .option(
+      '--isolation <WHAT>',
+      'who reaches a service: all of its "network" (so unless said), or "bindings"',
+    )
+    .option('--ipv6', 'IPv6 beside IPv4 in its networks')
     .option('--grace <DURATION>', 'how long services run on after their last use, unless they say (10s)')
     .option('--idle-exit <DURATION>', 'leave when nothing went on for so long')
     .option('--max-runs <N>', 'how many commands run at the same time, services not counted (256)')
     .option('--log-limit <SIZE>', 'how much is kept of what a run writes, its beginning and its end (64m)')
-    .addOption(new Option('--ipv6', 'not in this version').hideHelp())
     .addOption(new Option('--metrics <ADDRESS>', 'not in this version').hideHelp())
     .action(action(daemon, { ownSignals: true }))
 }
@@ -83,8 +86,9 @@ function lastWords(error: unknown): void {
 function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
   const { runtime = 'oci', isolation = 'network' } = flags
   if (runtime !== 'oci') throw unsupported('--runtime', runtime, ['docker'], 'oci')
-  if (isolation !== 'network') throw unsupported('--isolation', isolation, ['bindings'], 'network')
-  if (flags.ipv6) throw new MoorageError('NOT_YET', { what: 'IPv6 (--ipv6)' })
+  if (isolation !== 'network' && isolation !== 'bindings') {
+    throw unsupported('--isolation', isolation, [], 'network or bindings')
+  }
   if (flags.metrics !== undefined)
     throw new MoorageError('NOT_YET', { what: 'the metrics endpoint (--metrics)' })
   const listen = flags.listen ?? global.host
@@ -92,6 +96,7 @@ function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
   return {
     runtime,
     isolation,
+    ...(flags.ipv6 ? { ipv6: true } : {}),
     ...(listen === undefined ? {} : { listen }),
     ...(flags.stateDir === undefined ? {} : { stateDirectory: flags.stateDir }),
     ...(flags.runtimeDir === undefined ? {} : { runtimeDirectory: flags.runtimeDir }),

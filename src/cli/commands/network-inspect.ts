@@ -1,0 +1,14 @@
+import type { Command } from 'commander'
+import type { NetworkRow } from '../../definition/index.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+
+/** `moorage network inspect`: all that the daemon knows of a network, always as JSON. */
+export function configure(command: Command): void {
+  command.argument('NAME').action(action(inspect))
+}
+
+async function inspect({ global, terminal }: CommandContext, [name]: readonly [string]): Promise<void> {
+  const path = `networks/${encodeURIComponent(name)}`
+  terminal.document(await daemonDoor(global).ask<{ network: NetworkRow }>(path))
+}

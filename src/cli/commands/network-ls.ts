@@ -1,0 +1,30 @@
+import type { Command } from 'commander'
+import type { NetworkRow } from '../../definition/index.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { table } from '../table.ts'
+
+/** `moorage network ls`: every network, with who is in it. */
+export function configure(command: Command): void {
+  command.action(action(list))
+}
+
+async function list({ global, terminal }: CommandContext): Promise<void> {
+  const { networks } = await daemonDoor(global).ask<{ networks: NetworkRow[] }>('networks')
+  if (terminal.json) return terminal.document({ networks })
+  if (terminal.quiet) {
+    for (const { name } of networks) terminal.print(name)
+    return
+  }
+  const rows = networks.map((network) => [
+    network.name,
+    network.subnet,
+    network.subnet6 ?? '-',
+    network.isolation,
+    String(network.sandboxes),
+    network.hostRoute === 'yes' ? 'yes' : 'no',
+    network.kept ? 'yes' : 'no',
+  ])
+  const heads = ['NAME', 'SUBNET', 'IPV6', 'ISOLATION', 'SANDBOXES', 'HOST ROUTE', 'STAYS']
+  for (const line of table(heads, rows, terminal)) terminal.print(line)
+}

@@ -1,0 +1,17 @@
+import type { Command } from 'commander'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+
+/** `moorage network rm`: removes networks that nobody uses. */
+export function configure(command: Command): void {
+  command.argument('NAME...').action(action(remove))
+}
+
+async function remove({ global, terminal }: CommandContext, [names]: readonly [string[]]): Promise<void> {
+  const daemon = daemonDoor(global)
+  for (const name of names) {
+    await daemon.ask(`networks/${encodeURIComponent(name)}`, { method: 'DELETE' })
+    if (!terminal.json) terminal.print(name)
+  }
+  if (terminal.json) terminal.document({ removed: names })
+}
