@@ -2,16 +2,21 @@ import { hashName, sameName } from './name.ts'
 
 interface Entry<T> {
   readonly wire: Buffer
+  readonly hash: number
   value: T
   next: Entry<T> | undefined
 }
 
+/** A power of two. */
+const fewestBuckets = 16
+
 /**
  * A map from names in wire form, whatever their case, that is asked with octets of a packet: a lookup makes neither a
- * string nor anything else.
+ * string nor anything else. It has no `Map` inside: there, what was deleted stays in its bucket until the whole is made
+ * anew, so that a name which comes and goes, in a zone of 100,000 others, is soon behind thousands of its own ghosts.
  */
 export class NameTable<T> {
-  readonly #buckets = new Map<number, Entry<T>>()
+  #buckets = new Array<Entry<T> | undefined>(fewestBuckets).fill(undefined)
   #size = 0
 
   get size(): number {
@@ -20,8 +25,9 @@ export class NameTable<T> {
 
   /** `hash` is `hashName` of the same octets, which the packet's decoder has anyway. */
   find(octets: Uint8Array, start: number, length: number, hash: number): T | undefined {
-    for (let entry = this.#buckets.get(hash); entry !== undefined; entry = entry.next) {
-      if (entry.wire.length === length && sameName(entry.wire, 0, octets, start, length)) return entry.value
+    for (let entry = this.#buckets[this.#bucketOf(hash)]; entry !== undefined; entry = entry.next) {
+      if (entry.hash !== hash || entry.wire.length !== length) continue
+      if (sameName(entry.wire, 0, octets, start, length)) return entry.value
     }
     return undefined
   }
@@ -32,29 +38,48 @@ export class NameTable<T> {
 
   set(wire: Buffer, value: T): void {
     const hash = hashName(wire, 0, wire.length)
-    const first = this.#buckets.get(hash)
+    const bucket = this.#bucketOf(hash)
+    const first = this.#buckets[bucket]
     for (let entry = first; entry !== undefined; entry = entry.next) {
-      if (entry.wire.equals(wire)) {
-        entry.value = value
-        return
-      }
+      if (entry.hash !== hash || !entry.wire.equals(wire)) continue
+      entry.value = value
+      return
     }
-    this.#buckets.set(hash, { wire, value, next: first })
+    this.#buckets[bucket] = { wire, hash, value, next: first }
     this.#size++
+    if (this.#size > this.#buckets.length) this.#grow()
   }
 
   delete(wire: Buffer): void {
     const hash = hashName(wire, 0, wire.length)
+    const bucket = this.#bucketOf(hash)
     let before: Entry<T> | undefined
-    for (let entry = this.#buckets.get(hash); entry !== undefined; entry = entry.next) {
-      if (entry.wire.equals(wire)) {
-        if (before !== undefined) before.next = entry.next
-        else if (entry.next !== undefined) this.#buckets.set(hash, entry.next)
-        else this.#buckets.delete(hash)
+    for (let entry = this.#buckets[bucket]; entry !== undefined; entry = entry.next) {
+      if (entry.hash === hash && entry.wire.equals(wire)) {
+        if (before === undefined) this.#buckets[bucket] = entry.next
+        else before.next = entry.next
         this.#size--
         return
       }
       before = entry
+    }
+  }
+
+  #bucketOf(hash: number): number {
+    return (hash ^ (hash >>> 15)) & (this.#buckets.length - 1)
+  }
+
+  #grow(): void {
+    const old = this.#buckets
+    this.#buckets = new Array<Entry<T> | undefined>(2 * old.length).fill(undefined)
+    for (const first of old) {
+      for (let entry = first; entry !== undefined; ) {
+        const { next } = entry
+        const bucket = this.#bucketOf(entry.hash)
+        entry.next = this.#buckets[bucket]
+        this.#buckets[bucket] = entry
+        entry = next
+      }
     }
   }
 }

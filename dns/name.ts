@@ -36,13 +36,46 @@ export function sameName(
   return true
 }
 
+const hostCharacters = /^[a-z0-9_-]+$/
+
+/** What each character of a host name is in a label, in lower case; 0 for those that it cannot have. */
+const hostOctets = Uint8Array.from({ length: 128 }, (_, code) =>
+  hostCharacters.test(String.fromCharCode(code).toLowerCase()) ? (folded[code] as number) : 0,
+)
+
+/** A name as nearly all are, in one go; `undefined` for one that is to be looked at closely. */
+function plainName(text: string): Buffer | undefined {
+  const size = text.endsWith('.') ? text.length - 1 : text.length
+  if (size === 0 || size > longestName - 2) return undefined
+  const wire = Buffer.alloc(size + 2)
+  let label = 0
+  for (let at = 0; at <= size; at++) {
+    const code = at === size ? dot : text.charCodeAt(at)
+    if (code === dot) {
+      const length = at - label
+      if (length === 0 || length > longestLabel) return undefined
+      wire[label] = length
+      label = at + 1
+    } else {
+      const octet = code < 128 ? (hostOctets[code] as number) : 0
+      if (octet === 0) return undefined
+      wire[at + 1] = octet
+    }
+  }
+  return wire
+}
+
+const dot = 0x2e
+
 /**
  * The wire form, in lower case, of an absolute name; a dot at its end is optional, `.` is the root.
  * @param characters what a label may be made of; host names unless told otherwise
  * @throws DnsError `INVALID_NAME`
  */
-export function wireName(text: string, characters: RegExp = /^[a-z0-9_-]+$/): Buffer {
+export function wireName(text: string, characters: RegExp = hostCharacters): Buffer {
   if (text === '.') return Buffer.of(0)
+  const plain = characters === hostCharacters ? plainName(text) : undefined
+  if (plain !== undefined) return plain
   const labels = text.toLowerCase().replace(/\.$/, '').split('.')
   for (const label of labels) {
     if (label === '') throw new DnsError('INVALID_NAME', `"${text}" is not a name: it has an empty label`)

@@ -24,7 +24,8 @@ const none: readonly Buffer[] = []
 export class NameNode {
   readonly wire: Buffer
   readonly zone: ZoneCut
-  /** Nodes right below it. */
+  /** The node right above it, in the same zone; how many there are right below it. */
+  above: NameNode | undefined = undefined
   children = 0
   /** Exists by itself, not only for what is below it. */
   named = false
@@ -63,7 +64,7 @@ export class Names {
     this.#zones.set(zone.wire, zone)
     if (zone.kind === 'nothing') return
     // The names between an outer zone's top and this one exist in the outer zone: NODATA there, not NXDOMAIN.
-    if (outer !== undefined && outer.kind !== 'nothing') this.#climb(parent(zone.wire), outer).children++
+    if (outer !== undefined && outer.kind !== 'nothing') this.#climb(parent(zone.wire), 0, outer).children++
     const top = new NameNode(zone.wire, zone)
     top.named = true
     this.#nodes.set(zone.wire, top)
@@ -94,7 +95,7 @@ export class Names {
 
   /** The node of a name, made with those above it if it is new. */
   name(wire: Buffer, zone: ZoneCut): NameNode {
-    const node = this.#climb(wire, zone)
+    const node = this.#climb(wire, 0, zone)
     node.named = true
     return node
   }
@@ -108,17 +109,25 @@ export class Names {
     let gone: NameNode | undefined = node
     while (gone !== undefined && !gone.named && gone.children === 0) {
       this.#nodes.delete(gone.wire)
-      gone = this.#nodes.get(parent(gone.wire))
+      gone = gone.above
       if (gone !== undefined) gone.children--
     }
   }
 
-  #climb(wire: Buffer, zone: ZoneCut): NameNode {
-    const found = this.#nodes.get(wire)
+  /** The node of the name that begins at `start` of another. */
+  #climb(wire: Buffer, start: number, zone: ZoneCut): NameNode {
+    const length = wire.length - start
+    const found = this.#nodes.find(wire, start, length, hashName(wire, start, wire.length))
     if (found !== undefined) return found
-    const node = new NameNode(wire, zone)
-    this.#nodes.set(wire, node)
-    if (wire.length > zone.wire.length) this.#climb(parent(wire), zone).children++
+    // Not a part of the other's octets, which would be kept for it.
+    const own = start === 0 ? wire : Buffer.alloc(length)
+    if (start !== 0) wire.copy(own, 0, start)
+    const node = new NameNode(own, zone)
+    this.#nodes.set(own, node)
+    if (length > zone.wire.length) {
+      node.above = this.#climb(wire, start + (wire[start] as number) + 1, zone)
+      node.above.children++
+    }
     return node
   }
 }

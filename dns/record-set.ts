@@ -20,19 +20,22 @@ export const recordHead = 10
 
 export function recordSet(type: number, ttl: number, data: readonly Buffer[]): RecordSet | undefined {
   if (data.length === 0) return undefined
-  const kept = data.slice(0, mostRecords)
-  const wire = Buffer.concat(
-    kept.map((octets) => {
-      const head = Buffer.alloc(2 + recordHead)
-      head.writeUInt16BE(0xc00c, 0)
-      head.writeUInt16BE(type, 2)
-      head.writeUInt16BE(1, 4)
-      head.writeUInt32BE(ttl, 6)
-      head.writeUInt16BE(octets.length, 10)
-      return Buffer.concat([head, octets])
-    }),
-  )
-  return { type, count: kept.length, wire }
+  const count = Math.min(data.length, mostRecords)
+  let size = 0
+  for (let index = 0; index < count; index++) size += 2 + recordHead + (data[index] as Buffer).length
+  const wire = Buffer.alloc(size)
+  let at = 0
+  for (let index = 0; index < count; index++) {
+    const octets = data[index] as Buffer
+    at = wire.writeUInt16BE(0xc00c, at)
+    at = wire.writeUInt16BE(type, at)
+    at = wire.writeUInt16BE(1, at)
+    at = wire.writeUInt32BE(ttl, at)
+    at = wire.writeUInt16BE(octets.length, at)
+    wire.set(octets, at)
+    at += octets.length
+  }
+  return { type, count, wire }
 }
 
 /** One TXT record of one string or several (RFC 1035, 3.3.14). */

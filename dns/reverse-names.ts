@@ -1,43 +1,43 @@
 import type { Address } from './address.ts'
 import { recordType } from './codes.ts'
-import { wireName } from './name.ts'
+import { NameTable } from './name-table.ts'
 import type { Names } from './names.ts'
 import { recordSet } from './record-set.ts'
-import { reverseName } from './reverse.ts'
+import { reverseWire } from './reverse.ts'
 
 /** PTR records, derived: the names of each address that lies in a reverse zone of ours. */
 export class ReverseNames {
   readonly #names: Names
-  /** Address -> its names in wire form, the oldest first. */
-  readonly #holders = new Map<string, Buffer[]>()
+  /** Reverse name -> the names of its address in wire form, the oldest first. */
+  readonly #holders = new NameTable<Buffer[]>()
 
   constructor(names: Names) {
     this.#names = names
   }
 
   add(address: Address, name: Buffer): void {
-    const held = this.#holders.get(address.text)
-    if (held === undefined) this.#holders.set(address.text, [name])
+    const wire = reverseWire(address.octets)
+    const held = this.#holders.get(wire)
+    if (held === undefined) this.#holders.set(wire, [name])
     else held.push(name)
-    this.#publish(address)
+    this.#publish(wire, held ?? [name])
   }
 
   remove(address: Address, name: Buffer): void {
-    const held = this.#holders.get(address.text)
+    const wire = reverseWire(address.octets)
+    const held = this.#holders.get(wire)
     const index = held?.findIndex((other) => other.equals(name)) ?? -1
     if (held === undefined || index === -1) return
     held.splice(index, 1)
-    if (held.length === 0) this.#holders.delete(address.text)
-    this.#publish(address)
+    if (held.length === 0) this.#holders.delete(wire)
+    this.#publish(wire, held)
   }
 
-  #publish({ text, octets }: Address): void {
-    const wire = wireName(reverseName(octets))
+  #publish(wire: Buffer, held: readonly Buffer[]): void {
     const zone = this.#names.zoneOf(wire)
     if (zone?.kind !== 'reverse') return
     this.#names.forget(wire)
-    const held = this.#holders.get(text)
-    if (held === undefined) {
+    if (held.length === 0) {
       const node = this.#names.get(wire)
       if (node !== undefined) this.#names.clear(node)
     } else this.#names.name(wire, zone).ptr = recordSet(recordType.PTR, zone.ttl, held)

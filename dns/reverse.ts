@@ -1,10 +1,49 @@
 import { parseAddress } from './address.ts'
 import { DnsError } from './errors.ts'
+import { textName } from './name.ts'
 
-/** The name whose PTR record says an address's names (RFC 1035, 3.5; RFC 3596, 2.5). */
-export function reverseName(octets: Buffer): string {
-  if (octets.length === 4) return `${[...octets].reverse().join('.')}.in-addr.arpa`
-  return `${[...octets.toString('hex')].reverse().join('.')}.ip6.arpa`
+/** The same as text. */
+export const reverseName = (octets: Uint8Array): string => textName(reverseWire(octets))
+
+const fourSuffix = Buffer.from('\x07in-addr\x04arpa\x00', 'latin1')
+const sixSuffix = Buffer.from('\x03ip6\x04arpa\x00', 'latin1')
+const zero = 0x30
+const letterA = 0x61
+
+/** The name, in wire form, whose PTR record says an address's names (RFC 1035, 3.5; RFC 3596, 2.5). */
+export function reverseWire(octets: Uint8Array): Buffer {
+  return octets.length === 4 ? reverseFour(octets) : reverseSix(octets)
+}
+
+function reverseFour(octets: Uint8Array): Buffer {
+  let size = fourSuffix.length
+  for (const octet of octets) size += octet > 99 ? 4 : octet > 9 ? 3 : 2
+  const wire = Buffer.alloc(size)
+  let at = 0
+  for (let index = 3; index >= 0; index--) {
+    const octet = octets[index] as number
+    const digits = octet > 99 ? 3 : octet > 9 ? 2 : 1
+    wire[at++] = digits
+    if (digits === 3) wire[at++] = zero + Math.trunc(octet / 100)
+    if (digits >= 2) wire[at++] = zero + (Math.trunc(octet / 10) % 10)
+    wire[at++] = zero + (octet % 10)
+  }
+  wire.set(fourSuffix, at)
+  return wire
+}
+
+function reverseSix(octets: Uint8Array): Buffer {
+  const wire = Buffer.alloc(64 + sixSuffix.length)
+  let at = 0
+  for (let index = 15; index >= 0; index--) {
+    const octet = octets[index] as number
+    for (const nibble of [octet & 15, octet >> 4]) {
+      wire[at++] = 1
+      wire[at++] = nibble < 10 ? zero + nibble : letterA - 10 + nibble
+    }
+  }
+  wire.set(sixSuffix, at)
+  return wire
 }
 
 /**
