@@ -102,15 +102,15 @@ export function makeUplink(parts: UplinkParts): Uplink {
   const inner = inNamespace(namespace, () => linkIndex(innerUplinkName))
   const ends = [{ inside, outside }]
   if (ipv6) ends.push({ inside: uplinkAddress6(inside), outside: uplinkAddress6(outside) })
+  // To the other end IPv4 has a route by itself; IPv6 makes one only when both are up, at its own time.
+  const toPeer = (index: number, address: Uint8Array) =>
+    address.length === 16 ? [rtnetlink.addRoute({ to: { address, length: 128 }, index })] : []
   socket.apply([
     ...rtnetlink.bringUp(inner, innerUplinkName),
     ...ends.flatMap((end) => [
       rtnetlink.addAddress(inner, end.inside, end.outside),
       rtnetlink.addNeighbour(inner, end.outside, outsideMac),
-      // IPv4 has made this one by itself; IPv6 does so only when the other end is up.
-      ...(end.outside.length === 16
-        ? [rtnetlink.addRoute({ to: { address: end.outside, length: 128 }, index: inner })]
-        : []),
+      ...toPeer(inner, end.outside),
       rtnetlink.addRoute({ index: inner, via: end.outside }),
     ]),
   ])
@@ -119,6 +119,7 @@ export function makeUplink(parts: UplinkParts): Uplink {
     ...ends.flatMap((end) => [
       rtnetlink.addAddress(link.index, end.outside, end.inside),
       rtnetlink.addNeighbour(link.index, end.inside, insideMac),
+      ...toPeer(link.index, end.inside),
     ]),
   ])
   faultPoint('uplink-up')
