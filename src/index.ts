@@ -24,6 +24,8 @@ export {
   type RunningService,
   type Service,
   type ServiceBindings,
+  type ServiceExecOptions,
+  type ServiceExecResult,
   type ServiceSettings,
   type Size,
   type Tunnel,

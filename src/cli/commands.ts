@@ -57,6 +57,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/events.ts'),
   },
   {
+    name: 'exec',
+    summary: 'run a command in a service; its exit code is passed through',
+    load: () => import('./commands/exec.ts'),
+  },
+  {
     name: 'inspect',
     summary: 'everything about a service or a run, as JSON',
     load: () => import('./commands/inspect.ts'),

@@ -10,8 +10,8 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import { withDefinition } from './delivery.ts'
+import { execIn, type ServiceExecOptions, type ServiceExecResult } from './exec.ts'
 import type { Node } from './graph.ts'
-import { notYet } from './not-yet.ts'
 import { type CallContext, eventsOf, resultOf, type Session, signalOf, target } from './session.ts'
 import { openTunnel, type Tunnel } from './tunnel.ts'
 
@@ -203,8 +203,14 @@ export class Service {
     })
   }
 
-  exec(..._: unknown[]): never {
-    return notYet('exec in a running service')
+  /**
+   * Runs a command in it while it runs, with its environment and user, to its end.
+   *
+   * @throws ExecError when it ends with a code that `expect` does not allow; MoorageError SERVICE_NOT_FOUND,
+   * SERVICE_NOT_RUNNING
+   */
+  async exec(args: readonly string[], options: ServiceExecOptions = {}): Promise<ServiceExecResult> {
+    return await execIn(this.#session, await this.#labelOf(options), args, options)
   }
 }
 

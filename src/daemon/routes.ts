@@ -12,6 +12,7 @@ import {
   blobDigest,
   blobsRequest,
   evaluateRequest,
+  execRequest,
   networkSettings,
   parse,
   resolveRequest,
@@ -81,7 +82,7 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
       const published = wanted.publish === undefined ? {} : { ports: [...ports] }
       const result = { type: 'result', value: row.id, exitCode: 0, service: row, ...published } as const
       if (session !== undefined) return { ...result, lease: sessions.hold(session, lease) }
-      pins.hold(`${row.network}/${row.label}`, lease, ports.length > 0)
+      pins.hold(`${row.network}/${row.label}`, lease, { lasting: wanted.for, needed: ports.length > 0 })
       return result
     })
   })
@@ -127,6 +128,13 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
       apiVersion,
       service: await engine.restart(idOf(request), network === undefined ? {} : { network }),
     }
+  })
+  app.post('/v1/services/:id/exec', (request, reply) => {
+    const wanted = parse(execRequest, request.body)
+    const { network } = request.query as Query
+    return stream(reply, (events) => engine.exec(idOf(request), wanted, callerOf(events), network), {
+      frames: wantsFrames(request),
+    })
   })
   app.get('/v1/services/:id/logs', (request, reply) => {
     const { follow, since, after, network } = request.query as Query

@@ -93,6 +93,7 @@ export async function startContainer(
       },
       { signal },
     )
+    record.container = container
     for (const note of container.notes) context.log('warn', note, { container: id })
     void container.exited.then(({ code }) => end(row, ended, code))
     return { container, member, record, upper }

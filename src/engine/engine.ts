@@ -5,6 +5,7 @@ import {
   type DnsAnswer,
   type EvaluateRequest,
   type ExecOutput,
+  type ExecRequest,
   hostnameOf,
   type NetworkRow,
   type NetworkSettings,
@@ -37,6 +38,7 @@ import { EventLog } from './events/event-log.ts'
 import { Follower } from './events/follower.ts'
 import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
+import { execInService } from './exec-in-service.ts'
 import { holdService, publishFor } from './hold-service.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
@@ -101,6 +103,8 @@ export interface Engine extends AsyncDisposable {
   ): Promise<{ lease: Lease; row: ServiceRow; ports: readonly PortForward[] }>
   stop(id: string, options?: { kill?: boolean; network?: string }): Promise<ServiceRow>
   restart(id: string, options?: { network?: string }): Promise<ServiceRow>
+  /** Runs a command in a service, or a run, that goes on. */
+  exec(id: string, request: ExecRequest, caller: Caller, network?: string): Promise<ResultEvent>
   resolve(request: ResolveRequest, caller: Caller): Promise<ResolveAnswer>
   services(): ServiceRow[]
   service(id: string, network?: string): ServiceRow
@@ -283,6 +287,21 @@ function engine(
   }
   const keyOf = (row: ServiceRow) => `${row.network}/${row.label}`
 
+  /** The newest run that a person means, a live one first. */
+  const recordOf = (id: string, network = defaultNetwork) => {
+    const all = records
+      .list()
+      .filter(({ row }) => row.network === network)
+      .map((record) => ({ record, ...record, network: record.row.network }))
+    const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
+    return findRow(
+      all,
+      id,
+      (record) => !record.ended.aborted,
+      (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
+    )
+  }
+
   const self: Engine = {
     instance,
     stateDirectory,
@@ -415,18 +434,14 @@ function engine(
     ],
     busy: () => rows().filter(isLive).length + flights.size,
 
+    async exec(id, request, given, network) {
+      using interest = interests.open(given.signal)
+      const found = recordOf(id, network)
+      return await execInService(context, found.record, request, { ...given, signal: interest.signal })
+    },
+
     async *logs(id, { network, ...options }) {
-      const all = records
-        .list()
-        .filter(({ row }) => row.network === (network ?? defaultNetwork))
-        .map((record) => ({ record, ...record, network: record.row.network }))
-      const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
-      const found = findRow(
-        all,
-        id,
-        (record) => !record.ended.aborted,
-        (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
-      )
+      const found = recordOf(id, network)
       yield* logPieces(context, found.record, {
         ...options,
         signal: AbortSignal.any([options.signal, closing.signal]),

@@ -63,13 +63,14 @@ export async function followRun(context: EngineContext, record: RunRecord, calle
     await give(caller, piece)
 }
 
-/** Sends the output of a run of an earlier time, which a result has kept. */
+/** Sends the output of a run of an earlier time, which a result has kept; with `ended`, until that. */
 export async function replayRun(
   directory: string,
   { run, startedAt }: { run: string; startedAt: number },
-  caller: Caller,
+  caller: Caller & { ended?: AbortSignal },
 ): Promise<void> {
-  const pieces = readPieces(directory, { signal: caller.signal })
+  const { signal, ended } = caller
+  const pieces = readPieces(directory, { signal, ...(ended === undefined ? {} : { ended }) })
   for await (const piece of runPieces(pieces, run, startedAt, 0)) await give(caller, piece)
 }
 

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
 import { openSharedLog, type SharedLog } from '../logs/index.ts'
+import type { RunningContainer } from '../runtime/runtime.ts'
 
 /** How many ended runs, and logs of ended services, are remembered. */
 const kept = 100
@@ -16,6 +17,8 @@ export interface RunRecord {
   logs: string
   /** Resolves when no more output can come. */
   readonly ended: AbortSignal
+  /** Once it has been started. */
+  container?: Pick<RunningContainer, 'exec'>
   /** Its log belongs to a stored result now, and goes with that. */
   stored: boolean
 }

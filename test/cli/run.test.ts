@@ -193,5 +193,5 @@ t.test('start keeps a service and says where it is', async (t) => {
     apiVersion: 'v1',
     service: { id: service.id },
   })
-  t.equal((await runCommand(['start', '--for', '1m', 'redis'], { env })).code, 2)
+  t.equal((await runCommand(['start', '--for', 'soon', 'redis'], { env })).code, 2)
 })

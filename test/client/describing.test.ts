@@ -305,7 +305,6 @@ t.test('what the contract names and this version lacks says so', async (t) => {
   const names = ['withMountedSecret', 'withSecretVariable'] as const
   for (const name of names)
     t.throws(() => one[name]('x'), { code: 'NOT_YET', details: { what: new RegExp(name) } }, name)
-  t.throws(() => one.asService().exec(['x']), { code: 'NOT_YET' })
 })
 
 t.test('ports of the host are described as a service', async (t) => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { StartRequest } from '../../definition/index.ts'
+import { milliseconds, type StartRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors.ts'
 import { action, type CommandContext } from '../action.ts'
 import { definitionOf, serviceOptions } from '../container-definition.ts'
@@ -26,7 +26,7 @@ export function configure(command: Command): void {
       collect,
     )
     .option('--hostname <NAME>', 'a name of its own in the network, besides the one of its digest')
-    .option('--for <DURATION>', 'not in this version')
+    .option('--for <DURATION>', 'how long it stays, then its grace; until it is stopped, unless said')
     .action(action(start))
 }
 
@@ -35,14 +35,13 @@ async function start(
   [image, args]: readonly [string, string[]],
   flags: StartFlags,
 ): Promise<void> {
-  if (flags.for !== undefined)
-    throw new MoorageError('NOT_YET', { what: 'a service that stays for a while (--for)' })
   const container = readContainer(image, args, flags)
   const body: StartRequest = {
     definition: definitionOf(container, flags.hostname === undefined ? {} : { hostname: flags.hostname }),
     service: serviceOptions(container.ports, container.startTimeout),
     detach: true,
     ...(container.publish.length === 0 ? {} : { publish: [...container.publish] }),
+    ...(flags.for === undefined ? {} : { for: milliseconds(flags.for, '--for') }),
     ...(global.network === undefined ? {} : { network: global.network }),
   }
   await withDaemon(global, async (daemon) => {

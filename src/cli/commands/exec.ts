@@ -1,0 +1,58 @@
+import { buffer } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import type { ExecRequest } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { documentPrinter, rawPrinter } from '../log-printer.ts'
+
+interface ExecFlags {
+  interactive?: boolean
+  tty?: boolean
+}
+
+/** `moorage exec`: a command in a service or a run that goes on; its exit code is passed through. */
+export function configure(command: Command): void {
+  command
+    .argument('<ID>', 'ID, name, hostname or a unique prefix of the ID')
+    .argument('<ARGS...>', 'the command')
+    .passThroughOptions()
+    .option('-i, --interactive', 'pass stdin on; it is read to its end first')
+    .option('-t, --tty', 'not in this version')
+    .action(action(exec, { exitCodeOf }))
+}
+
+async function exec(
+  { global, terminal }: CommandContext,
+  [id, args]: readonly [string, string[]],
+  flags: ExecFlags,
+): Promise<number> {
+  if (flags.tty) throw new MoorageError('NOT_YET', { what: 'a terminal in the container (-t)' })
+  const stdin = flags.interactive ? (await buffer(process.stdin)).toString() : undefined
+  const body: ExecRequest = { args, ...(stdin === undefined ? {} : { stdin }) }
+  const daemon = daemonDoor(global)
+  const printer = terminal.json ? documentPrinter(terminal) : rawPrinter()
+  const path = `services/${encodeURIComponent(id)}/exec`
+  for await (const event of daemon.output(path, {
+    method: 'POST',
+    body,
+    query: { network: global.network },
+  })) {
+    if (event.type === 'output') await printer.write(event)
+    else if (event.type === 'result') {
+      await printer.end()
+      const { exitCode } = event
+      if (terminal.json) terminal.document({ type: 'result', exitCode }, { line: true })
+      return exitCode
+    }
+  }
+  throw new MoorageError('DAEMON_UNREACHABLE', {
+    host: daemon.host,
+    reason: 'it went away during the command',
+  })
+}
+
+/** As `docker exec`: 125 says that it was us and not the command; what was not found stays 3. */
+function exitCodeOf({ exitStatus }: MoorageError): number {
+  return [2, 3, 126, 127, 130].includes(exitStatus) ? exitStatus : 125
+}
