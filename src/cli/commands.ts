@@ -47,6 +47,21 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'ps', summary: 'the services, for scripts', load: () => import('./commands/ps.ts') },
   {
+    name: 'tree',
+    summary: 'the services, and why each is alive',
+    load: () => import('./commands/tree.ts'),
+  },
+  {
+    name: 'why',
+    summary: 'the chain of causes of a service or a run',
+    load: () => import('./commands/why.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'which field makes two services or runs different ones',
+    load: () => import('./commands/explain.ts'),
+  },
+  {
     name: 'logs',
     summary: 'what services and runs have written',
     load: () => import('./commands/logs.ts'),

@@ -158,6 +158,11 @@ export function addRoutes(app: FastifyInstance, context: RoutesContext): void {
   app.get('/v1/events', (request, reply) =>
     stream(reply, (events) => sendEvents(engine.events, events, request.query as EventsQuery)),
   )
+  app.get('/v1/explain', async (request) => {
+    const { a, b, network } = request.query as Query
+    if (!a || !b) throw new MoorageError('INVALID_REQUEST', { reason: 'explain needs a and b' })
+    return { apiVersion, ...engine.explain(a, b, network) }
+  })
   app.get('/v1/history/:id', async (request) => {
     const { network } = request.query as Query
     return { apiVersion, events: engine.history(idOf(request), network) }

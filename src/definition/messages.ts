@@ -286,6 +286,21 @@ export interface ZoneRow {
   view: string
 }
 
+/** Which fields of their definitions make two runs or services different ones; none where they are the same. */
+export interface Explanation {
+  /** Labels. */
+  a: string
+  b: string
+  differences: Difference[]
+}
+
+/** A field, and what it is in each; null where there is none. */
+export interface Difference {
+  field: string
+  a: string | null
+  b: string | null
+}
+
 export interface DnsAnswer {
   name: string
   type: string

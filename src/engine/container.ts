@@ -60,7 +60,16 @@ export async function startContainer(
 
   const ended = new AbortController()
   const row = describeRun(exec, network.name, member.address)
-  const record: RunRecord = { id, label: exec.label, kind, row, logs, ended: ended.signal, stored: false }
+  const record: RunRecord = {
+    id,
+    label: exec.label,
+    kind,
+    row,
+    exec,
+    logs,
+    ended: ended.signal,
+    stored: false,
+  }
   records.add(record)
   try {
     const container = await runtime.start(

@@ -6,6 +6,7 @@ import {
   type EvaluateRequest,
   type ExecOutput,
   type ExecRequest,
+  type Explanation,
   hostnameOf,
   type NetworkRow,
   type NetworkSettings,
@@ -39,12 +40,14 @@ import { Follower } from './events/follower.ts'
 import { inOrder } from './events/stories.ts'
 import { createTeller } from './events/teller.ts'
 import { execInService } from './exec-in-service.ts'
+import { explainDifference } from './explain.ts'
 import { holdService, publishFor } from './hold-service.ts'
 import { createHostEndpoints } from './host-endpoints.ts'
 import { Hostnames } from './hostnames.ts'
 import { Interests } from './interests.ts'
 import { KeptNetworks } from './kept-networks.ts'
 import { KeptOutputs } from './kept-outputs.ts'
+import { findKnown } from './known.ts'
 import { followRun, type LogOptions, type LogPiece, logPieces, replayRun } from './log-pieces.ts'
 import { networkRow, networkSettings } from './network-row.ts'
 import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks.ts'
@@ -53,7 +56,7 @@ import { outputOfPart } from './part-output.ts'
 import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
 import { createPlanner, type Planning } from './planner.ts'
 import { Releases } from './release.ts'
-import { findRow, serviceRow } from './rows.ts'
+import { findRow, type ServiceDescription, serviceRow } from './rows.ts'
 import { type RunRecord, RunRecords } from './run-records.ts'
 import { idsOf, imagesOf } from './subjects.ts'
 import { createVolumes } from './volumes.ts'
@@ -111,6 +114,8 @@ export interface Engine extends AsyncDisposable {
   runs(): RunRow[]
   /** What is remembered of a service or a run: the events of its last lives. @throws MoorageError SERVICE_NOT_FOUND */
   history(id: string, network?: string): ProgressEvent[]
+  /** In which fields two of them differ. @throws MoorageError SERVICE_NOT_FOUND */
+  explain(a: string, b: string, network?: string): Explanation
   networks(): NetworkRow[]
   /** @throws MoorageError NETWORK_NOT_FOUND */
   network(name: string): NetworkRow
@@ -285,6 +290,14 @@ function engine(
     const named = rows().filter((row) => row.network === network)
     return findRow(named, id, isLive, (row) => [row.name, row.hostname, ...row.aliases])
   }
+  const known = (id: string, network: string) =>
+    findKnown(id, network, {
+      services: services.list().map((snapshot) => ({
+        row: serviceRow(snapshot),
+        exec: (snapshot.describe as ServiceDescription).service.exec,
+      })),
+      records: records.list(),
+    })
   const keyOf = (row: ServiceRow) => `${row.network}/${row.label}`
 
   /** The newest run that a person means, a live one first. */
@@ -406,12 +419,7 @@ function engine(
     service: serviceOf,
     runs: () => records.list().flatMap(({ kind, row }) => (kind === 'exec' ? [row] : [])),
     history(id, network = defaultNetwork) {
-      const runs = records.list().map(({ row }) => ({ ...row, name: '', hostname: '', aliases: [] }))
-      // A service and a run of one label share their history; the service has the names.
-      const known = [...runs, ...rows()].filter((row) => row.network === network)
-      const labelled = new Map(known.map((row) => [row.label, row]))
-      const { label } = findRow([...labelled.values()], id, () => true, names)
-      const stories = context.events.stories.of(label, network)
+      const stories = context.events.stories.of(known(id, network).label, network)
       return inOrder(stories.flatMap(({ states, holders }) => [...states, ...holders]))
     },
     networks: () => networks.list().map((one) => networkRow(one, networks)),
@@ -432,6 +440,14 @@ function engine(
           ),
         ),
     ],
+    explain(a, b, network = defaultNetwork) {
+      const [one, other] = [known(a, network), known(b, network)]
+      return {
+        a: one.label,
+        b: other.label,
+        differences: explainDifference(one.exec, other.exec),
+      }
+    },
     busy: () => rows().filter(isLive).length + flights.size,
 
     async exec(id, request, given, network) {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import type { RunRow } from '../definition/index.ts'
 import { openSharedLog, type SharedLog } from '../logs/index.ts'
 import type { RunningContainer } from '../runtime/runtime.ts'
+import type { PlannedExec } from './plan.ts'
 
 /** How many ended runs, and logs of ended services, are remembered. */
 const kept = 100
@@ -13,6 +14,7 @@ export interface RunRecord {
   readonly label: string
   readonly kind: 'exec' | 'service'
   readonly row: RunRow
+  readonly exec: PlannedExec
   /** The directory of its log; follows it when it is moved into the store. */
   logs: string
   /** Resolves when no more output can come. */

@@ -93,7 +93,6 @@ t.test('failures that are not the container’s exit with 125, but those that sa
     t.match(outcome.stderr, /^error: .*\nhint: /)
   }
   t.equal((await run({ events: [] }, ['-t', 'x'])).code, 2)
-  t.match((await run({ events: [] }, ['-p', '1:1', 'x'])).stderr, 'is not in this version')
 })
 
 t.test('a service that was not healthy shows its last lines', async (t) => {

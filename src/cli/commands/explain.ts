@@ -1,0 +1,30 @@
+import type { Command } from 'commander'
+import type { Explanation } from '../../definition/index.ts'
+import { action, type CommandContext } from '../action.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { printable } from '../terminal.ts'
+
+/** `moorage explain`: which field makes two services or runs different ones. */
+export function configure(command: Command): void {
+  command
+    .argument('A', 'ID, name, hostname or a unique prefix of the ID; of a run too')
+    .argument('B', 'the other')
+    .action(action(explain))
+}
+
+async function explain(
+  { global, terminal }: CommandContext,
+  [a, b]: readonly [string, string],
+): Promise<void> {
+  const query = { a, b, network: global.network }
+  const { a: one, b: other, differences } = await daemonDoor(global).ask<Explanation>('explain', { query })
+  if (terminal.json) terminal.document({ a: one, b: other, differences })
+  else if (differences.length === 0) terminal.print('They are the same: one definition, one name.')
+  else {
+    for (const { field, a: left, b: right } of differences) {
+      terminal.print(printable(field))
+      terminal.print(`  ${one.slice(0, 12)}  ${printable(left ?? '(none)')}`)
+      terminal.print(`  ${other.slice(0, 12)}  ${printable(right ?? '(none)')}`)
+    }
+  }
+}

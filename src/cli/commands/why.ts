@@ -1,0 +1,73 @@
+import type { Command } from 'commander'
+import type { Explanation, ProgressEvent, RunRow, ServiceRow } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { action, type CommandContext } from '../action.ts'
+import { age } from '../age.ts'
+import { daemonDoor } from '../daemon-door.ts'
+import { isLive } from '../service-table.ts'
+import { printable } from '../terminal.ts'
+import { whyOf } from '../why.ts'
+
+/** `moorage why`: the chain of causes of a service or a run. */
+export function configure(command: Command): void {
+  command.argument('ID', 'ID, name, hostname or a unique prefix of the ID; of a run too').action(action(why))
+}
+
+async function why({ global, terminal }: CommandContext, [id]: readonly [string]): Promise<void> {
+  const daemon = daemonDoor(global)
+  const query = { network: global.network }
+  const path = encodeURIComponent(id)
+  const [service, { events: history }, { services }, { runs }] = await Promise.all([
+    daemon.ask<{ service: ServiceRow }>(`services/${path}`, { query }).then(
+      (found) => found.service,
+      (error) => {
+        if (error instanceof MoorageError && error.code === 'SERVICE_NOT_FOUND') return undefined
+        throw error
+      },
+    ),
+    daemon.ask<{ events: ProgressEvent[] }>(`history/${path}`, { query }),
+    daemon.ask<{ services: ServiceRow[] }>('services'),
+    daemon.ask<{ runs: RunRow[] }>('runs'),
+  ])
+  const label = history[0]?.id
+  const run = runs.find((row) => row.label === label)
+  const namesakes = service === undefined ? [] : services.filter((other) => isNamesake(other, service))
+  const now = Date.now()
+  const causes = whyOf({
+    ...(service === undefined ? {} : { service }),
+    ...(run === undefined ? {} : { run }),
+    history,
+    namesakes: await Promise.all(
+      namesakes.map(async (row) => ({
+        row,
+        difference:
+          row.network === service?.network && service
+            ? await daemon
+                .ask<Explanation>('explain', {
+                  query: { a: service.label, b: row.label, network: row.network },
+                })
+                .catch(() => undefined)
+            : undefined,
+      })),
+    ),
+    now,
+  })
+  if (terminal.json) {
+    terminal.document({ id, causes: causes.map(([effect, cause]) => ({ effect, cause })) })
+    return
+  }
+  const what = service
+    ? `${service.name} (${service.id}), a service in ${service.network}: ${service.state} for ${age(now - service.since)}`
+    : `${label?.slice(0, 12) ?? id}, a run${run ? ` of ${run.args.join(' ')}` : ''}`
+  terminal.print(printable(what))
+  const width = Math.max(0, ...causes.map(([effect]) => effect.length))
+  for (const [effect, cause] of causes) terminal.print(`  ${effect.padEnd(width)}  ${printable(cause)}`)
+}
+
+/** Whether another live service goes by one of its names, or is the same in another network. */
+function isNamesake(other: ServiceRow, { label, network, name, aliases }: ServiceRow): boolean {
+  if (!isLive(other) || (other.label === label && other.network === network)) return false
+  return (
+    other.label === label || [other.name, ...other.aliases].some((one) => [name, ...aliases].includes(one))
+  )
+}
