@@ -15,6 +15,8 @@ const runDirectories = ['/run/docker', '/run/containerd']
 
 /** A dockerd of our own, in network and mount namespaces of its own, so that it changes nothing of the host's. */
 export interface OwnDockerd extends AsyncDisposable {
+  /** Of dockerd; in its network namespace is what it does to a host. */
+  readonly pid: number
   /** Names and versions of what is measured. */
   readonly versions: string
   /** Of its socket: `unix:///path`. */
@@ -25,7 +27,15 @@ export interface OwnDockerd extends AsyncDisposable {
   accepts(address: string, port: number): Promise<void>
 }
 
-export async function startDockerd(directory: string): Promise<OwnDockerd> {
+export interface DockerdOptions {
+  /** As on a host that did not forward before: the engine lets it, and sets the policy of FORWARD to DROP. */
+  shut?: boolean
+}
+
+export async function startDockerd(
+  directory: string,
+  { shut = false }: DockerdOptions = {},
+): Promise<OwnDockerd> {
   await using undo = new AsyncDisposableStack()
   mkdirSync(directory, { recursive: true })
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
@@ -47,7 +57,8 @@ export async function startDockerd(directory: string): Promise<OwnDockerd> {
     ['--cgroup-parent', `/${cgroup}`],
   ].flat()
   const own = runDirectories.map((path) => `mount -t tmpfs none ${path}`)
-  const prepare = ['mount --make-rprivate /', ...own, 'ip link set lo up'].join(' && ')
+  const forward = shut ? ['echo 0 >/proc/sys/net/ipv4/ip_forward'] : []
+  const prepare = ['mount --make-rprivate /', ...own, ...forward, 'ip link set lo up'].join(' && ')
   const daemon = spawn(
     'unshare',
     ['--mount', '--net', 'sh', '-c', `${prepare} && exec "$@"`, 'sh', dockerd, ...options],
@@ -94,6 +105,7 @@ export async function startDockerd(directory: string): Promise<OwnDockerd> {
 
   const owned = undo.move()
   return {
+    pid: daemon.pid as number,
     versions: `${versions} (${dockerd}, ${docker}), ${runtimes.join(', ')}`,
     host,
     docker: call,
