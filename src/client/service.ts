@@ -133,7 +133,7 @@ export class Service {
     return (await this.#resolve(wanted, context)).value
   }
 
-  /** The ports that it declares. */
+  /** The ports that it declares, then those that only its image names, which are not waited for. */
   async ports(context: CallContext = {}): Promise<ExposedPort[]> {
     return (await this.#resolve({ want: 'ports' }, context)).ports ?? []
   }

@@ -4,6 +4,7 @@ import type { Caller, EngineContext } from './context.ts'
 import type { PlannedBinding, PlannedExec, PlannedService } from './plan.ts'
 import type { Releases } from './release.ts'
 import { serviceDriver } from './service-driver.ts'
+import { stopSignalOf } from './stop-signal.ts'
 
 /** A service's place in the registry: the same definition in another network is another instance. */
 export function serviceKey(network: string, exec: PlannedExec): string {
@@ -24,6 +25,7 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
   const { service, network, holder, alias, caller } = wanted
   const { exec, options } = service
   const key = serviceKey(network, exec)
+  const stopSignal = stopSignalOf(service)
   const waits = (detail: string) =>
     context.tell.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
   const { state } = context.services.get(key) ?? {}
@@ -37,7 +39,7 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
     ...(options.grace === undefined ? {} : { grace: options.grace }),
     ...(options.startTimeout === undefined ? {} : { startTimeout: options.startTimeout }),
     ...(options.stopTimeout === undefined ? {} : { stopTimeout: options.stopTimeout }),
-    ...(options.stopSignal === undefined ? {} : { stopSignal: options.stopSignal }),
+    ...(stopSignal === undefined ? {} : { stopSignal }),
     onProgress: (progress) => {
       if (progress.state === 'waiting') waits(progress.detail ?? 'its start')
     },

@@ -55,6 +55,7 @@ import { outputOf } from './output.ts'
 import { outputOfPart } from './part-output.ts'
 import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
 import { createPlanner, type Planning } from './planner.ts'
+import { portsOf } from './ports.ts'
 import { Releases } from './release.ts'
 import { findRow, type ServiceDescription, serviceRow } from './rows.ts'
 import { type RunRecord, RunRecords } from './run-records.ts'
@@ -525,7 +526,7 @@ function engine(
     if (request.want === 'digest') return { value: exec.digest }
     const hostname = exec.customName === undefined ? exec.hostname : hostnameOf(exec.customName)
     if (request.want === 'hostname') return { value: hostname }
-    if (request.want === 'ports') return { value: exec.hostname, ports }
+    if (request.want === 'ports') return { value: exec.hostname, ports: portsOf(service) }
     const port = request.port ?? ports[0]?.port ?? exec.root.config.exposedPorts[0]?.port
     if (port === undefined) throw new MoorageError('NO_PORT', { service: hostname })
     const host = request.from === 'host' ? await hostEndpoint(service, port, request) : `${hostname}:${port}`

@@ -2,6 +2,7 @@ import type { ServiceRow } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { ServiceSnapshot } from '../lifecycle/index.ts'
 import type { PlannedService } from './plan.ts'
+import { portsOf } from './ports.ts'
 
 /** What the engine's driver lets the lifecycle carry through to its snapshots. */
 export interface ServiceDescription {
@@ -12,7 +13,7 @@ export interface ServiceDescription {
 /** A service as `status` shows it. */
 export function serviceRow(snapshot: ServiceSnapshot): ServiceRow {
   const { service, network } = snapshot.describe as unknown as ServiceDescription
-  const { exec, options } = service
+  const { exec } = service
   return {
     id: exec.label.slice(0, 12),
     label: exec.label,
@@ -24,7 +25,7 @@ export function serviceRow(snapshot: ServiceSnapshot): ServiceRow {
     clients: snapshot.holders,
     aliases: snapshot.aliases,
     address: snapshot.address,
-    ports: (options.ports ?? []).map(({ port, protocol }) => `${port}/${protocol}`),
+    ports: portsOf(service).map(({ port, protocol }) => `${port}/${protocol}`),
     image: exec.root.ref,
     args: [...exec.args],
     since: snapshot.since,

@@ -157,6 +157,34 @@ t.test('services and those who use them', async (t) => {
     })
   })
 
+  await t.test('a service restarts under a running client: alias and hostname follow', async (t) => {
+    // Each start has an id of its own, so that the client sees which one answers.
+    const service = box()
+      .withExposedPort(80)
+      .withExec([
+        'sh',
+        '-c',
+        'mkdir -p /w; cat /proc/sys/kernel/random/uuid > /w/id; exec httpd -f -p 80 -h /w',
+      ])
+    const name = await service.hostname()
+    const meet = moorage.cacheVolume('restarted')
+    const watcher = sh(
+      box().withServiceBinding('db', service).withMountedCache('/meet', meet),
+      `ask() { until wget -q -O - http://$1/id; do sleep 0.02; done; }; first=$(ask db); ask ${name}; echo $first; touch /meet/seen; until [ "$(ask db)" != "$first" ]; do sleep 0.02; done; ask db; ask ${name}`,
+    ).stdout()
+    await using running = await service.asService().start()
+    const address = async () => (await live()).find(({ hostname }) => hostname === name)?.address
+    const before = await address()
+    const seen = sh(box().withMountedCache('/meet', meet), 'ls /meet')
+    await until('the watcher has seen the first', async () => (await seen.stdout()).includes('seen'))
+    await running.restart()
+    t.not(await address(), before, 'the address is another one')
+    const [byName, byAlias, later, laterByName] = (await watcher).trim().split('\n')
+    t.equal(byName, byAlias)
+    t.equal(later, laterByName)
+    t.not(later, byAlias)
+  })
+
   await t.test('leases end with the connection', async (t) => {
     const other = await daemon.connect()
     await web('leased', other).asService().start()
