@@ -6,18 +6,30 @@ t.setTimeout(240_000)
 const image = 'mmdebstrap:bookworm?packages=busybox-static'
 const serve = ['sh', '-c', 'mkdir -p /w && exec busybox httpd -f -p 80 -h /w']
 
+// Other groups come and go meanwhile: nothing is in one that has gone.
+const entriesOf = (directory: string) => orNothing(() => readdirSync(directory, { withFileTypes: true }), [])
+const read = (path: string) => orNothing(() => readFileSync(path, 'utf8'), '')
+function orNothing<T>(look: () => T, nothing: T): T {
+  try {
+    return look()
+  } catch {
+    return nothing
+  }
+}
+
 /** The pids of all processes in the cgroups of an instance: its containers. */
 function containersOf(instance: string): number[] {
   const pids = new Set<number>()
-  for (const entry of readdirSync('/sys/fs/cgroup', { recursive: true, encoding: 'utf8' })) {
-    if (!entry.includes(instance) || !entry.endsWith('cgroup.procs')) continue
-    try {
-      for (const pid of readFileSync(`/sys/fs/cgroup/${entry}`, 'utf8').split('\n'))
-        if (pid) pids.add(Number(pid))
-    } catch {
-      // The group went between listing and reading: nothing is in it.
+  const look = (directory: string) => {
+    for (const entry of entriesOf(directory)) {
+      const path = `${directory}/${entry.name}`
+      if (entry.isDirectory()) look(path)
+      else if (entry.name === 'cgroup.procs' && path.includes(instance)) {
+        for (const pid of read(path).split('\n')) if (pid) pids.add(Number(pid))
+      }
     }
   }
+  look('/sys/fs/cgroup')
   return [...pids]
 }
 

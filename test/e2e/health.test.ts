@@ -90,7 +90,9 @@ t.test('health checks of real servers', async (t) => {
   await t.test('log: a line matches, on either stream, also one without an end', async (t) => {
     const ready = box.withHealthcheck({ log: /^ready to accept (\d+)$/ })
     await start(sh(ready, 'echo begin; sleep 0.3; echo ready to accept 5 >&2; sleep 60'))
-    t.match(await failure(sh(ready, 'echo one; echo two; sleep 60')), { message: /none of 2 lines matches/ })
+    t.match(await failure(sh(ready, 'echo one; echo two; sleep 60'), '4s'), {
+      message: /none of 2 lines matches/,
+    })
     const long = sh(box.withHealthcheck({ log: 'x{100}' }), 'yes x | tr -d "\\n" | head -c 300000; sleep 60')
     await start(long)
   })
