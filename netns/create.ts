@@ -110,7 +110,7 @@ async function create(request: NetworkRequest, problems: Problems, steps: AsyncD
     isolation,
     mtu,
     uplinkRange: range,
-    portsPerBridge: request.portsPerBridge ?? mostPorts,
+    portsPerBridge: Math.min(mostPorts, Math.max(1, request.portsPerBridge ?? mostPorts)),
     quarantine: request.quarantine ?? defaultQuarantine,
   }
   const bridges = Bridges.create(socket, { ...description, subnet, subnet6 })

@@ -225,7 +225,9 @@ export class KernelNetwork {
 
   /** The kernel reaps a namespace with a link in it much more slowly than one without. */
   async #removeTogether(ports: readonly Port[]): Promise<void> {
-    for (let at = 0; at < ports.length; at += mostAtOnce) {
+    // While it is not closed, or for good: that it is closed in between is somebody else's removal.
+    const closed = this.#closed
+    for (let at = 0; at < ports.length && this.#closed === closed; at += mostAtOnce) {
       const some = ports
         .slice(at, at + mostAtOnce)
         .map(({ link }) => rtnetlink.setLinkGroup(link.index, doomedGroup))

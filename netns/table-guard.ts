@@ -26,7 +26,9 @@ export class TableGuard implements Disposable {
 
   constructor(options: TableGuardOptions) {
     this.#options = options
-    this.#monitor = new Monitor(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], () => this.look())
+    this.#monitor = new Monitor(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], () =>
+      this.look(this.#restoring !== undefined),
+    )
   }
 
   /** The next transaction is our own. */
@@ -43,11 +45,15 @@ export class TableGuard implements Disposable {
     this.look()
   }
 
-  /** Reads what was told since the last time. */
-  look(): void {
+  /**
+   * Reads what was told since the last time.
+   *
+   * @param mayBeOurs - what could not be told is taken for our own doing
+   */
+  look(mayBeOurs = false): void {
     if (this.#closed) return
     const { notices, lost } = this.#monitor.drain()
-    if (lost) this.#culprit = 'somebody, among too many changes to tell'
+    if (lost && !mayBeOurs) this.#culprit = 'somebody, among too many changes to tell'
     for (const { tables, by } of this.#transactions.read(notices)) {
       if (!this.#options.tables.some((table) => tables.has(table))) continue
       if (this.#own > 0) this.#own -= 1
@@ -84,7 +90,7 @@ export class TableGuard implements Disposable {
         if (by !== '' && ++tries > mostTries) throw new Error(`${by} changes them again and again`)
         this.#own += 1
         await this.#options.restore()
-        this.look()
+        this.look(true)
         if (by !== '') this.#options.onRestored(by)
       } catch (error) {
         if (by !== '') this.#options.onRestored(by, error as Error)

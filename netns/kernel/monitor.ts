@@ -12,8 +12,8 @@ export interface Notice {
 
 const SOL_SOCKET = 1
 const SO_RCVBUFFORCE = 33
-/** Enough for the removal of a few thousand things at once. */
-const bufferSize = 4 * 1024 * 1024
+/** Enough to be told of a few ten thousand things at once; it takes memory only as it fills. */
+const bufferSize = 32 * 1024 * 1024
 
 const datagram = Buffer.alloc(64 * 1024)
 

@@ -124,7 +124,7 @@ const answer = Buffer.alloc(128 * 1024)
  * The kernel handles requests while they are being sent, so nothing here ever waits for an answer.
  */
 export class NetlinkSocket implements Disposable {
-  readonly #fd = openNetlink(NETLINK_ROUTE)
+  #fd = openNetlink(NETLINK_ROUTE)
   #sequence = 0
 
   /**
@@ -195,7 +195,10 @@ export class NetlinkSocket implements Disposable {
   }
 
   close(): void {
+    if (this.#fd < 0) return
     closeSync(this.#fd)
+    // Its number is soon another's: whoever comes too late gets EBADF.
+    this.#fd = -1
   }
 
   [Symbol.dispose](): void {

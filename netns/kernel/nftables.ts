@@ -101,7 +101,7 @@ const answer = Buffer.alloc(64 * 1024)
 
 /** A connection to nftables of the namespace that the calling thread was in when it was made. */
 export class NftSocket implements Disposable {
-  readonly #fd = openNetlink(NETLINK_NETFILTER)
+  #fd = openNetlink(NETLINK_NETFILTER)
   #sequence = 0
 
   /**
@@ -144,7 +144,9 @@ export class NftSocket implements Disposable {
   }
 
   close(): void {
+    if (this.#fd < 0) return
     closeSync(this.#fd)
+    this.#fd = -1
   }
 
   [Symbol.dispose](): void {

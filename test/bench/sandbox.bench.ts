@@ -92,6 +92,7 @@ async function withMany(): Promise<Row[]> {
   const [box, ...others] = boxes
   if (box === undefined) throw new Error('no sandbox')
   const doomed = others.slice(0, 1000)
+  const idle = await askWhile(network, box, () => rest(2000))
   const waits = await askWhile(network, box, async () => {
     const start = performance.now()
     await Promise.all(doomed.map((one) => one.destroy()))
@@ -100,6 +101,7 @@ async function withMany(): Promise<Row[]> {
   console.log(
     `DNS meanwhile: ${waits.took.length} answers, ${waits.lost} lost, max ${Math.max(...waits.took).toFixed(1)} ms`,
   )
+  console.log(`  and with nothing else to do, p99: ${quantile(idle.took, 0.99).toFixed(2)} ms`)
   rows.push(
     bound('DNS while 1000 are destroyed, p99', 'ms', Math.round(quantile(waits.took, 0.99) * 100) / 100, 20),
   )

@@ -96,6 +96,19 @@ t.test(`${long ? 4000 : 1100} in one network reach each other`, async (t) => {
   const some = boxes.filter((_, index) => index % step === 0 || index === count - 1)
   for (const box of some) await serveEcho(t, box.fd, 80, long)
   await allReach(t, some)
+
+  let restored = 0
+  network.on('firewall-restored', () => (restored += 1))
+  inside(network.namespace, 'nft', 'flush', 'ruleset')
+  await until('their rules are back', () => restored > 0)
+  t.equal(
+    inside(network.namespace, 'nft', 'list', 'set', 'bridge', 'moorage', 'leases').match(/"s\d+"/g)?.length,
+    count,
+  )
+  t.same([restored, network.problems], [1, []], 'in one go')
+  const [first, last] = [some[0], some.at(-1)] as [Sandbox, Sandbox]
+  t.equal((await tryTcp(first.fd, last.address, 80)).result, 'open')
+
   await Promise.all(boxes.map((box) => box.destroy()))
   t.same(bridgesOf(network), [])
 })

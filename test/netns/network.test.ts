@@ -229,8 +229,8 @@ t.test('after destroy nothing more is made', async (t) => {
 t.test('sandboxes and their network may be destroyed at the same time', async (t) => {
   const place = ownPlace(t)
   const network = await ownNetwork(t, { ...place, name: 'test', poolSize: 4 })
-  const boxes = await Promise.all(Array.from({ length: 10 }, () => network.createSandbox()))
-  await Promise.all([...boxes.slice(0, 5).map((box) => box.destroy()), network.destroy()])
+  const boxes = await Promise.all(Array.from({ length: 250 }, () => network.createSandbox()))
+  await Promise.all([...boxes.slice(0, 240).map((box) => box.destroy()), network.destroy()])
   await Promise.all(boxes.map((box) => box.destroy()))
   t.equal(network.sandboxes, 0)
   t.same(remains(place), [])
