@@ -1,7 +1,8 @@
 /** What this host must have for networks, each thing tried out in a namespace that is thrown away. */
 import { closeSync, readFileSync } from 'node:fs'
+import { checkSurroundings } from './check-surroundings.ts'
 import { createNamespace, NetlinkSocket, rtnetlink } from './kernel/index.ts'
-import { bridgeName, uplinkPrefix } from './names.ts'
+import { bridgeName } from './names.ts'
 import { applyRuleset } from './nft.ts'
 import { isHeld, listOwners } from './owner.ts'
 import { networkRuleset } from './ruleset.ts'
@@ -33,7 +34,7 @@ export async function checkHost(runDirectory = '/run/moorage'): Promise<Probe[]>
       closeSync(fd)
     }
   }
-  probes.push(checkForwarding(), await checkForeignRules(), checkLeftovers(runDirectory))
+  probes.push(checkForwarding(), ...(await checkSurroundings(runDirectory)), checkLeftovers(runDirectory))
   return probes
 }
 
@@ -124,25 +125,6 @@ function checkForwarding(): Probe {
       return forwards ? 'is on' : 'is off; the first network turns it on'
     },
   )
-}
-
-/** Docker sets FORWARD to drop: then what containers send to the outside needs a rule of its own. */
-async function checkForeignRules(): Promise<Probe> {
-  const name = 'way out'
-  const drops = await applyRuleset('list chain ip filter FORWARD\n').then(
-    (chain) => /policy drop/.test(chain),
-    // There is no such chain, or no nft: the one is well, and the other is another probe's to say.
-    () => false,
-  )
-  if (!drops) return { name, ok: true, detail: 'no other firewall refuses to forward', remedy: '' }
-  const prefix = uplinkPrefix()
-  return {
-    name,
-    ok: false,
-    detail:
-      'this host’s filter table drops what is forwarded, so containers do not reach the outside; all else works',
-    remedy: `iptables -I FORWARD -i ${prefix}+ -j ACCEPT; iptables -I FORWARD -o ${prefix}+ -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT`,
-  }
 }
 
 function checkLeftovers(runDirectory: string): Probe {

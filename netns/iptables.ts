@@ -46,9 +46,12 @@ async function firstThatWorks(programs: readonly string[]): Promise<string> {
   return programs[0] as string
 }
 
-/** The rules of a chain as `iptables -S` prints them; undefined where there is no such chain, or no such program. */
-export async function listChain(program: string, chain: string): Promise<string[] | undefined> {
-  const { code, printed } = await run(program, ['-w', '5', '-S', chain])
+/**
+ * The rules of a chain, or of all, as `iptables -S` prints them; undefined where there is no such chain, or no such
+ * program.
+ */
+export async function listChain(program: string, chain?: string): Promise<string[] | undefined> {
+  const { code, printed } = await run(program, ['-w', '5', '-S', ...(chain === undefined ? [] : [chain])])
   return code === 0 ? printed.split('\n').filter(Boolean) : undefined
 }
 

@@ -17,9 +17,12 @@ export interface Probe {
 const wantedFree = 2 * 1024 ** 3
 
 /** Everything that the embedded runtime needs of this host, each looked at by itself. */
-export async function checkEverything(stateDirectory = '/var/lib/moorage'): Promise<Probe[]> {
+export async function checkEverything(
+  stateDirectory = '/var/lib/moorage',
+  runDirectory = '/run/moorage',
+): Promise<Probe[]> {
   const groups = await Promise.all([
-    grouped('network', checkHost()),
+    grouped('network', checkHost(runDirectory)),
     grouped('containers', checkOci()),
     grouped('images', checkImageTools()),
     grouped('disk', checkDisk(stateDirectory)),

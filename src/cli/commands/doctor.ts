@@ -8,15 +8,19 @@ import { printable } from '../terminal.ts'
 export function configure(command: Command): void {
   command
     .option('--state-dir <PATH>', 'where the daemon’s state is or will be (MOORAGE_STATE_DIR)')
+    .option('--runtime-dir <PATH>', 'where its run-time files are or will be (MOORAGE_RUNTIME_DIR)')
     .action(action(doctor))
 }
 
 async function doctor(
   { terminal }: CommandContext,
   _operands: readonly never[],
-  { stateDir }: { stateDir?: string },
+  { stateDir, runtimeDir }: { stateDir?: string; runtimeDir?: string },
 ): Promise<number> {
-  const probes = await checkEverything(stateDir ?? process.env.MOORAGE_STATE_DIR)
+  const probes = await checkEverything(
+    stateDir ?? process.env.MOORAGE_STATE_DIR,
+    runtimeDir ?? process.env.MOORAGE_RUNTIME_DIR,
+  )
   const failed = probes.filter(({ ok }) => !ok)
   if (terminal.json) terminal.document({ probes })
   else {

@@ -1,0 +1,106 @@
+/** Run by doctor.test.ts in a network namespace of its own, which is given one ailment after the other. */
+import t from 'tap'
+import { checkHost, createNetwork, type Probe } from '../../netns/index.ts'
+import { ownPlace, run } from './support.ts'
+
+t.setTimeout(110_000)
+
+const place = ownPlace(t)
+const probe = async (name: string): Promise<Probe> => {
+  const found = (await checkHost(place.runDirectory)).find((one) => one.name === name)
+  if (found === undefined) throw new Error(`no probe is called ${name}`)
+  return found
+}
+const nft = (...lines: string[]) => run('nft', lines.join('; '))
+
+t.test('with nothing around, all is well', async (t) => {
+  for (const name of ['way out', 'br_netfilter', 'rp_filter', 'subnets', 'other instances', 'leftovers']) {
+    t.match(await probe(name), { name, ok: true, remedy: '' })
+  }
+  t.match(await probe('way out'), { detail: 'no other firewall refuses to forward' })
+  t.match(await probe('names on the host'), { ok: true, detail: /no network is there now/ })
+})
+
+t.test('a FORWARD at DROP, by either kind of iptables: the remedy is the rule itself', async (t) => {
+  for (const program of ['iptables', 'ip6tables', 'iptables-legacy']) {
+    run(program, '-P', 'FORWARD', 'DROP')
+    const found = await probe('way out')
+    t.match(found, { ok: false, detail: /drops what is forwarded/ }, program)
+    t.match(found.remedy, `${program} -I FORWARD -i moor+ -j ACCEPT`)
+    for (const line of found.remedy.split('; ')) run('sh', '-c', line)
+    t.match(await probe('way out'), { ok: true }, 'run as it is, it cures it')
+    run(program, '-P', 'FORWARD', 'ACCEPT')
+    run(program, '-F', 'FORWARD')
+  }
+})
+
+t.test('Docker’s is no ailment, since there is a rule for it', async (t) => {
+  run('iptables', '-P', 'FORWARD', 'DROP')
+  run('iptables', '-N', 'DOCKER-USER')
+  t.match(await probe('way out'), { ok: true, detail: /DOCKER-USER lets containers out/ })
+  run('ip6tables', '-P', 'FORWARD', 'DROP')
+  t.match(
+    await probe('way out'),
+    { ok: false, remedy: /^ip6tables / },
+    'but for IPv6 nobody has said anything',
+  )
+  run('iptables', '-X', 'DOCKER-USER')
+  run('ip6tables', '-P', 'FORWARD', 'ACCEPT')
+})
+
+t.test('ufw and firewalld are told in their own words', async (t) => {
+  run('iptables', '-N', 'ufw-user-forward')
+  t.match(await probe('way out'), { ok: false, remedy: 'ufw route allow in on moor+' })
+  run('iptables', '-P', 'FORWARD', 'ACCEPT')
+  run('iptables', '-X', 'ufw-user-forward')
+  nft(
+    'add table inet firewalld',
+    'add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy drop; }',
+  )
+  t.match(await probe('way out'), { ok: false, remedy: /^firewall-cmd .*--add-interface=moor\+/ })
+  nft('delete table inet firewalld')
+})
+
+t.test('br_netfilter and rp_filter are told, and do no harm', async (t) => {
+  t.match(await probe('br_netfilter'), { ok: true, detail: /^on: / })
+  run('sh', '-c', 'for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 >$f; done')
+  t.match(await probe('br_netfilter'), { ok: true, detail: 'off' })
+  run('sh', '-c', 'echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter')
+  t.match(await probe('rp_filter'), { ok: true, detail: /^strict on all/ })
+})
+
+t.test('routes in the way', async (t) => {
+  run('ip', 'link', 'add', 'vpn0', 'type', 'bridge')
+  run('ip', 'link', 'set', 'vpn0', 'up')
+  const network = await createNetwork({ name: 'mine', poolSize: 0, ...place })
+  t.teardown(() => network.destroy())
+  t.match(await probe('subnets'), { ok: true })
+  const names = await probe('names on the host')
+  t.match(names.detail, `~moorage.internal`)
+  t.match(names.detail, network.gateway)
+  run('ip', 'route', 'add', '10.0.0.0/8', 'dev', 'vpn0')
+  const met = await probe('subnets')
+  t.match(met, { ok: false, remedy: /--subnet/ })
+  t.match(met.detail, `mine (${network.subnet}) meets the route 10.0.0.0/8 on vpn0`)
+  await network.destroy()
+  t.match(await probe('subnets'), {
+    ok: false,
+    detail: /none of the usual subnets/,
+    remedy: /moorage daemon --subnet/,
+  })
+})
+
+t.test('what another instance left, each with the command that removes it', async (t) => {
+  run('ip', 'link', 'add', 'moor0123abu0', 'type', 'bridge')
+  const found = await probe('other instances')
+  t.equal(found.ok, false)
+  t.match(found.detail, 'link moor0123abu0')
+  for (const line of found.remedy.split('; ')) run('sh', '-c', line)
+  t.match(
+    await probe('other instances'),
+    { ok: true, detail: '0 on this host' },
+    'run as they are they cure it',
+  )
+  nft('add table inet moorage_0123ac')
+  t.match(await probe('other instances'), { ok: true, detail: /without a network 0123ac .*nft delete table/ })
+})
