@@ -40,7 +40,8 @@ export function openLogWriter(
 ): LogWriter {
   const segmentSize = Math.min(longestSegment, Math.max(shortestSegment, Math.floor(limit / segments)))
   const most = Math.max(segments, Math.floor(limit / segmentSize))
-  const longestData = segmentSize - headerLength
+  // So that little of a segment stays empty where the next frame does not fit.
+  const longestData = Math.floor(segmentSize / 4) - headerLength
   const kept: number[] = [0]
   let offset = 0
   let segmentEnd = segmentSize

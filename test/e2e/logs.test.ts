@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { request } from 'node:http'
+import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { definitionOf } from '../../src/client/graph.ts'
+import { createTransport } from '../../src/client/index.ts'
 import type { LogEntry, Moorage } from '../../src/index.ts'
-import { cliPath, type OwnDaemon, ownDirectories, run, startDaemon } from './own-daemon.ts'
+import { cliPath, type OwnDaemon, ownDirectories, startDaemon } from './own-daemon.ts'
 
 t.setTimeout(240_000)
 
@@ -22,14 +27,14 @@ const talker = (moorage: Moorage, instance: string) =>
     .container()
     .withRootfs(moorage.host.directory(root))
     .withExec(['sh', '-c', 'echo ready; echo careful >&2; exec sleep 1000'])
-    .asService({ instance, grace: 0 })
+    .asService({ instance, grace: 0, stopTimeout: 100 })
 
 const counter = (moorage: Moorage, lines: number) =>
   moorage
     .container()
     .withRootfs(moorage.host.directory(root))
     .withExec(['sh', '-c', `seq 1 ${lines}; echo ${lines} >&2; exec sleep 1000`])
-    .asService({ grace: 0 })
+    .asService({ grace: 0, stopTimeout: 100 })
 
 const numbers = (lines: number) => Array.from({ length: lines }, (_, i) => `${i + 1}\n`).join('')
 
@@ -119,7 +124,12 @@ t.test('logs of services', async (t) => {
     const service = talker(moorage, 'restarted')
     await using _running = await service.start()
     const label = (await service.hostname()).split('.')[0] as string
-    const cli = run(process.execPath, [cliPath, 'logs', '-f', '--json', label], daemon.env)
+    const cli = spawn(process.execPath, [cliPath, 'logs', '-f', '--json', label], {
+      env: daemon.env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const said = text(cli.stdout)
+    await once(cli.stdout, 'data')
     const entries = service.logs({ follow: true })
     const seen = { runs: new Set<string>(), ready: 0 }
     for await (const entry of entries) {
@@ -130,7 +140,7 @@ t.test('logs of services', async (t) => {
       else await service.stop()
     }
     t.same([seen.runs.size, seen.ready], [3, 3], 'three runs, each from its start, and then the end')
-    const documents = (await cli).stdout
+    const documents = (await said)
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
@@ -161,7 +171,7 @@ t.test('logs of services', async (t) => {
       .container()
       .withRootfs(moorage.host.directory(root))
       .withExec(['sh', '-c', 'echo first; yes 0123456 | head -c 8000000; echo last; exec sleep 1000'])
-      .asService({ grace: 0 })
+      .asService({ grace: 0, stopTimeout: 100 })
     await using _running = await service.start()
     let text = ''
     for await (const entry of service.logs({ follow: true })) {
@@ -182,12 +192,71 @@ t.test('logs of services', async (t) => {
     t.match(stderr, /\d+ bytes of output are no longer kept/)
   })
 
+  await t.test('an evaluation’s output comes in either form, fresh or from the cache', async (t) => {
+    const container = moorage
+      .container()
+      .withRootfs(moorage.host.directory(root))
+      .withExec(['sh', '-c', 'seq 1 5000; echo done >&2'])
+    const { vertex } = container.asService()
+    // Reads the directory, and sends it where the daemon lacks it.
+    await container.digest()
+    const body = { definition: definitionOf(vertex), output: 'exitCode', logs: true }
+    for (const accept of [undefined, 'application/x-ndjson', undefined]) {
+      const read = { stdout: '', stderr: '', last: undefined as unknown, cached: false }
+      const headers = accept === undefined ? {} : { accept }
+      for await (const event of createTransport(daemon.host).output('POST', '/v1/evaluate', body, {
+        headers,
+      })) {
+        if (event.type === 'output') read[event.stream] += event.data
+        read.last = event
+        if (event.type === 'result') read.cached = event.cachedAge !== undefined
+      }
+      t.equal(read.stdout, numbers(5_000))
+      t.equal(read.stderr, 'done\n')
+      t.match(read.last, { type: 'result', exitCode: 0 })
+    }
+  })
+
+  await t.test('readers that never read hold up neither the service nor who reads', async (t) => {
+    const service = moorage
+      .container()
+      .withRootfs(moorage.host.directory(root))
+      .withExec([
+        'sh',
+        '-c',
+        'sleep 0.5; echo first; yes 0123456 | head -c 40000000; echo last; exec sleep 1000',
+      ])
+      .asService({ grace: 0, stopTimeout: 100, instance: 'read by the dead' })
+    await using _running = await service.start()
+    const label = (await service.hostname()).split('.')[0]
+    const sockets = Array.from({ length: 20 }, (_, i) => {
+      const socket = connectSocket(daemon.host.replace('unix://', ''))
+      const format = i % 2 === 0 ? 'frames' : 'json'
+      socket.write(`GET /v1/services/${label}/logs?follow=1&format=${format} HTTP/1.1\r\nhost: x\r\n\r\n`)
+      return socket.pause()
+    })
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy()
+    })
+    let text = ''
+    let bytes = 0
+    for await (const entry of service.logs({ follow: true })) {
+      if (entry.type === 'gap') bytes += entry.missing ?? Number.NaN
+      if (entry.type !== 'output') continue
+      bytes += entry.data.length
+      text = (text + entry.data).slice(-100)
+      if (text.endsWith('last\n')) break
+    }
+    t.ok(bytes >= 40_000_011, `${bytes} bytes were written, and each was read or told of`)
+    await service.stop({ kill: true })
+  })
+
   await t.test('a run’s output comes as bytes, whatever they are', async (t) => {
     const binary = moorage
       .container()
       .withRootfs(moorage.host.directory(root))
       .withExec(['sh', '-c', 'printf "\\377\\000\\n"; exec sleep 1000'])
-      .asService({ grace: 0 })
+      .asService({ grace: 0, stopTimeout: 100 })
     await using _running = await binary.start()
     const parts: Buffer[] = []
     for await (const entry of binary.logs({ follow: true })) {

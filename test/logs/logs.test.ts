@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -277,3 +277,43 @@ t.test('the tail of a stream that has been silent for long is what the beginning
   t.equal(stdout.length, 4_096)
   t.equal(String(stderr), 'begun\n')
 })
+
+t.test('fifty followers of a log share one watcher and one descriptor, and leave none', async (t) => {
+  const log = directory(t)
+  const writer = openLogWriter(log)
+  writer.append('stdout', Buffer.from('one '), 1)
+  const ended = new AbortController().signal
+  const before = held()
+  const followers = Array.from({ length: 50 }, () => readPieces(log, { ended }))
+  await Promise.all(followers.map((one) => one.next()))
+  const during = held()
+  t.same([during.watches - before.watches, during.directories(log)], [1, 1])
+  const rest = followers.map(async (one) => {
+    let text = ''
+    for await (const piece of one) if ('bytes' in piece) text += piece.bytes.subarray(13)
+    return text
+  })
+  writer.append('stdout', Buffer.from('two'), 2)
+  writer.end()
+  t.same(new Set(await Promise.all(rest)), new Set(['two']))
+  t.same([held().watches - before.watches, held().directories(log)], [0, 0])
+})
+
+/** What this process holds: watches of the kernel's, and descriptors of a directory. */
+function held() {
+  const fds = readdirSync('/proc/self/fd')
+  const of = (path: string, read: (path: string) => string) =>
+    fds.map((fd) => {
+      try {
+        return read(`${path}/${fd}`)
+      } catch {
+        return '' // the listing's own
+      }
+    })
+  const info = of('/proc/self/fdinfo', (path) => readFileSync(path, 'utf8'))
+  const targets = of('/proc/self/fd', (path) => readlinkSync(path))
+  return {
+    watches: info.join('\n').split('inotify wd:').length - 1,
+    directories: (path: string) => targets.filter((target) => target === path).length,
+  }
+}

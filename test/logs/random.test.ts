@@ -16,14 +16,14 @@ const headerLength = 13
 /** The whole log as it would be on an endless disk, and where its frames begin. */
 function wholeLog(seed: number): { bytes: Buffer; begins: Set<number> } {
   const { limit } = planOf(seed)
-  // What goes beyond a segment is more than one frame.
-  const most = Math.min(4 * 1024 * 1024, Math.max(64 * 1024, Math.floor(limit / 16))) - headerLength
+  // What goes beyond a quarter of a segment is more than one frame.
+  const most = Math.min(4 * 1024 * 1024, Math.max(64 * 1024, Math.floor(limit / 16))) / 4
   const parts: Buffer[] = []
   const begins = new Set<number>()
   let length = 0
   for (const { stream, data, time } of pieces(seed)) {
-    for (let at = 0; at < data.length; at += most) {
-      const part = data.subarray(at, at + most)
+    for (let at = 0; at < data.length; at += most - headerLength) {
+      const part = data.subarray(at, at + most - headerLength)
       const header = Buffer.alloc(headerLength)
       header.writeUInt32LE(part.length, 0)
       header.writeUInt8(stream === 'stdout' ? 1 : 2, 4)
