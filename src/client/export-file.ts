@@ -4,6 +4,9 @@ import { MoorageError } from '../errors.ts'
 import { cancellation } from './cancellation.ts'
 import type { Write } from './part.ts'
 
+/** Pieces come small: so many bytes of them are one write. */
+const writtenAtOnce = 1024 * 1024
+
 /**
  * Writes a file beside its place and renames it there, so that whoever looks sees the old one or all of the new one.
  *
@@ -22,7 +25,20 @@ export async function exportFile(
     const made = join(place.path, 'file')
     {
       await using file = await open(made, 'wx', 0o600)
-      const permissions = await send((piece) => file.writeFile(piece))
+      let waiting: Buffer[] = []
+      let length = 0
+      const flush = async () => {
+        const pieces = waiting
+        waiting = []
+        length = 0
+        if (pieces.length > 0) await file.writeFile(Buffer.concat(pieces))
+      }
+      const permissions = await send(async (piece) => {
+        waiting.push(piece)
+        length += piece.length
+        if (length >= writtenAtOnce) await flush()
+      })
+      await flush()
       await file.chmod(permissions & 0o777)
     }
     signal.throwIfAborted()

@@ -14,8 +14,14 @@ export interface OutputEvent {
   position: string | undefined
 }
 
+/** A piece of what a file or a directory holds, as its bytes. */
+export interface BytesEvent {
+  type: 'data'
+  data: Buffer
+}
+
 /** What a stream says, with output as bytes. */
-export type OutputStreamEvent = OutputEvent | Exclude<StreamEvent, { type: 'log' }>
+export type OutputStreamEvent = OutputEvent | BytesEvent | Exclude<StreamEvent, { type: 'log' | 'data' }>
 
 /** What to ask for, so that output comes as bytes. A daemon that does not know it answers in JSON. */
 export const acceptOutput = `${framesType}, application/x-ndjson`
@@ -29,7 +35,8 @@ export function outputEventsOf(response: IncomingMessage): AsyncGenerator<Output
 async function* fromLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<OutputStreamEvent> {
   for await (const line of linesOf(chunks)) {
     const event = JSON.parse(line) as StreamEvent
-    if (event.type !== 'log') yield event
+    if (event.type === 'data') yield { type: 'data', data: Buffer.from(event.data, 'base64') }
+    else if (event.type !== 'log') yield event
     else yield { ...event, type: 'output', data: Buffer.from(event.data, 'base64'), position: event.position }
   }
 }
@@ -56,14 +63,18 @@ async function* fromFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Output
         left = header.readUInt32LE(0)
         code = header[4] ?? 0
         time = header.readDoubleLE(5)
-        if (code !== streamCodes.event) offset += headerLength
+        if (isOutput(code)) offset += headerLength
         if (left === 0 && code === streamCodes.event) throw new Error('it sent an empty event')
         continue
       }
       const data = chunk.subarray(at, at + left)
       at += data.length
       left -= data.length
-      if (code !== streamCodes.event) {
+      if (code === streamCodes.data) {
+        yield { type: 'data', data }
+        continue
+      }
+      if (isOutput(code)) {
         offset += data.length
         const position = run === undefined ? undefined : `${run}@${offset}`
         yield {
@@ -84,4 +95,8 @@ async function* fromFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Output
       yield event
     }
   }
+}
+
+function isOutput(code: number): boolean {
+  return code === streamCodes.stdout || code === streamCodes.stderr
 }

@@ -6,6 +6,7 @@ import type {
   StreamEvent,
 } from '../definition/index.ts'
 import { errorFromWire, MoorageError } from '../errors.ts'
+import type { OutputStreamEvent } from './output.ts'
 import type { Transport } from './transport.ts'
 
 /** What every asynchronous call takes. */
@@ -67,7 +68,7 @@ export async function* eventsOf<Event extends { type: string }>(
  */
 export async function resultOf(
   session: Session,
-  events: AsyncIterable<StreamEvent>,
+  events: AsyncIterable<StreamEvent | OutputStreamEvent>,
   { onEvent }: CallContext,
   write: (piece: Buffer) => unknown = () => undefined,
 ): Promise<ResultEvent> {
@@ -75,9 +76,11 @@ export async function resultOf(
     if (event.type === 'result') return event
     if (event.type === 'data') {
       // Nothing more is read until this is written: so memory stays small however much there is.
-      await write(Buffer.from(event.data, 'base64'))
+      await write(typeof event.data === 'string' ? Buffer.from(event.data, 'base64') : event.data)
       continue
     }
+    // Of a run's output nothing was asked for.
+    if (event.type === 'output') continue
     onEvent?.(event)
     session.onEvent?.(event)
   }
@@ -97,10 +100,7 @@ export function evaluate(
 ): Promise<ResultEvent> {
   const body: EvaluateRequest = { ...request, network: session.network }
   const headers = { 'moorage-session': session.id }
-  return resultOf(
-    session,
-    session.transport.stream('POST', target('evaluate'), body, { signal, headers }),
-    context,
-    write,
-  )
+  const { transport } = session
+  const ask = write === undefined ? transport.stream : transport.output
+  return resultOf(session, ask('POST', target('evaluate'), body, { signal, headers }), context, write)
 }

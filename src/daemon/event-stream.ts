@@ -30,6 +30,8 @@ export interface EventStream {
   drained(limit?: number): Promise<void>
   /** Sends output; resolves when there is room for more. */
   output(piece: LogPiece): Promise<void>
+  /** The same for what a file or a directory holds. */
+  data(piece: Buffer): Promise<void>
 }
 
 /**
@@ -96,6 +98,10 @@ export async function streamEvents(
           send(event)
           await drained()
         }
+      },
+      async data(piece) {
+        send({ type: 'data', data: piece.toString('base64') })
+        await drained()
       },
     })
     if (last) waiting += lineOf(last)

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { StreamEvent } from '../definition/index.ts'
 import { eventsOf, type LogPiece } from '../engine/index.ts'
 import { asMoorageError, MoorageError } from '../errors.ts'
-import { encodeEvent, framesType } from '../logs/frame.ts'
+import { encodeEvent, encodeHeader, framesType, streamCodes } from '../logs/frame.ts'
 import { type EventStream, heartbeatInterval, outputLimit, progressLimit } from './event-stream.ts'
 
 /**
@@ -39,17 +39,23 @@ export async function streamFrames(
   const heartbeat = setInterval(() => {
     if (response.writableLength === 0) send({ type: 'heartbeat' })
   }, heartbeatInterval)
+  const drained = async (limit = outputLimit) => {
+    if (response.writableLength < limit || response.destroyed) return
+    await once(response, 'drain', { signal: gone.signal })
+  }
   try {
     const last = await work({
       signal: gone.signal,
       send,
-      async drained(limit = outputLimit) {
-        if (response.writableLength < limit || response.destroyed) return
-        await once(response, 'drain', { signal: gone.signal })
-      },
+      drained,
       async output(piece: LogPiece) {
         if (piece.type === 'output') await written(response, piece.bytes)
         else for (const event of eventsOf(piece)) send(event)
+      },
+      async data(piece: Buffer) {
+        response.write(encodeHeader(streamCodes.data, Date.now(), piece.length))
+        response.write(piece)
+        await drained()
       },
     })
     if (last) send(last)

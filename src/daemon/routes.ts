@@ -239,8 +239,8 @@ function status({ engine, sessions, version, socket, startedAt }: RoutesContext)
   }
 }
 
-function callerOf({ signal, send, drained, output }: EventStream) {
-  return { signal, onEvent: send, drained, onOutput: output }
+function callerOf({ signal, send, drained, output, data }: EventStream) {
+  return { signal, onEvent: send, drained, onOutput: output, onData: data }
 }
 
 /** Output as it stands in the log, instead of as JSON. */

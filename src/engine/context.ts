@@ -51,4 +51,6 @@ export interface Caller {
   readonly drained?: () => Promise<void>
   /** Takes output as it stands in the log; where it is missing, output comes as events. */
   readonly onOutput?: (piece: LogPiece) => Promise<void>
+  /** Takes a piece of what a file or a directory holds; resolves when there is room for more. */
+  readonly onData?: (piece: Buffer) => Promise<void>
 }

@@ -111,7 +111,7 @@ const tarArguments = [
 ]
 
 async function send(caller: Caller, data: Buffer): Promise<void> {
-  caller.onEvent({ type: 'data', data: data.toString('base64') })
-  await caller.drained?.()
+  if (caller.onData) await caller.onData(data)
+  else caller.onEvent({ type: 'data', data: data.toString('base64') })
   caller.signal.throwIfAborted()
 }

@@ -12,9 +12,9 @@ export const headerLength = 13
 
 /**
  * What the stream byte says. On disk `end`: no more can come. On the wire `event`: a JSON document, of
- * those that the NDJSON form has a line for.
+ * those that the NDJSON form has a line for, and `data`: what a file or a directory holds.
  */
-export const streamCodes = { end: 0, stdout: 1, stderr: 2, event: 3 } as const
+export const streamCodes = { end: 0, stdout: 1, stderr: 2, event: 3, data: 4 } as const
 
 /** The media type of the wire. */
 export const framesType = 'application/vnd.moorage.frames'
