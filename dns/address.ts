@@ -59,4 +59,4 @@ export function clientKey(address: string): string {
 
 /** For datagram sockets: an address needs no resolver, so a datagram leaves within the call that sends it. */
 export const addressOnly: NonNullable<SocketOptions['lookup']> = (host, _options, done) =>
-  done(null, host, isIPv6(host) ? 6 : 4)
+  done(null, host, host.includes(':') ? 6 : 4)
