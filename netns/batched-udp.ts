@@ -72,7 +72,7 @@ export interface BatchedUdpOptions {
   batch?: number
   /** Octets of the largest datagram, question or answer; larger ones are cut. @defaultValue 4224 */
   room?: number
-  /** Octets that may pile up in the kernel while the process does something else. @defaultValue 1 MiB */
+  /** Octets that may pile up in the kernel while the process does something else. @defaultValue 4 MiB, 5,000 questions */
   receiveBuffer?: number
 }
 
@@ -103,7 +103,7 @@ const open = new Set<BatchedUdp>()
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
  */
 export function bindBatchedUdp(address: string, port: number, options: BatchedUdpOptions = {}): BatchedUdp {
-  const make = () => boundSocket(address, port, options.receiveBuffer ?? 1024 * 1024)
+  const make = () => boundSocket(address, port, options.receiveBuffer ?? 4 * 1024 * 1024)
   const { fd, ...facts } = options.namespace === undefined ? make() : inNamespace(options.namespace, make)
   try {
     return batchedUdp(fd, { ...facts, address }, options)

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { clientOf } from './dns-names.ts'
 import { type Place, processorTime, residentMemory } from './dns-place.ts'
 import type { DnsProcess } from './dns-servers.ts'
@@ -27,4 +28,22 @@ export async function fullLoad(
     lost: number(/Queries lost: +(\d+)/),
     memory: residentMemory(pid),
   }
+}
+
+/** So many queries a second, each recorded; microseconds from when it was to be sent. */
+export async function pacedLoad(
+  place: Place,
+  { pid, port }: DnsProcess,
+  turn: number,
+  rate: number,
+  seconds: number,
+): Promise<Record<string, number>> {
+  const before = processorTime(pid)
+  const pacer = join(import.meta.dirname, 'dns-pacer.ts')
+  const told = await place.run(
+    process.execPath,
+    ...[pacer, String(port), clientOf(turn), String(rate), String(seconds)],
+  )
+  const { sent, ...latency } = JSON.parse(told) as Record<string, number>
+  return { ...latency, cpu: ((processorTime(pid) - before) * 1000) / (sent ?? Number.NaN) }
 }

@@ -94,5 +94,11 @@ const counted = latencies.subarray(skipped)
 const known = counted.filter((latency) => !Number.isNaN(latency)).sort()
 const at = (share: number) => (known[Math.floor(share * (known.length - 1))] as number) * 1000
 console.log(
-  JSON.stringify({ p50: at(0.5), p99: at(0.99), 'p99.9': at(0.999), lost: counted.length - known.length }),
+  JSON.stringify({
+    p50: at(0.5),
+    p99: at(0.99),
+    'p99.9': at(0.999),
+    lost: counted.length - known.length,
+    sent,
+  }),
 )

@@ -6,10 +6,9 @@
  * Usage: scripts/bench dns [--json]
  */
 import { cpus, release } from 'node:os'
-import { join } from 'node:path'
 import { changes, sizes } from './dns-changes.ts'
-import { fullLoad } from './dns-load.ts'
-import { clientOf, writeQuestions } from './dns-names.ts'
+import { fullLoad, pacedLoad } from './dns-load.ts'
+import { writeQuestions } from './dns-names.ts'
 import { openPlace, type Place } from './dns-place.ts'
 import { type DnsProcess, startAardvark, startDnsmasq, startKnot, startOwn, versions } from './dns-servers.ts'
 import { finish, median, quantile, type Row, rounded, type Samples, takeTurns } from './frame.ts'
@@ -86,13 +85,9 @@ async function underLoad(
 }
 
 async function paced(place: Place, servers: readonly DnsProcess[], rate: number): Promise<Row[]> {
-  const pacer = join(import.meta.dirname, 'dns-pacer.ts')
-  const contenders = servers.map(({ name, port }) => ({
-    name,
-    run: async (turn: number) =>
-      JSON.parse(
-        await place.run(process.execPath, pacer, ...[port, clientOf(turn), rate, paceTime].map(String)),
-      ) as Record<string, number>,
+  const contenders = servers.map((server) => ({
+    name: server.name,
+    run: (turn: number) => pacedLoad(place, server, turn, rate, paceTime),
   }))
   const samples = await takeTurns(contenders, { rounds, warmup: 1, idle: 0 })
   console.log(`\n${rate} queries a second, half of dnsmasq’s best, ${rounds} rounds: median (min to max), µs`)
@@ -110,7 +105,7 @@ async function paced(place: Place, servers: readonly DnsProcess[], rate: number)
 
 /** No peer: they reload. What is compared is the largest zone with the smallest. */
 async function costOfChanges(): Promise<Row[]> {
-  console.log('\none change, µs, median (p90) of groups of 200')
+  console.log('\none change, µs of processor time, median (p90) of groups of 200')
   const found = new Map<number, Record<string, number[]>>()
   for (const size of sizes) {
     const result = await changes(size)
