@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { ownRuntime, runs, until } from './own-runtime.ts'
 
@@ -72,3 +73,25 @@ for (const ociRuntime of ['crun', 'runc']) {
     t.equal(statSync('/dev/null').uid, 0, 'the host’s /dev/null is still root’s')
   })
 }
+
+t.test(
+  'a container that ends while a command in it begins ends all the same, and so does the command',
+  async (t) => {
+    const place = await ownRuntime({ ociRuntime: 'crun' })
+    t.teardown(() => place[Symbol.asyncDispose]())
+    // Not a wait for anything: each round meets another moment of the beginning.
+    for (let moment = 0; moment < 40; moment += 2) {
+      const container = await place.start(['sh', '-c', 'sleep 60'])
+      const cancel = new AbortController()
+      const command = container.exec({ args: ['sleep', '50'] }, { signal: cancel.signal })
+      const ended = command.catch(() => undefined)
+      await delay(moment)
+      if (moment % 4 === 0) cancel.abort(new Error('enough'))
+      await container.signal('SIGKILL')
+      cancel.abort(new Error('enough'))
+      t.match(await container.exited, { code: 137 })
+      await ended
+    }
+    t.same(place.problems, [])
+  },
+)

@@ -4,7 +4,11 @@ import { Lines } from './lines.ts'
 import { type Matcher, openMatcher } from './matcher.ts'
 import type { ProbeTarget } from './target.ts'
 
-/** One attempt is a wait: the answer comes when the line does, not at the next attempt. */
+/**
+ * One attempt is a wait: the answer comes when the line does, not at the next attempt. The first is short, so that there
+ * is an answer to show.
+ */
+const firstAttempt = 50
 const attempt = 500
 
 /** Reads a run's output, from the start, until a line matches. */
@@ -14,6 +18,7 @@ export class LogProbe implements Disposable {
   #lines = 0
   #found = false
   #failure: string | undefined
+  #asked = false
 
   constructor(target: ProbeTarget, pattern: string, flags: string) {
     void this.#follow(target, pattern, flags).catch((error) => {
@@ -65,7 +70,8 @@ export class LogProbe implements Disposable {
 
   async #wait(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, attempt)
+    const timer = setTimeout(resolve, this.#asked ? attempt : firstAttempt)
+    this.#asked = true
     signal.addEventListener('abort', () => resolve(), { once: true })
     await Promise.race([this.#matched.promise, promise])
     clearTimeout(timer)

@@ -21,6 +21,8 @@ export function delayBefore({ kind }: Check): number {
 export function delayAfter(check: Check, elapsed: number, previous: number): number {
   const { interval } = check.timing ?? {}
   if (interval !== undefined) return interval
+  // Each of its attempts is a wait itself.
+  if (check.kind === 'log') return quickDelay
   if (check.kind !== 'exec' && elapsed < quickFor) return quickDelay
   return Math.min(Math.max(previous, quickDelay) * factor, longestDelay)
 }
