@@ -4,7 +4,7 @@
  */
 import { closeSync } from 'node:fs'
 import { NetnsError } from './errors.ts'
-import { receive, send } from './libc.ts'
+import { receive, send, setsockopt } from './libc.ts'
 import type { Notice } from './monitor.ts'
 import {
   decodeAttributes,
@@ -99,10 +99,21 @@ function elementsRequest(type: number, { family, table, set, keys }: SetElements
 
 const answer = Buffer.alloc(64 * 1024)
 
+const SOL_SOCKET = 1
+const SO_SNDBUFFORCE = 32
+/** A transaction must fit into it; one for a hundred thousand elements does. */
+const bufferSize = 16 * 1024 * 1024
+
 /** A connection to nftables of the namespace that the calling thread was in when it was made. */
 export class NftSocket implements Disposable {
   #fd = openNetlink(NETLINK_NETFILTER)
   #sequence = 0
+
+  constructor() {
+    const size = Buffer.alloc(4)
+    size.writeInt32LE(bufferSize)
+    setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, size, 'enlarge a netlink socket')
+  }
 
   /**
    * Adds and removes elements, all of them or none; in force when this returns. Adding what is there is no error,
