@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { parseAddress } from './address.ts'
 import { contains, type Subnet } from './subnet.ts'
 import type { View } from './view.ts'
@@ -18,8 +17,8 @@ export class ViewTable {
     const own = this.#clients.get(client)
     if (own !== undefined || this.#subnets.length === 0) return own
     if (this.#remembered.has(client)) return this.#remembered.get(client)
-    if (isIP(client) === 0) return undefined
-    const { octets } = parseAddress(client)
+    const octets = octetsOf(client)
+    if (octets === undefined) return undefined
     const view = this.#subnets.find(({ subnet }) => contains(subnet, octets))?.view
     if (this.#remembered.size === mostRemembered) this.#remembered.clear()
     this.#remembered.set(client, view)
@@ -46,6 +45,15 @@ export class ViewTable {
   *entries(): IterableIterator<[client: string, view: View]> {
     yield* this.#clients
     for (const { subnet, view } of this.#subnets) yield [subnet.text, view]
+  }
+}
+
+/** Whoever answers packets of his own may call a client anything: that is no reason to throw. */
+function octetsOf(client: string): Buffer | undefined {
+  try {
+    return parseAddress(client).octets
+  } catch {
+    return undefined
   }
 }
 

@@ -66,6 +66,15 @@ t.test('a view may be that of a subnet; the longest prefix wins', async (t) => {
   t.equal(await got(dns, '10.0.0.0', 'lone'), '10.0.0.7', '/32 is an address')
 })
 
+t.test('a client that is spelled as no view can be has none, and throws nothing', async (t) => {
+  await using dns = await server()
+  dns.views.set('0.0.0.0/0', { everybody: 'db' })
+  dns.views.set('::/0', { everybody: 'db' })
+  for (const client of ['', 'nonsense', '10.0.0', 'fe80::1%eth0', '::ffff:10.0.0.9', '::ffff:a00:9']) {
+    t.equal(ask(dns, question('everybody'), { client }).verdict, 'local', client)
+  }
+})
+
 t.test('what is set and taken in an update that fails, stays as it was', async (t) => {
   await using dns = await server()
   dns.views.set('10.0.0.0/8', { a: 'db' })
