@@ -10,8 +10,10 @@ import { pieces, planOf } from './random-writer.ts'
 
 /** MOORAGE_SEED repeats one; MOORAGE_LONG=1 tries many. */
 const first = Number(process.env.MOORAGE_SEED ?? Math.floor(Math.random() * 1e9))
-const rounds = process.env.MOORAGE_SEED ? 1 : process.env.MOORAGE_LONG ? 200 : 8
+const rounds = process.env.MOORAGE_SEED ? 1 : process.env.MOORAGE_LONG ? 200 : 6
 const headerLength = 13
+
+t.setTimeout(rounds * 120_000)
 
 /** The whole log as it would be on an endless disk, and where its frames begin. */
 function wholeLog(seed: number): { bytes: Buffer; begins: Set<number> } {
