@@ -1,4 +1,3 @@
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { closeSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -184,11 +183,24 @@ t.test('a server closes the packet socket that it was given, on failure too', as
   t.same([first.closed, second.closed], [1, 1])
 })
 
+/** Both on one port. With so many tests beside this one, UDP's choice may be taken for TCP. */
+async function pair(address: string) {
+  for (;;) {
+    const udp = bindBatchedUdp(address, 0)
+    const tcp = createServer({ allowHalfOpen: true }).listen(udp.port, address)
+    try {
+      await once(tcp, 'listening')
+      return { udp, tcp }
+    } catch (error) {
+      udp.close()
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
+
 /** A batched socket with a TCP server beside it, and what `dig` needs to know. */
 async function batched(address: string, options: Partial<DnsServerOptions> = {}) {
-  const udp = bindBatchedUdp(address, 0)
-  const tcp = createServer({ allowHalfOpen: true }).listen(udp.port, address)
-  await once(tcp, 'listening')
+  const { udp, tcp } = await pair(address)
   const dns = await createDnsServer({ zones: ['dev.internal'], listen: [{ udp, tcp }], ...options })
   dns.zone('dev.internal').set('db', ['10.0.0.7', 'fd00::7'])
   return { dns, udp, port: udp.port, [Symbol.asyncDispose]: () => dns.close() }
@@ -268,12 +280,11 @@ function inherited(type: number, address: string, port: number): number {
 
 /** A port that is free for both transports. */
 async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
+  const { udp, tcp } = await pair('127.0.0.1')
+  udp.close()
+  tcp.close()
+  await once(tcp, 'close')
+  return udp.port
 }
 
 t.test('inherited descriptors are listened on, and closed', async (t) => {
