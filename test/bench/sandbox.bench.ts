@@ -12,7 +12,7 @@ import { createNetwork, type Network, type NetworkOptions } from '../../netns/in
 import { type Contender, finish, median, quantile, type Row, report, rest, takeTurns } from './frame.ts'
 import { askWhile } from './sandbox-dns.ts'
 import { iproute2, netavark } from './sandbox-peers.ts'
-import { bare, memoryAvailable, oneMore, populate } from './sandbox-scale.ts'
+import { bare, memoryAvailable, oneMore, populate, withCpu } from './sandbox-scale.ts'
 
 const many = 4000
 
@@ -86,7 +86,7 @@ async function withMany(): Promise<Row[]> {
   )
   console.log(`memory per sandbox: ${Math.round(memory)} KiB, ${Math.round(own)} KiB of them in this process`)
   using peer = bare(network)
-  const contenders: [Contender, Contender] = [oneMore(network), peer]
+  const contenders: [Contender, Contender] = [withCpu(oneMore(network)), withCpu(peer)]
   const samples = await takeTurns(contenders, { rounds: 30, warmup: 3, idle: 20 })
   const rows = report(`one more beside ${many}`, contenders, samples)
   const [box, ...others] = boxes
