@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -6,6 +7,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import type { ImageNews } from '../../src/images/index.ts'
 import { type Layer, layerOf, layerOfTar, tarOfOne } from './layers.ts'
 import { ownImages } from './own-images.ts'
 import { sha256 } from './own-registry.ts'
@@ -233,3 +235,37 @@ t.test('a layer cannot write outside of the image', async (t) => {
   t.equal(readFileSync(join(outside, 'precious'), 'utf8'), 'x')
   t.ok(existsSync(outside))
 })
+
+t.test(
+  'a slow pull tells its bytes, once for all who wait; what is here already tells nothing',
+  async (t) => {
+    const layer = layerOf({ big: randomBytes(4 * 1024 * 1024) })
+    const answers: Parameters<typeof answering>[1] = image(configOf({}, [layer]), [layer])
+    const rest = Promise.withResolvers<void>()
+    answers[`x/blobs/${sha256(layer.bytes)}`] = (_request, response) => {
+      const half = layer.bytes.length >> 1
+      response.setHeader('content-length', layer.bytes.length)
+      response.write(layer.bytes.subarray(0, half))
+      void rest.promise.then(() => response.end(layer.bytes.subarray(half)))
+    }
+    const address = await answering(t, answers)
+    const news: ImageNews[] = []
+    await using own = await ownImages({}, undefined, (one) => {
+      news.push(one)
+      const { done = 0, total = 1 } = one.bytes ?? {}
+      if (done > 0 && done < total) rest.resolve()
+    })
+    const ref = `${address}/x:1`
+    await Promise.all([own.images.resolve(ref), own.images.resolve(ref)])
+    t.match(news[0], { ref, state: 'running', detail: 'pulling' })
+    const part = news.find(({ bytes }) => bytes !== undefined && bytes.done > 0 && bytes.done < bytes.total)
+    t.equal(part?.bytes?.total, layer.bytes.length)
+    t.equal(news.filter(({ state }) => state === 'done').length, 1)
+    t.match(news.at(-1), { ref, state: 'done' })
+    news.length = 0
+    await own.images.resolve(ref)
+    t.same(news, [])
+    await t.rejects(own.images.resolve(`${address}/x:2`))
+    t.match(news, [{ state: 'failed', detail: String }])
+  },
+)

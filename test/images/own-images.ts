@@ -16,9 +16,10 @@ export interface OwnImages extends AsyncDisposable {
 export async function ownImages(
   registries: ImagesOptions['registries'] = {},
   directory: string = mkdtempSync(join(tmpdir(), 'moorage-images-')),
+  onNews: ImagesOptions['onNews'] = () => undefined,
 ): Promise<OwnImages> {
   const store = await openStore(directory)
-  const images = createImages({ store, registries })
+  const images = createImages({ store, registries, onNews })
   return {
     images,
     store,
