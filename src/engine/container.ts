@@ -40,6 +40,7 @@ export async function startContainer(
 ): Promise<StartedContainer> {
   const { store, runtime, records } = context
   const { exec, kind, network, lowers, mounts, volumes, signal, releases } = options
+  await context.turns.take()
   store.ensureSpace()
   const id = records.nextId(exec.label)
   const upper = await store.temporary()
@@ -49,6 +50,7 @@ export async function startContainer(
   // Kept after the end for those who ask for it then; the records remove it, or the sweep of the next start.
   const logs = await store.temporary()
 
+  await context.turns.take()
   const member = await network.join({
     name: exec.label,
     names: exec.customName === undefined ? [] : [exec.customName],
@@ -72,6 +74,7 @@ export async function startContainer(
   }
   records.add(record)
   try {
+    await context.turns.take()
     const container = await runtime.start(
       {
         id,

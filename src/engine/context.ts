@@ -8,7 +8,9 @@ import type { Teller } from './events/teller.ts'
 import type { Hostnames } from './hostnames.ts'
 import type { LogPiece } from './log-pieces.ts'
 import type { Networks } from './networks.ts'
+import type { Pace } from './pace.ts'
 import type { RunRecords } from './run-records.ts'
+import type { Turns } from './turns.ts'
 import type { Volumes } from './volumes.ts'
 import type { Waits } from './waits.ts'
 
@@ -24,6 +26,10 @@ export interface EngineContext {
   /** What goes on, for everybody who wants to know. */
   readonly events: EventLog
   readonly tell: Teller
+  /** What takes this thread some milliseconds begins in a turn of its own. */
+  readonly turns: Turns
+  /** Of health checks, of all services together. */
+  readonly probing: Pace
   readonly volumes: Volumes
   readonly waits: Waits
   readonly hostnames: Hostnames

@@ -52,6 +52,7 @@ import { followRun, type LogOptions, type LogPiece, logPieces, replayRun } from 
 import { networkRow, networkSettings } from './network-row.ts'
 import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks.ts'
 import { outputOf } from './output.ts'
+import { Pace } from './pace.ts'
 import { outputOfPart } from './part-output.ts'
 import { type PlannedService, planExec, planPart, type Sources } from './plan.ts'
 import { createPlanner, type Planning } from './planner.ts'
@@ -60,6 +61,7 @@ import { Releases } from './release.ts'
 import { findRow, type ServiceDescription, serviceRow } from './rows.ts'
 import { type RunRecord, RunRecords } from './run-records.ts'
 import { idsOf, imagesOf } from './subjects.ts'
+import { Turns } from './turns.ts'
 import { createVolumes } from './volumes.ts'
 import { Waits } from './waits.ts'
 
@@ -140,6 +142,9 @@ export interface Engine extends AsyncDisposable {
   /** Stops everything in order, within `timeout` milliseconds, and frees all that was acquired. */
   close(options?: { timeout?: number }): Promise<void>
 }
+
+/** From one health check to the next, of all services together, in milliseconds. */
+const probeInterval = 1
 
 /** From the start of a drain to SIGKILL for what is left. */
 const drainTimeout = 30_000
@@ -229,6 +234,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       logLimit: options.logLimit,
       events,
       tell,
+      turns: new Turns(),
+      probing: new Pace(probeInterval),
       volumes: createVolumes({ store, services: () => services, waits }),
       waits,
       hostnames: new Hostnames(),
@@ -280,6 +287,7 @@ function engine(
     follower?: Follower,
   ): Promise<Planned> => {
     follower?.watch(imagesOf(definition))
+    await context.turns.take()
     const found = await planning(definition, sourcesFor(context, caller))
     if (!networks.on && isBound(found)) throw new MoorageError('SERVICES_DNS_OFF')
     follower?.watch(idsOf(found))
@@ -392,7 +400,8 @@ function engine(
         caller,
         publish: request.publish ?? [],
       })
-      return { ...held, row: serviceOf(service.exec.label, network) }
+      const row = services.get(serviceKey(network, exec))
+      return { ...held, row: row ? serviceRow(row) : serviceOf(exec.label, network) }
     },
 
     async stop(id, options = {}) {

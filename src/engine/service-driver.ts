@@ -65,7 +65,7 @@ export function serviceDriver(
           releases,
         })
         for (const note of started.container.notes) report(note)
-        return running(exec, started, network, { leases, releases })
+        return running(context, exec, { started, network, leases, releases })
       } catch (error) {
         await releases.run()
         throw error
@@ -74,11 +74,17 @@ export function serviceDriver(
   }
 }
 
+interface Running {
+  started: Awaited<ReturnType<typeof startContainer>>
+  network: Berths
+  leases: readonly Lease[]
+  releases: Releases
+}
+
 function running(
+  context: EngineContext,
   exec: PlannedExec,
-  { container, member, record }: Awaited<ReturnType<typeof startContainer>>,
-  network: Berths,
-  { leases, releases }: { leases: readonly Lease[]; releases: Releases },
+  { started: { container, member, record }, network, leases, releases }: Running,
 ): RunningService {
   // A service whose own service is gone cannot do its work: it ends too, and its clients learn why.
   let cause: Error | undefined
@@ -103,7 +109,10 @@ function running(
       if (killed) cause ??= outOfMemory(exec, { exitCode: exit.code, stdout: '', stderr: '' })
       return cause ? { ...exit, cause } : exit
     }),
-    probe: probes.probe,
+    async probe(check, signal) {
+      await context.probing.take(signal)
+      return probes.probe(check, signal)
+    },
     signal: (name) => container.signal(name),
     async tail() {
       const { stdout, stderr } = await tailLog(record.logs, shownTail)

@@ -1,0 +1,54 @@
+import t from 'tap'
+import { Pace } from '../../src/engine/pace.ts'
+import { Turns } from '../../src/engine/turns.ts'
+
+t.test('one begins in each turn of the event loop; who comes alone does not wait', async (t) => {
+  const turns = new Turns()
+  let loops = 0
+  let counting = true
+  const count = () => {
+    loops += 1
+    if (counting) setImmediate(count)
+  }
+  setImmediate(count)
+  const began: number[] = []
+  await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      await turns.take()
+      began.push(loops)
+    }),
+  )
+  counting = false
+  t.equal(began[0], 0, 'the first at once')
+  t.same(new Set(began).size, 5, `each in a turn of its own: ${began}`)
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  let taken = false
+  void turns.take().then(() => {
+    taken = true
+  })
+  await Promise.resolve()
+  await Promise.resolve()
+  t.ok(taken, 'alone again')
+})
+
+t.test('a pace is kept, in order, and whoever gives up does not hold the others up', async (t) => {
+  const pace = new Pace(5)
+  const began: [number, number][] = []
+  const start = performance.now()
+  const gone = new AbortController()
+  await Promise.all(
+    Array.from({ length: 6 }, async (_, index) => {
+      await pace.take(gone.signal)
+      began.push([index, performance.now() - start])
+    }),
+  )
+  t.same(
+    began.map(([index]) => index),
+    [0, 1, 2, 3, 4, 5],
+  )
+  t.ok((began[5]?.[1] ?? 0) >= 24, 'five times 5 ms')
+  const waiting = pace.take(gone.signal)
+  gone.abort()
+  await waiting
+})
