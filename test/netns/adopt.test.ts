@@ -87,6 +87,8 @@ t.test('a source that is not its own is dropped, as of any sandbox', async (t) =
       '-c',
       `
 import socket, sys
+
+t.setTimeout(120_000)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((sys.argv[2], 0)); s.sendto(sys.argv[1].encode(), (sys.argv[3], 53))`,
       word,

@@ -7,6 +7,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { openFiles, ownNetwork, until } from './support.ts'
 
+t.setTimeout(120_000)
+
 const echo = (client: net.Socket) => client.on('error', () => {}).pipe(client)
 
 /** Sends one datagram, and resolves with what comes back. */

@@ -9,6 +9,8 @@ import type { Member } from '../../src/network/index.ts'
 import { inside, openFiles, remains } from '../netns/support.ts'
 import { ownServiceNetwork, shown } from './own-network.ts'
 
+t.setTimeout(120_000)
+
 interface Test {
   teardown(fn: () => unknown): unknown
 }
