@@ -5,7 +5,7 @@ export interface Interest extends Disposable {
 
 /**
  * The callers that an engine works for. `AbortSignal.any` of each caller's signal and one that lives as long as the
- * engine would say the same, but what it leaves for the garbage collector was a tenth of a cached answer's time.
+ * engine would say the same, but leaves the collector a weak reference for each call.
  */
 export class Interests {
   readonly #open = new Set<AbortController>()
