@@ -8,6 +8,8 @@ import t from 'tap'
 import { createNetwork } from '../../netns/index.ts'
 import { giveLink, inside, openFiles, ownNetwork, ownPlace, remains, run, until } from './support.ts'
 
+t.setTimeout(120_000)
+
 const execFile = promisify(executeFile)
 
 interface Test {
@@ -87,8 +89,6 @@ t.test('a source that is not its own is dropped, as of any sandbox', async (t) =
       '-c',
       `
 import socket, sys
-
-t.setTimeout(120_000)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((sys.argv[2], 0)); s.sendto(sys.argv[1].encode(), (sys.argv[3], 53))`,
       word,
