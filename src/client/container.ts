@@ -2,7 +2,6 @@ import {
   aliasProblem,
   type Duration,
   type ExposedPort,
-  type HealthCheck,
   labelProblem,
   milliseconds,
   normalPath,
@@ -17,13 +16,15 @@ import { MoorageError } from '../errors.ts'
 import type { CacheVolume } from './cache-volume.ts'
 import { type Check, checkPort, healthCheckOf, type PortCheck, portCheckOf } from './checks.ts'
 import { containerPath } from './container-path.ts'
+import { placeOf } from './container-places.ts'
+import { type ContainerState, emptyContainer } from './container-state.ts'
 import { withDefinition } from './delivery.ts'
 import { Directory } from './directory.ts'
-import { type BoundService, type DescribedMount, type ExecFields, ExecNode } from './exec-node.ts'
+import { type DescribedMount, type ExecFields, ExecNode } from './exec-node.ts'
 import { File } from './file.ts'
 import { copied, type NewFileOptions, type PutOptions, removed, written } from './file-changes.ts'
 import { PartNode } from './file-nodes.ts'
-import { ImageNode, RootfsNode, ScratchNode } from './filesystem-node.ts'
+import { ImageNode, RootfsNode } from './filesystem-node.ts'
 import { definitionOf, type IndexOf, type Node } from './graph.ts'
 import { HostDirectory } from './host-directory.ts'
 import { notYet } from './not-yet.ts'
@@ -56,32 +57,6 @@ export interface ServiceSettings {
   stopTimeout?: Duration
 }
 
-interface State {
-  readonly filesystem: Node
-  readonly platform: string | undefined
-  readonly lastExec: ExecNode | undefined
-  readonly process: ExecFields
-  readonly mounts: readonly DescribedMount[]
-  readonly bindings: readonly BoundService[]
-  readonly ports: readonly ExposedPort[]
-  readonly healthcheck: 'none' | undefined
-  readonly checks: readonly HealthCheck[]
-  readonly stopSignal: string | undefined
-}
-
-const empty: State = {
-  filesystem: new ScratchNode(),
-  platform: undefined,
-  lastExec: undefined,
-  process: {},
-  mounts: [],
-  bindings: [],
-  ports: [],
-  healthcheck: undefined,
-  checks: [],
-  stopSignal: undefined,
-}
-
 /**
  * A description of a container, by value: each `with…` gives another one, and nothing runs until something asynchronous
  * is awaited. The last `withExec` is the process that a service runs, or that `stdout()` reports on; those before are
@@ -89,14 +64,14 @@ const empty: State = {
  */
 export class Container {
   readonly #session: Session
-  readonly #state: State
+  readonly #state: ContainerState
 
-  constructor(session: Session, state: Partial<State> = {}) {
+  constructor(session: Session, state: Partial<ContainerState> = {}) {
     this.#session = session
-    this.#state = { ...empty, ...state }
+    this.#state = { ...emptyContainer, ...state }
   }
 
-  #with(changes: Partial<State>): Container {
+  #with(changes: Partial<ContainerState>): Container {
     return new Container(this.#session, { ...this.#state, ...changes })
   }
 
@@ -313,7 +288,7 @@ export class Container {
 
   /** A directory of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
   directory(path: string): Directory {
-    const { source, path: inner } = this.#sourceOf('directory', path)
+    const { source, path: inner } = placeOf(this.#state, 'directory', path)
     return new Directory(this.#session, new PartNode('directory', source, inner))
   }
 
@@ -322,7 +297,7 @@ export class Container {
     const { mounts } = this.#state
     const mount = mounts.find((one) => one.type === 'file' && one.path === containerPath('file', path))
     if (mount?.type === 'file') return new File(this.#session, mount.source)
-    const { source, path: inner } = this.#sourceOf('file', path)
+    const { source, path: inner } = placeOf(this.#state, 'file', path)
     return new File(this.#session, new PartNode('file', source, inner))
   }
 
@@ -353,30 +328,9 @@ export class Container {
 
   /** A change of what is at a path: of the filesystem, or of the directory that is mounted there. */
   #change(what: string, path: string, make: (input: Node, path: string) => Node): Container {
-    const { source, path: inner, mount } = this.#sourceOf(what, path)
+    const { source, path: inner, mount } = placeOf(this.#state, what, path)
     const changed = make(source, inner)
     return mount ? this.#withMount({ ...mount, source: changed }) : this.#with({ filesystem: changed })
-  }
-
-  /** What is seen at a path: the filesystem, or a directory that is mounted over it. */
-  #sourceOf(what: string, given: string): { source: Node; path: string; mount?: SourceMount } {
-    const path = containerPath(what, given)
-    const over = this.#state.mounts
-      .filter((mount) => isWithin(path, normalPath(mount.path)))
-      .sort((a, b) => b.path.length - a.path.length)[0]
-    if (over === undefined) return { source: this.#state.filesystem, path }
-    if (over.type === 'directory') {
-      return {
-        source: over.source,
-        path: path.slice(over.path.length) || '/',
-        mount: { ...over, type: 'directory' },
-      }
-    }
-    const kinds = { cache: 'a cache volume', temp: 'a directory in memory', file: 'a file' }
-    throw new MoorageError('INVALID_OPTION', {
-      option: `${what} "${given}"`,
-      reason: `${over.path} is ${kinds[over.type]} that is mounted there, and no part of the container`,
-    })
   }
 
   /**
@@ -456,12 +410,6 @@ export class Container {
   withSecretVariable(..._: unknown[]): never {
     return notYet('withSecretVariable (F28)')
   }
-}
-
-type SourceMount = Extract<DescribedMount, { source: Node }>
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
 }
 
 function checkPath(what: string, path: string): void {
