@@ -42,14 +42,11 @@ t.test(`${callers} callers in ${processes} processes, one effect (SEED=${seed})`
       })),
     )
     const called = group.call()
-    let most = 0
+    // On a slow machine some have gone before they were attached, which is a random moment as well.
+    const begun = performance.now()
     await until(
       'those who stay are attached, and the others gone',
-      async () => {
-        const now = await attached(host)
-        most = Math.max(most, now)
-        return most > callers / 2 && now === callers / 2
-      },
+      async () => performance.now() - begun > 2_000 && (await attached(host)) === callers / 2,
       60_000,
     )
     await letGo(moorage, root.path, volume)
