@@ -241,7 +241,8 @@ async function onTerminal(
     typeAt,
   }: { columns?: number; rows?: number; typeAt?: [seen: string, keys: string] } = {},
 ) {
-  const { NO_COLOR, FORCE_COLOR, ...rest } = process.env
+  // Node shows no colours where CI is set.
+  const { NO_COLOR, FORCE_COLOR, CI, ...rest } = process.env
   const command = [process.execPath, cliPath, ...args].map((word) => `'${word}'`).join(' ')
   const child = spawn(
     'script',
