@@ -8,9 +8,8 @@ async function garbage(what: string, count: number): Promise<Record<string, numb
   const program = join(import.meta.dirname, 'allocation-meter.ts')
   const flags = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256', '--trace-gc']
   // Without the test runner's hooks: code whose coverage is measured makes garbage of its own.
-  const env = { ...process.env, NODE_OPTIONS: '' }
-  const args = [...flags, program, what, String(count)]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+  const args = ['-u', 'NODE_OPTIONS', process.execPath, ...flags, program, what, String(count)]
+  const { stdout } = await promisify(execFile)('env', args)
   const [, measured = ''] = stdout.split('begin\n')
   // One that ran would have taken what is counted.
   if (/Scavenge|Mark-Compact/.test(measured)) throw new Error(`the collector ran:\n${measured}`)
