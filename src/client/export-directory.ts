@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chmod, lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../errors.ts'
 import { beside, exporting } from './export-file.ts'
@@ -91,7 +92,7 @@ async function replace(made: string, target: string, place: string): Promise<voi
 async function merge(from: Buffer, to: Buffer): Promise<void> {
   if (!(await isDirectory(to))) {
     await rm(to, { force: true })
-    await rename(from, to)
+    await move(from, to)
     return
   }
   for (const entry of await readdir(from, { encoding: 'buffer', withFileTypes: true })) {
@@ -99,6 +100,15 @@ async function merge(from: Buffer, to: Buffer): Promise<void> {
     if (entry.isDirectory()) await merge(inner, outer)
     else await rename(inner, outer)
   }
+}
+
+/** A directory that its owner may not write to cannot be moved by him, but for root: its `..` changes. */
+async function move(from: Buffer, to: Buffer): Promise<void> {
+  const { mode } = await lstat(from)
+  const isClosed = (mode & constants.S_IFMT) === constants.S_IFDIR && (mode & constants.S_IWUSR) === 0
+  if (isClosed) await chmod(from, mode | constants.S_IWUSR)
+  await rename(from, to)
+  if (isClosed) await chmod(to, mode)
 }
 
 /** Names are bytes: they need not be UTF-8. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../errors.ts'
 import { cancellation } from './cancellation.ts'
@@ -49,7 +49,23 @@ export async function exportFile(
 /** A directory of ours in the one that something is about to be put into; it is removed with what is left in it. */
 export async function beside(target: string): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(dirname(target), `.${basename(target)}.moorage-`))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await rm(path, { recursive: true, force: true }).catch(async () => {
+        // What came has its permissions already: its owner, if not root, must be let into directories to empty them.
+        await openUp(Buffer.from(path))
+        await rm(path, { recursive: true, force: true })
+      })
+    },
+  }
+}
+
+async function openUp(directory: Buffer): Promise<void> {
+  await chmod(directory, 0o700)
+  for (const entry of await readdir(directory, { encoding: 'buffer', withFileTypes: true })) {
+    if (entry.isDirectory()) await openUp(Buffer.concat([directory, Buffer.from('/'), entry.name]))
+  }
 }
 
 const reasons: Readonly<Record<string, string>> = {
