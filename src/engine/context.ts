@@ -14,7 +14,7 @@ import type { Turns } from './turns.ts'
 import type { Volumes } from './volumes.ts'
 import type { Waits } from './waits.ts'
 
-/** What the engine's parts share: each is made once, in engine.ts. */
+/** What the engine's parts share: each is made once, in open-engine.ts. */
 export interface EngineContext {
   readonly store: Store
   readonly images: Images

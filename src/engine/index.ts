@@ -1,6 +1,7 @@
 /** `moorage/engine`: the engine that the daemon runs, in your process. */
 export type { Caller, EngineLog } from './context.ts'
+export { createEngine } from './create-engine.ts'
 export { checkEverything, type Probe } from './doctor.ts'
-export { createEngine, type Engine, type EngineOptions } from './engine.ts'
+export type { Engine, EngineOptions } from './engine.ts'
 export type { EventLog } from './events/event-log.ts'
 export { eventsOf, type LogOptions, type LogPiece, type LogPosition, positionOf } from './log-pieces.ts'

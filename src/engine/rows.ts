@@ -36,6 +36,10 @@ export function serviceRow(snapshot: ServiceSnapshot): ServiceRow {
   }
 }
 
+export function isLive({ state }: ServiceRow): boolean {
+  return state !== 'stopped' && state !== 'failed'
+}
+
 /**
  * The one that a person means: by ID, label, hostname, name, or a unique prefix of the ID; a live one before ended
  * ones.

@@ -1,0 +1,90 @@
+import type { Definition, ExecOutput, Output, PartOutput } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import type { EngineContext } from '../context.ts'
+import type { Engine } from '../engine.ts'
+import { evaluateExec } from '../evaluate.ts'
+import { Follower } from '../events/follower.ts'
+import { publishFor } from '../hold-service.ts'
+import { KeptOutputs } from '../kept-outputs.ts'
+import { followRun, replayRun } from '../log-pieces.ts'
+import { defaultNetwork } from '../networks.ts'
+import { outputOf } from '../output.ts'
+import { outputOfPart } from '../part-output.ts'
+import type { RunRecord } from '../run-records.ts'
+import type { CallParts } from './parts.ts'
+
+/** The call that makes a definition's output. */
+export function evaluating(
+  context: EngineContext,
+  { interests, plans }: CallParts,
+): Pick<Engine, 'evaluate'> {
+  const outputs = new KeptOutputs()
+  return {
+    async evaluate(request, given) {
+      // An evaluation ends when the engine closes, too.
+      using interest = interests.open(given.signal)
+      const caller = { ...given, signal: interest.signal }
+      const network = request.network ?? defaultNetwork
+      const { output } = request
+      using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
+      if (!isExecOutput(output) || !isExec(request.definition)) {
+        const part = await plans.part(request.definition, caller, follower)
+        if (isPartOutput(output))
+          return await outputOfPart(context, { part, output, limit: request.limit, network, caller })
+        throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
+      }
+      const exec = await plans.exec(request.definition, caller, follower)
+      if (exec.hostPorts) {
+        throw new MoorageError('INVALID_DEFINITION', { reason: 'ports of the host have no output' })
+      }
+      let following: Promise<void> | undefined
+      let running: RunRecord | undefined
+      await using published = await publishFor(context, network, request.publish ?? [], () =>
+        running?.ended.aborted || running?.row.network !== network
+          ? undefined
+          : (running.row.address ?? undefined),
+      )
+      if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
+      const outcome = await evaluateExec(context, {
+        exec,
+        network,
+        caller,
+        onRun(record) {
+          running = record
+          if (!request.logs) return
+          following = followRun(context, record, caller)
+          following.catch(() => undefined)
+        },
+      })
+      try {
+        if (request.logs) {
+          const run = { run: exec.label, startedAt: outcome.cachedAt ?? Date.now() }
+          await (following ?? replayRun(outcome.logs, run, caller))
+        }
+        const value = await outputOf(exec, outcome, output, outputs)
+        return {
+          type: 'result',
+          value,
+          exitCode: outcome.exitCode,
+          ...(outcome.cachedAt === undefined
+            ? {}
+            : { cachedAge: Math.max(0, Date.now() - outcome.cachedAt) }),
+        }
+      } finally {
+        context.background('let go of a layer', outcome.release())
+      }
+    },
+  }
+}
+
+function isExec({ ops, root }: Definition): boolean {
+  return ops[root]?.op === 'exec'
+}
+
+function isExecOutput(output: Output): output is ExecOutput {
+  return ['stdout', 'stderr', 'exitCode', 'sync'].includes(output)
+}
+
+function isPartOutput(output: Output): output is PartOutput {
+  return output === 'sync' || !isExecOutput(output)
+}

@@ -1,0 +1,54 @@
+import type { ServiceRow } from '../../definition/index.ts'
+import type { EngineContext } from '../context.ts'
+import { findKnown } from '../known.ts'
+import { defaultNetwork } from '../networks.ts'
+import { findRow, isLive, type ServiceDescription, serviceRow } from '../rows.ts'
+import type { RunRecord } from '../run-records.ts'
+
+/** Finds the service or the run that a person means. */
+export interface Finder {
+  rows(): ServiceRow[]
+  /** @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
+  service(id: string, network?: string): ServiceRow
+  /** The newest run that a person means, a live one first. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
+  record(id: string, network?: string): RunRecord
+  /** Of all that is remembered. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
+  known(id: string, network: string): ReturnType<typeof findKnown>
+}
+
+export function createFinder({ services, records }: EngineContext): Finder {
+  const rows = (): ServiceRow[] => services.list().map(serviceRow)
+  return {
+    rows,
+    service(id, network = defaultNetwork) {
+      const named = rows().filter((row) => row.network === network)
+      return findRow(named, id, isLive, names)
+    },
+    record(id, network = defaultNetwork) {
+      const all = records
+        .list()
+        .filter(({ row }) => row.network === network)
+        .map((record) => ({ record, ...record, network: record.row.network }))
+      const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
+      const found = findRow(
+        all,
+        id,
+        (record) => !record.ended.aborted,
+        (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
+      )
+      return found.record
+    },
+    known: (id, network) =>
+      findKnown(id, network, {
+        services: services.list().map((snapshot) => ({
+          row: serviceRow(snapshot),
+          exec: (snapshot.describe as ServiceDescription).service.exec,
+        })),
+        records: records.list(),
+      }),
+  }
+}
+
+function names(row: Pick<ServiceRow, 'name' | 'hostname' | 'aliases'>): string[] {
+  return [row.name, row.hostname, ...row.aliases]
+}

@@ -1,0 +1,15 @@
+import type { HostEndpoints } from '../host-endpoints.ts'
+import type { Interests } from '../interests.ts'
+import type { Finder } from './finder.ts'
+import type { Plans } from './plans.ts'
+
+/** What the calls share, besides the context: each is made once, in create-engine.ts. */
+export interface CallParts {
+  readonly plans: Plans
+  readonly finder: Finder
+  /** Of callers: an evaluation ends when the engine closes, too. */
+  readonly interests: Interests
+  /** Aborted when the engine closes. */
+  readonly closing: AbortSignal
+  readonly endpoints: HostEndpoints
+}

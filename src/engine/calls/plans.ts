@@ -1,0 +1,53 @@
+import type { Definition } from '../../definition/index.ts'
+import { MoorageError } from '../../errors.ts'
+import { everyMaker, type Part } from '../ancestors.ts'
+import type { Caller, EngineContext } from '../context.ts'
+import type { Follower } from '../events/follower.ts'
+import { type PlannedExec, type PlannedFilesystem, planExec, planPart, type Sources } from '../plan.ts'
+import type { PlannedFile } from '../planned-files.ts'
+import { createPlanner, type Planning } from '../planner.ts'
+import { idsOf, imagesOf } from '../subjects.ts'
+
+/** Plans definitions for callers. */
+export interface Plans {
+  /** @throws MoorageError SERVICES_DNS_OFF for a binding where there are no networks, and what planning throws */
+  exec: CallerPlanning<PlannedExec>
+  part: CallerPlanning<PlannedFilesystem | PlannedFile>
+}
+
+/** The follower watches all that the plan is about. */
+type CallerPlanning<Planned> = (
+  definition: Definition,
+  caller: Caller,
+  follower?: Follower,
+) => Promise<Planned>
+
+export function createPlans(context: EngineContext): Plans {
+  const callers =
+    <Planned extends Part>(planning: Planning<Planned>): CallerPlanning<Planned> =>
+    async (definition, caller, follower) => {
+      follower?.watch(imagesOf(definition))
+      await context.turns.take()
+      const found = await planning(definition, sourcesFor(context, caller))
+      if (!context.networks.on && isBound(found)) throw new MoorageError('SERVICES_DNS_OFF')
+      follower?.watch(idsOf(found))
+      return found
+    }
+  return { exec: callers(createPlanner(planExec)), part: callers(createPlanner(planPart)) }
+}
+
+function sourcesFor(context: EngineContext, caller: Caller): Sources {
+  return {
+    image: (ref, pull) =>
+      context.images.resolve(ref, { signal: caller.signal, ...(pull === undefined ? {} : { pull }) }),
+    tree(digest) {
+      if (!context.store.trees.has(digest)) throw new MoorageError('BLOB_MISSING', { digest })
+      return context.store.trees.path(digest)
+    },
+  }
+}
+
+/** Whether it, or anything that it is made of, is bound to a service. */
+function isBound(part: Part): boolean {
+  return everyMaker(part).some(({ bindings }) => bindings.length > 0)
+}

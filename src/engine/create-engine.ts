@@ -1,0 +1,75 @@
+import { MoorageError } from '../errors.ts'
+import { evaluating } from './calls/evaluating.ts'
+import { createFinder } from './calls/finder.ts'
+import { looking } from './calls/looking.ts'
+import { naming } from './calls/naming.ts'
+import { networking } from './calls/networking.ts'
+import type { CallParts } from './calls/parts.ts'
+import { createPlans } from './calls/plans.ts'
+import { serving } from './calls/serving.ts'
+import { receiveDirectory } from './directories.ts'
+import type { Engine, EngineOptions } from './engine.ts'
+import { createHostEndpoints } from './host-endpoints.ts'
+import { Interests } from './interests.ts'
+import { type OpenEngine, openEngine } from './open-engine.ts'
+
+/** From the start of a drain to SIGKILL for what is left. */
+const drainTimeout = 30_000
+
+/**
+ * Makes an engine on a state directory, after removing what an earlier one left in the kernel.
+ *
+ * @throws MoorageError NOT_ROOT, STATE_LOCKED, SUBNET_IN_USE, DISK_LOW, DISK_FULL, RUNTIME_MISSING, NETWORK_FAILED
+ */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const open = await openEngine(options)
+  try {
+    return engineOf(open)
+  } catch (error) {
+    await open.releases.run()
+    throw error
+  }
+}
+
+/** The calls, on what has been opened. */
+function engineOf({ context, instance, stateDirectory, recovered, releases }: OpenEngine): Engine {
+  const { services, store } = context
+  const closing = new AbortController()
+  const interests = new Interests()
+  const endpoints = createHostEndpoints()
+  releases.add('close the tunnels', () => endpoints.close())
+  const parts: CallParts = {
+    interests,
+    closing: closing.signal,
+    plans: createPlans(context),
+    finder: createFinder(context),
+    endpoints,
+  }
+  const self: Engine = {
+    instance,
+    stateDirectory,
+    runtime: context.runtime.name,
+    recovered,
+    events: context.events,
+    ...evaluating(context, parts),
+    ...serving(context, parts),
+    ...naming(context, parts),
+    ...networking(context),
+    ...looking(context, parts),
+    missingDirectories: (digests) => digests.filter((digest) => !store.trees.has(digest)),
+    receiveDirectory: (digest, tar, signal) => receiveDirectory(store, digest, tar, signal),
+
+    async close({ timeout = drainTimeout } = {}) {
+      const reason = new MoorageError('DAEMON_STOPPING')
+      closing.abort(reason)
+      interests.end(reason)
+      try {
+        await services.drain({ timeout })
+      } finally {
+        await releases.run()
+      }
+    },
+    [Symbol.asyncDispose]: () => self.close(),
+  }
+  return self
+}

@@ -1,0 +1,148 @@
+import { mkdir } from 'node:fs/promises'
+import { MoorageError } from '../errors.ts'
+import { createImages } from '../images/index.ts'
+import { createFlights, createPlaces, createServices, systemClock } from '../lifecycle/index.ts'
+import { recover as recoverNetworks } from '../network/index.ts'
+import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
+import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
+import type { EngineContext, EngineLog } from './context.ts'
+import type { EngineOptions } from './engine.ts'
+import { EventLog } from './events/event-log.ts'
+import { createTeller } from './events/teller.ts'
+import { Hostnames } from './hostnames.ts'
+import { KeptNetworks } from './kept-networks.ts'
+import { networkSettings } from './network-row.ts'
+import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks.ts'
+import { Pace } from './pace.ts'
+import { Releases } from './release.ts'
+import { RunRecords } from './run-records.ts'
+import { Turns } from './turns.ts'
+import { createVolumes } from './volumes.ts'
+import { Waits } from './waits.ts'
+
+const defaultMaxRuns = 256
+
+/** From one health check to the next, of all services together, in milliseconds. */
+const probeInterval = 1
+
+/** What an engine stands on, and what it gives back when it closes. */
+export interface OpenEngine {
+  readonly context: EngineContext
+  readonly instance: string
+  readonly stateDirectory: string
+  /** What an earlier daemon had left, removed now. */
+  readonly recovered: readonly string[]
+  readonly releases: Releases
+}
+
+/**
+ * Takes the state directory for this process, removes what an earlier one left in the kernel, and opens all that the
+ * calls share.
+ *
+ * @throws MoorageError NOT_ROOT, STATE_LOCKED, SUBNET_IN_USE, DISK_LOW, DISK_FULL, RUNTIME_MISSING, NETWORK_FAILED
+ */
+export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
+  const {
+    stateDirectory = '/var/lib/moorage',
+    runDirectory = '/run/moorage',
+    grace,
+    timeoutScale,
+    servicesDns = true,
+  } = options
+  const uid = process.getuid?.() ?? -1
+  if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'running containers', uid })
+  const log: EngineLog = options.log ?? (() => undefined)
+  const releases = new Releases()
+  try {
+    await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+    await mkdir(runDirectory, { recursive: true, mode: 0o755 })
+    // Before anything is touched: what is found below may be another daemon's, alive.
+    const lock = await lockDirectory(stateDirectory)
+    releases.add('unlock the state directory', () => lock.release())
+    const instance = instanceOf(stateDirectory)
+    const containers = await recoverContainers({ instance, runDirectory })
+    const { removed } = await recoverNetworks({ instance, runDirectory })
+    const recovered = [...containers.killed.map((pid) => `process ${pid}`), ...containers.removed, ...removed]
+
+    const store = await openStore(stateDirectory)
+    releases.add('close the store', () => store.close())
+    const kept = new KeptNetworks(stateDirectory)
+    const networks = servicesDns
+      ? createNetworks({ instance, runDirectory, kept, settings: networkSettings(options) })
+      : withoutNetworks()
+    releases.add('close the networks', () => networks.close())
+    // Side by side: the launcher's start is the longest of it.
+    const [runtime, network] = await Promise.allSettled([
+      createOciRuntime({
+        instance,
+        runDirectory,
+        logger: { warn: (fields, message) => log('warn', message, fields) },
+      }),
+      networks.use(defaultNetwork),
+      ...(servicesDns ? kept.names() : []).map((name) => openKept(networks, name, log)),
+    ])
+    if (runtime.status === 'fulfilled') releases.add('close the runtime', () => runtime.value.close())
+    if (runtime.status === 'rejected') throw runtime.reason
+    if (network.status === 'rejected') throw network.reason
+
+    const pending = new Set<Promise<void>>()
+    releases.add('finish the clean-ups', () => Promise.all(pending))
+    const background = (what: string, work: Promise<unknown>) => {
+      const tracked = work.then(
+        () => undefined,
+        (error) => log('error', what, { error: String(error) }),
+      )
+      pending.add(tracked)
+      void tracked.then(() => pending.delete(tracked))
+    }
+    const events = new EventLog()
+    const tell = createTeller(events)
+    const images = createImages({ store, onNews: tell.image })
+    releases.add('close the images', () => images.close())
+    const services = createServices({
+      clock: systemClock,
+      onNews: tell.service,
+      ...(grace === undefined ? {} : { defaultGrace: grace }),
+      ...(timeoutScale === undefined ? {} : { timeoutScale }),
+    })
+    const waits = new Waits()
+    const records = new RunRecords()
+    releases.add('close the logs', async () => records[Symbol.dispose]())
+    const context: EngineContext = {
+      store,
+      images,
+      runtime: runtime.value,
+      flights: createFlights({
+        onUnheard: (error) => log('error', 'a run that nobody waited for', { error: String(error) }),
+      }),
+      services,
+      networks,
+      records,
+      logLimit: options.logLimit,
+      events,
+      tell,
+      turns: new Turns(),
+      probing: new Pace(probeInterval),
+      volumes: createVolumes({ store, services: () => services, waits }),
+      waits,
+      hostnames: new Hostnames(),
+      places: createPlaces(options.maxRuns ?? defaultMaxRuns),
+      background,
+      log,
+    }
+    return { context, instance, stateDirectory, recovered, releases }
+  } catch (error) {
+    await releases.run()
+    throw error
+  }
+}
+
+/** One that cannot be made now, its subnet being somebody else's by now, is no reason for having none. */
+async function openKept(networks: Networks, name: string, log: EngineLog): Promise<void> {
+  try {
+    const { release } = await networks.use(name)
+    await release()
+  } catch (error) {
+    log('error', 'a kept network could not be made', { network: name, error: String(error) })
+  }
+}
