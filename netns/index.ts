@@ -16,17 +16,10 @@ export type {
   ForwardOptions,
   HostForwardOptions,
 } from './forward.ts'
+export { createNetwork, openNetwork } from './hold-network.ts'
 export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
 export type { NetworkProblem } from './kernel-network.ts'
-export {
-  createNetwork,
-  type Granted,
-  type Network,
-  type NetworkEvents,
-  type NetworkOptions,
-  type OpenNetworkOptions,
-  openNetwork,
-} from './network.ts'
+export type { Granted, Network, NetworkEvents, NetworkOptions, OpenNetworkOptions } from './network.ts'
 export { type Host, type HostOptions, prepareHost } from './prepare-host.ts'
 export { type Recovered, type RecoverOptions, recover } from './recover.ts'
 export type { Isolation } from './ruleset.ts'
