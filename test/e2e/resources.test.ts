@@ -75,6 +75,8 @@ t.test('resources', async (t) => {
       )
       await until('one waits', () => waited.length > 0)
       t.match(waited, [/waiting for one of 2 runs to end, behind 0 others/])
+      // Who has a place may still be about to begin.
+      await until('two run', async () => (await moorage.status()).runs === 2)
       const { services, runs } = await moorage.status()
       t.strictSame([services.filter(({ state }) => state === 'ready').length, runs], [1, 2])
       // By a service: a run would have to wait, too.
