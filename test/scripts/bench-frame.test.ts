@@ -23,7 +23,7 @@ t.test('contenders take turns, each first in every other round, and warm-up does
   const samples = await takeTurns([contender('ours'), contender('peer')], { rounds: 2, warmup: 1, idle: 0 })
   t.same(
     seen.filter((words) => !words.includes('tidies')),
-    ['peer 0', 'ours 0', 'ours 1', 'peer 1', 'peer 2', 'ours 2'],
+    ['ours 0', 'peer 0', 'peer 1', 'ours 1', 'ours 2', 'peer 2'],
   )
   t.equal(seen.filter((words) => words.includes('tidies')).length, 6)
   t.same(samples, [{ pair: [1, 2] }, { pair: [1, 2] }])
