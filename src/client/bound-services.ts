@@ -1,6 +1,6 @@
-import { aliasProblem } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import { Container } from './container.ts'
+import { checkAlias } from './container-bindings.ts'
 import type { BoundService } from './exec-node.ts'
 import type { Service } from './service.ts'
 
@@ -11,8 +11,7 @@ export type ServiceBindings = Readonly<Record<string, Container | Service>>
 export function boundServices(services: ServiceBindings): BoundService[] {
   const aliases = new Set<string>()
   return Object.entries(services).map(([alias, given]) => {
-    const reason = aliasProblem(alias)
-    if (reason !== undefined) throw new MoorageError('INVALID_ALIAS', { alias, reason })
+    checkAlias(alias)
     if (aliases.has(alias.toLowerCase())) throw new MoorageError('ALIAS_TWICE', { alias })
     aliases.add(alias.toLowerCase())
     const { vertex: exec, options } = given instanceof Container ? given.asService() : given

@@ -1,10 +1,15 @@
 import { normalPath, pathProblem } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 
-/** An absolute path in a container. @throws MoorageError INVALID_OPTION */
-export function containerPath(what: string, path: string): string {
+/** @throws MoorageError INVALID_OPTION */
+export function checkPath(what: string, path: string): void {
   const reason = pathProblem(path)
   if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `${what} "${path}"`, reason })
+}
+
+/** An absolute path in a container. @throws MoorageError INVALID_OPTION */
+export function containerPath(what: string, path: string): string {
+  checkPath(what, path)
   return normalPath(path)
 }
 

@@ -1,61 +1,26 @@
-import {
-  aliasProblem,
-  type Duration,
-  type ExposedPort,
-  labelProblem,
-  milliseconds,
-  normalPath,
-  type Output,
-  type Protocol,
-  pathProblem,
-  type ResultEvent,
-  type ServiceOptions,
-  type Sharing,
-} from '../definition/index.ts'
-import { MoorageError } from '../errors.ts'
+import type { Output, Protocol, ResultEvent, Sharing } from '../definition/index.ts'
 import type { CacheVolume } from './cache-volume.ts'
-import { type Check, checkPort, healthCheckOf, type PortCheck, portCheckOf } from './checks.ts'
-import { containerPath } from './container-path.ts'
+import { type Check, healthCheckOf } from './checks.ts'
+import { checkAlias, withBinding } from './container-bindings.ts'
+import { cacheMount, partMount, tempMount, withMount } from './container-mounts.ts'
+import { checkPath, containerPath } from './container-path.ts'
 import { placeOf } from './container-places.ts'
+import { type ExposedPortOptions, withoutPort, withPort } from './container-ports.ts'
+import { checkHostname, checkStopSignal, checkVariable } from './container-process.ts'
 import { type ContainerState, emptyContainer } from './container-state.ts'
 import { withDefinition } from './delivery.ts'
 import { Directory } from './directory.ts'
-import { type DescribedMount, type ExecFields, ExecNode } from './exec-node.ts'
+import { type DescribedMount, type ExecFields, ExecNode, type ExecOptions } from './exec-node.ts'
 import { File } from './file.ts'
 import { copied, type NewFileOptions, type PutOptions, removed, written } from './file-changes.ts'
 import { PartNode } from './file-nodes.ts'
 import { ImageNode, RootfsNode } from './filesystem-node.ts'
-import { definitionOf, type IndexOf, type Node } from './graph.ts'
-import { HostDirectory } from './host-directory.ts'
+import type { Node } from './graph.ts'
 import { notYet } from './not-yet.ts'
 import { type ResourceOptions, resourcesOf } from './resources.ts'
 import { type EndpointOptions, Service } from './service.ts'
+import { type ServiceSettings, serviceOptionsOf } from './service-settings.ts'
 import { type CallContext, evaluate, type Session } from './session.ts'
-
-export interface ExecOptions {
-  /** Put the image's entrypoint before the arguments, as `docker run IMAGE ARGS` does. */
-  useEntrypoint?: boolean
-  /** Given to the process, whose standard input then ends. */
-  stdin?: string
-  /** Which exit codes are a success. @defaultValue `'success'`: 0 */
-  expect?: 'success' | 'any' | number[]
-  /** Run it each time: neither look up its result nor store it, here and in what descends from it. */
-  noCache?: boolean
-}
-
-export interface ServiceSettings {
-  /** Instead of the last withExec: a command on the container as it is now. */
-  args?: readonly string[]
-  useEntrypoint?: boolean
-  /** Anything that makes this another service than one of equal definition. */
-  instance?: string
-  /** How long it runs on after its last client. @defaultValue the daemon's, 10 s */
-  grace?: Duration
-  /** One deadline from asking for it to healthy. @defaultValue 60 s */
-  startTimeout?: Duration
-  /** From the stop signal to SIGKILL. @defaultValue 10 s */
-  stopTimeout?: Duration
-}
 
 /**
  * A description of a container, by value: each `with…` gives another one, and nothing runs until something asynchronous
@@ -124,12 +89,7 @@ export class Container {
   }
 
   #withEnv(name: string, value: string | null): Container {
-    if (name === '' || name.includes('=')) {
-      throw new MoorageError('INVALID_OPTION', {
-        option: `variable "${name}"`,
-        reason: 'that is no name of a variable',
-      })
-    }
+    checkVariable(name)
     return this.#withProcess({ env: [...(this.#state.process.env ?? []), [name, value]] })
   }
 
@@ -151,9 +111,7 @@ export class Container {
    * @throws MoorageError INVALID_OPTION
    */
   withHostname(name: string): Container {
-    const reason = labelProblem(name)
-    if (reason !== undefined)
-      throw new MoorageError('INVALID_OPTION', { option: `hostname "${name}"`, reason })
+    checkHostname(name)
     return this.#withProcess({ hostname: name })
   }
 
@@ -163,26 +121,13 @@ export class Container {
    *
    * @throws MoorageError INVALID_OPTION
    */
-  withExposedPort(
-    port: number,
-    options: { protocol?: Protocol; description?: string; check?: PortCheck } = {},
-  ): Container {
-    const { protocol = 'tcp', description, check } = options
-    const exposed: ExposedPort = {
-      port: checkPort(port),
-      protocol,
-      ...(description === undefined ? {} : { description }),
-      ...(check === undefined ? {} : { check: portCheckOf(protocol, check) }),
-    }
-    const others = this.#state.ports.filter((one) => one.port !== port || one.protocol !== protocol)
-    return this.#with({ ports: [...others, exposed] })
+  withExposedPort(port: number, options: ExposedPortOptions = {}): Container {
+    return this.#with({ ports: withPort(this.#state.ports, port, options) })
   }
 
   withoutExposedPort(port: number, options: { protocol?: Protocol } = {}): Container {
     const { protocol = 'tcp' } = options
-    return this.#with({
-      ports: this.#state.ports.filter((one) => one.port !== port || one.protocol !== protocol),
-    })
+    return this.#with({ ports: withoutPort(this.#state.ports, port, protocol) })
   }
 
   /**
@@ -212,12 +157,7 @@ export class Container {
 
   /** Sent to stop it as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
   withStopSignal(signal: string): Container {
-    if (!/^SIG[A-Z0-9]+$/.test(signal)) {
-      throw new MoorageError('INVALID_OPTION', {
-        option: `stop signal "${signal}"`,
-        reason: 'it is a name like SIGINT',
-      })
-    }
+    checkStopSignal(signal)
     return this.#with({ stopSignal: signal })
   }
 
@@ -228,14 +168,9 @@ export class Container {
    * @throws MoorageError INVALID_ALIAS, ALIAS_TWICE
    */
   withServiceBinding(alias: string, service: Container | Service): Container {
-    const reason = aliasProblem(alias)
-    if (reason !== undefined) throw new MoorageError('INVALID_ALIAS', { alias, reason })
+    checkAlias(alias)
     const { vertex: exec, options } = service instanceof Container ? service.asService() : service
-    const same = this.#state.bindings.find((one) => one.alias.toLowerCase() === alias.toLowerCase())
-    if (same && same.exec !== exec && !sameDefinition(same.exec, exec))
-      throw new MoorageError('ALIAS_TWICE', { alias })
-    const others = this.#state.bindings.filter((one) => one !== same)
-    return this.#with({ bindings: [...others, { alias, exec, options }] })
+    return this.#with({ bindings: withBinding(this.#state.bindings, { alias, exec, options }) })
   }
 
   /**
@@ -246,9 +181,7 @@ export class Container {
    * @throws MoorageError INVALID_OPTION
    */
   withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
-    checkPath('mount', path)
-    const { sharing = 'shared' } = options
-    return this.#withMount({ type: 'cache', path, volume, sharing })
+    return this.#withMount(cacheMount(path, volume, options.sharing))
   }
 
   /**
@@ -258,12 +191,12 @@ export class Container {
    * @throws MoorageError INVALID_OPTION
    */
   withMountedDirectory(path: string, directory: Directory): Container {
-    return this.#withMount({ type: 'directory', path: containerPath('mount', path), source: directory.node })
+    return this.#withMount(partMount('directory', path, directory.node))
   }
 
   /** Mounts a file, like a directory. @throws MoorageError INVALID_OPTION */
   withMountedFile(path: string, file: File): Container {
-    return this.#withMount({ type: 'file', path: containerPath('mount', path), source: file.node })
+    return this.#withMount(partMount('file', path, file.node))
   }
 
   /**
@@ -273,17 +206,11 @@ export class Container {
    * @throws MoorageError INVALID_OPTION
    */
   withMountedTemp(path: string, options: { size?: number } = {}): Container {
-    const { size } = options
-    if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
-      throw new MoorageError('INVALID_OPTION', { option: `size ${size}`, reason: 'it is a number of bytes' })
-    }
-    const mount = { type: 'temp' as const, path: containerPath('mount', path) }
-    return this.#withMount({ ...mount, ...(size === undefined ? {} : { size }) })
+    return this.#withMount(tempMount(path, options.size))
   }
 
   #withMount(mount: DescribedMount): Container {
-    const others = this.#state.mounts.filter((one) => normalPath(one.path) !== normalPath(mount.path))
-    return this.#with({ mounts: [...others, mount] })
+    return this.#with({ mounts: withMount(this.#state.mounts, mount) })
   }
 
   /** A directory of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
@@ -338,23 +265,13 @@ export class Container {
    * is now, or the image's own entrypoint and command.
    */
   asService(settings: ServiceSettings = {}): Service {
-    const { args, useEntrypoint, instance, grace, startTimeout, stopTimeout } = settings
-    const { lastExec, ports, healthcheck, checks, stopSignal } = this.#state
+    const { args, useEntrypoint, instance } = settings
     const base =
       args === undefined
-        ? (lastExec ?? this.#exec({}))
+        ? this.vertex
         : this.#exec({ args: [...args], ...(useEntrypoint === undefined ? {} : { useEntrypoint }) })
     const exec = instance === undefined ? base : base.withFields({ instance })
-    const options: ServiceOptions = {
-      ...(ports.length > 0 ? { ports: [...ports] } : {}),
-      ...(healthcheck === undefined ? {} : { healthcheck }),
-      ...(checks.length > 0 ? { checks: [...checks] } : {}),
-      ...(stopSignal === undefined ? {} : { stopSignal }),
-      ...(grace === undefined ? {} : { grace: milliseconds(grace, 'grace') }),
-      ...(startTimeout === undefined ? {} : { startTimeout: milliseconds(startTimeout, 'startTimeout') }),
-      ...(stopTimeout === undefined ? {} : { stopTimeout: milliseconds(stopTimeout, 'stopTimeout') }),
-    }
-    return new Service(this.#session, exec, options)
+    return new Service(this.#session, exec, serviceOptionsOf(this.#state, settings))
   }
 
   /** The exec that running this means: the last one, or the image's own command. */
@@ -410,17 +327,4 @@ export class Container {
   withSecretVariable(..._: unknown[]): never {
     return notYet('withSecretVariable (F28)')
   }
-}
-
-function checkPath(what: string, path: string): void {
-  const reason = pathProblem(path)
-  if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `${what} "${path}"`, reason })
-}
-
-/** Whether two execs are described alike; directories, which may not have been read yet, by their paths. */
-function sameDefinition(one: Node, other: Node): boolean {
-  const operationOf = (node: Node, indexOf: IndexOf) =>
-    node instanceof HostDirectory ? { op: 'host' as const, digest: node.identity } : node.operation(indexOf)
-  const [described, otherwise] = [one, other].map((exec) => JSON.stringify(definitionOf(exec, operationOf)))
-  return described === otherwise
 }

@@ -19,6 +19,17 @@ export type DescribedMount =
 /** The fields of an exec that name no other operation. */
 export type ExecFields = Omit<ExecOperation, 'op' | 'input' | 'mounts' | 'bindings'>
 
+export interface ExecOptions {
+  /** Put the image's entrypoint before the arguments, as `docker run IMAGE ARGS` does. */
+  useEntrypoint?: boolean
+  /** Given to the process, whose standard input then ends. */
+  stdin?: string
+  /** Which exit codes are a success. @defaultValue `'success'`: 0 */
+  expect?: 'success' | 'any' | number[]
+  /** Run it each time: neither look up its result nor store it, here and in what descends from it. */
+  noCache?: boolean
+}
+
 /** One command on a filesystem. */
 export class ExecNode implements Node {
   readonly input: Node
