@@ -39,7 +39,13 @@ t.test('files and directories of containers', async (t) => {
   /** Work in progress, which is nothing once it has ended; the logs of what failed are kept, and have no directories. */
   const temporary = () => {
     const place = join(own.stateDirectory, 'tmp')
-    const inside = (name: string) => readdirSync(join(place, name), { withFileTypes: true })
+    const inside = (name: string) => {
+      try {
+        return readdirSync(join(place, name), { withFileTypes: true })
+      } catch {
+        return [] // it has ended meanwhile
+      }
+    }
     return readdirSync(place).filter((name) => inside(name).some((entry) => entry.isDirectory()))
   }
 
