@@ -108,8 +108,12 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
         if (unpack.code !== 0) {
           const what = `the image ${ref}`
           const full = fullDisk(unpack.stderr, what, store.directory)
-          // On a full disk umoci panics at times, and then says nothing of it.
-          if (!full && store.free().bytes < nothingLeft) {
+          // On a full disk umoci panics at times, and then says nothing of it; some of what it wrote may be gone again.
+          const packed = manifest.layers.reduce((sum, { size }) => sum + size, 0)
+          const needed = /^goroutine \d+ \[/m.test(unpack.stderr)
+            ? Math.max(nothingLeft, packed)
+            : nothingLeft
+          if (!full && store.free().bytes < needed) {
             throw new MoorageError('DISK_FULL', { what, path: store.directory })
           }
           throw full ?? new MoorageError('IMAGE_FAILED', { ref, reason: lastWords(unpack.stderr) })
