@@ -175,6 +175,12 @@ const RESOLVE_NO_MAGICLINKS = 0x02
 const RESOLVE_IN_ROOT = 0x10
 
 /**
+ * How often a path is walked. A rename or a mount anywhere on the machine makes the kernel give up at a `..`, since it
+ * cannot tell any more that it stayed inside, and leaves trying again to us (openat2(2), EAGAIN).
+ */
+const mostWalks = 1_000
+
+/**
  * Opens `path` as a process would whose root directory is `root`: neither `..` nor a symlink, absolute or not, leads
  * out of it (openat2(2), RESOLVE_IN_ROOT). Close-on-exec.
  *
@@ -187,7 +193,13 @@ export function openInRoot(root: number, path: string, flags = constants.O_RDONL
   how[0] = BigInt(flags | 0o2000000)
   how[1] = BigInt(mode)
   how[2] = BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-  return libc.openat2(root, path, new Uint8Array(how.buffer), `open ${path}`)
+  for (let walk = 1; ; walk += 1) {
+    try {
+      return libc.openat2(root, path, new Uint8Array(how.buffer), `open ${path}`)
+    } catch (error) {
+      if (walk === mostWalks || !(error instanceof NetnsError && error.errno === 'EAGAIN')) throw error
+    }
+  }
 }
 
 /** A descriptor of a directory, for `openInRoot`. */

@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { createOciRuntime } from '../../src/runtime/oci/index.ts'
 import type { ContainerSpec } from '../../src/runtime/runtime.ts'
-import { ownRuntime } from './own-runtime.ts'
+import { ownRuntime, workplace } from './own-runtime.ts'
 
 const place = await ownRuntime()
 t.teardown(() => place[Symbol.asyncDispose]())
@@ -89,7 +90,13 @@ t.test('what the OCI runtime refuses is told in its words', async (t) => {
 })
 
 t.test('an OCI runtime that is not there is told at once', async (t) => {
-  await t.rejects(ownRuntime({ ociRuntime: 'nonesuch' }), { code: 'RUNTIME_MISSING', message: /nonesuch/ })
+  await using other = await workplace()
+  const { instance, runDirectory } = other
+  await t.rejects(createOciRuntime({ instance, runDirectory, ociRuntime: 'nonesuch' }), {
+    code: 'RUNTIME_MISSING',
+    message: /nonesuch/,
+  })
+  t.same(other.left(), [], 'and nothing is left of it, its launcher included')
 })
 
 t.test('after all of these the runtime works and nothing is left of them', async (t) => {

@@ -46,11 +46,17 @@ export class LauncherProcess {
     // Writing to one that has just died is no error of the writer's: its end is told by `exit`.
     child.stdin.on('error', () => undefined)
     const ready = Promise.withResolvers<string>()
+    let refusal: MoorageError | undefined
     const ended = once(child, 'close').then(([code]) => code as number | null)
     ended.then(
       (code) => {
+        // Told only now that it has cleaned up: whoever hears of it may remove the run directory.
         ready.reject(
-          new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason: words.trim() || 'it ended at once' }),
+          refusal ??
+            new MoorageError('RUNTIME_FAILED', {
+              id: 'launcher',
+              reason: words.trim() || 'it ended at once',
+            }),
         )
         options.onExit(code, words.trim())
       },
@@ -59,7 +65,7 @@ export class LauncherProcess {
     )
     onJsonLines<FromLauncher>(child.stdout, (message) => {
       if (message.type === 'ready') ready.resolve(message.runtime)
-      else if (message.type === 'unusable') ready.reject(errorFromWire(message.error))
+      else if (message.type === 'unusable') refusal = errorFromWire(message.error)
       else options.onMessage(message)
     })
     return new LauncherProcess(child, ended, await ready.promise)

@@ -19,6 +19,7 @@ import {
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { mountByOptions } from '../../../netns/kernel/filesystem.ts'
 import {
@@ -146,6 +147,29 @@ t.test('nothing leads out of a root', async (t) => {
   writeSync(made, 'x')
   closeSync(made)
   t.equal(readFileSync(at('a/made'), 'utf8'), 'x')
+})
+
+t.test('a path is found while others mount', async (t) => {
+  const at = ownDirectory(t)
+  const root = openRoot(at('a'))
+  t.teardown(() => closeSync(root))
+  const script = 'while :; do mount --bind b target && umount target; done'
+  const others = [1, 2].map(() =>
+    spawn('unshare', ['--mount', 'sh', '-c', script], { cwd: at(''), stdio: 'ignore', detached: true }),
+  )
+  try {
+    await delay(100)
+    const deadline = Date.now() + 500
+    let found = 0
+    for (; Date.now() < deadline; found += 1) closeSync(openInRoot(root, '../../../../which'))
+    t.ok(found > 1_000, `${found} times`)
+  } finally {
+    for (const other of others) {
+      const ended = once(other, 'exit')
+      process.kill(-(other.pid as number), 'SIGKILL')
+      await ended
+    }
+  }
 })
 
 t.test('a bind mount shows the same files, until it is unmounted', async (t) => {
