@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
-import { endMarked, findLeftovers, takePicture } from './leftovers.ts'
+import { describeLeft, endMarked, findLeftovers, takePicture } from './leftovers.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -90,7 +90,7 @@ await stage('import arrows', 'node', 'scripts/arrows.ts')
 const before = takePicture(summary)
 await tap().catch((error) => fail(`tap: ${error instanceof Error ? error.message : error}`))
 const left = await findLeftovers(before, summary)
-for (const thing of left) console.log(`  left behind: ${thing}`)
+for (const thing of left) console.log(`  left behind: ${describeLeft(thing)}`)
 if (left.length > 0) {
   fail(
     `clean-up: the tests left ${left.length} things on this host (above); what still runs of them is ended now`,

@@ -2,10 +2,12 @@
  * What the tests could leave on the host. A picture is taken before and after; whatever is new stayed behind.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+
+const temporary = 'temporary directory'
 
 /** What there is, by kind. */
 export type Picture = ReadonlyMap<string, ReadonlySet<string>>
@@ -45,10 +47,14 @@ function cgroups(directory = '/sys/fs/cgroup', depth = 0): string[] {
 }
 
 function directoriesIn(directory: string): string[] {
+  return entriesOf(directory)
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+}
+
+function entriesOf(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name)
   } catch {
     return []
   }
@@ -93,7 +99,7 @@ export function takePicture(mark: string): Picture {
     ['mount', new Set(mounts())],
     ['cgroup', new Set(cgroups())],
     ['process', new Set(processes(mark))],
-    ['temporary directory', new Set(namesIn(tmpdir()).filter((name) => name.startsWith('moorage')))],
+    [temporary, new Set(namesIn(tmpdir()).filter((name) => name.startsWith('moorage')))],
   ])
 }
 
@@ -102,6 +108,34 @@ export function difference(before: Picture, after: Picture): string[] {
   return [...after].flatMap(([kind, things]) =>
     [...things].filter((thing) => !before.get(kind)?.has(thing)).map((thing) => `${kind} ${thing}`),
   )
+}
+
+/** How much of a directory is told. */
+const mostNames = 10
+
+/** What is in a directory, and in those within: names from its top on, the nearest first; `…` where there are more. */
+export function contentsOf(directory: string): string[] {
+  const names: string[] = []
+  // Those still to be looked into, so that what is near comes before what is deep.
+  const waiting = ['']
+  for (const within of waiting) {
+    for (const entry of entriesOf(join(directory, within))) {
+      if (names.length === mostNames) return [...names, '…']
+      const name = join(within, entry.name)
+      names.push(entry.isDirectory() ? `${name}/` : name)
+      if (entry.isDirectory()) waiting.push(name)
+    }
+  }
+  return names
+}
+
+/** What was left, with what says more about it. */
+export function describeLeft(thing: string): string {
+  const name = thing.startsWith(`${temporary} `) ? thing.slice(temporary.length + 1) : undefined
+  if (name === undefined) return thing
+  const path = join(tmpdir(), name)
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return thing
+  return `${thing}: ${contentsOf(path).join(' ') || 'empty'}`
 }
 
 /** Looks until nothing is left, for as long as `patience` in milliseconds: the kernel destroys namespaces later. */

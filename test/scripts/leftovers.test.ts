@@ -1,10 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
-import { difference, endMarked, findLeftovers, takePicture } from '../../scripts/leftovers.ts'
+import {
+  contentsOf,
+  describeLeft,
+  difference,
+  endMarked,
+  findLeftovers,
+  takePicture,
+} from '../../scripts/leftovers.ts'
 
 const mark = `left-behind-${process.pid}`
 
@@ -29,6 +36,26 @@ t.test('a process and a directory that stay behind are named, and can be ended',
   await endMarked(mark)
   rmSync(directory, { recursive: true })
   t.same(ours(await findLeftovers(before, mark, 0)), [])
+})
+
+t.test('a directory that was left says what is in it, a file only its name', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'moorage-left-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const thing = `temporary directory ${basename(directory)}`
+  t.equal(describeLeft(thing), `${thing}: empty`)
+  mkdirSync(join(directory, 'run/deep'), { recursive: true })
+  writeFileSync(join(directory, 'run/deep/er'), 'not told')
+  writeFileSync(join(directory, 'state'), 'not told')
+  const [run, state] = contentsOf(directory).slice(0, 2).sort()
+  t.same([run, state], ['run/', 'state'], 'what is near comes first')
+  t.same(contentsOf(directory).slice(2), ['run/deep/', 'run/deep/er'])
+  t.ok(describeLeft(thing).endsWith(' run/deep/ run/deep/er'))
+  for (let at = 0; at < 20; at++) writeFileSync(join(directory, `f${at}`), '')
+  t.equal(contentsOf(directory).length, 11)
+  t.equal(contentsOf(directory).at(-1), '…')
+  for (const other of ['temporary directory moorage-gone', 'cgroup /sys/fs/cgroup/moorage-x']) {
+    t.equal(describeLeft(other), other)
+  }
 })
 
 t.test('what was there before does not count', async (t) => {
