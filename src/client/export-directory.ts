@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { beside, exporting } from './export-file.ts'
 import type { Write } from './part.ts'
 
@@ -20,7 +21,7 @@ export async function exportDirectory(
 ): Promise<void> {
   const named = resolve(path)
   await exporting(named, signal, async () => {
-    await mkdir(dirname(named), { recursive: true })
+    await makeDirectory(dirname(named))
     // What the caller names may be a link of the caller's own; what is in it is not followed.
     const target = await realpath(named).catch(() => named)
     await using place = await beside(target)

@@ -1,6 +1,7 @@
-import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { cancellation } from './cancellation.ts'
 import type { Write } from './part.ts'
 
@@ -20,7 +21,7 @@ export async function exportFile(
 ): Promise<void> {
   const target = resolve(path)
   await exporting(target, signal, async () => {
-    await mkdir(dirname(target), { recursive: true })
+    await makeDirectory(dirname(target))
     await using place = await beside(target)
     const made = join(place.path, 'file')
     {
@@ -71,6 +72,7 @@ async function openUp(directory: Buffer): Promise<void> {
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
+  ENOENT: 'something on the way to it is not there, and cannot be made',
   EISDIR: 'it is a directory',
   ENOTDIR: 'something on the way to it is no directory',
   EEXIST: 'something on the way to it is no directory',

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { errorFromWire, MoorageError, type WireError } from '../errors.ts'
+import { makeChosenDirectory } from '../make-directory.ts'
 import { cancellation } from './cancellation.ts'
 import { lockStart } from './start-lock.ts'
 import { unreachable } from './transport.ts'
@@ -51,14 +52,14 @@ export function answers(socket: string): Promise<boolean> {
  * Makes sure that a daemon answers on the socket. Of any number of processes that find none, one starts it, the one
  * that has the start lock.
  *
- * @throws MoorageError NOT_ROOT, DAEMON_START_FAILED, CANCELLED, and what a daemon gives as the reason of its failed start
+ * @throws MoorageError NOT_ROOT, INVALID_OPTION, DAEMON_START_FAILED, CANCELLED, and what a daemon gives as the reason of its failed start
  */
 export async function startDaemon(options: StartDaemonOptions): Promise<void> {
   const { socket, signal, timeouts: { start = startTimeout } = {} } = options
   const directory = dirname(socket)
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'starting a daemon', uid })
-  mkdirSync(directory, { recursive: true, mode: 0o755 })
+  await makeChosenDirectory(`the daemon’s socket ${socket}`, directory, 0o755)
   const deadline = performance.now() + start
   try {
     while (performance.now() < deadline) {

@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { MoorageError } from '../errors.ts'
+import { makeChosenDirectory } from '../make-directory.ts'
 
 /** Those of this group may use the socket, besides root. */
 const group = 'moorage'
@@ -20,7 +21,7 @@ export async function prepareSocket(address: string): Promise<string> {
       reason: 'only unix:///path is in this version',
     })
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+  await makeChosenDirectory(`--listen ${address}`, dirname(path), 0o755)
   if (await answers(path)) {
     throw new MoorageError('INVALID_OPTION', {
       option: `--listen ${address}`,

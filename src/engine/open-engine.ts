@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { MoorageError } from '../errors.ts'
 import { createImages } from '../images/index.ts'
 import { createFlights, createPlaces, createServices, systemClock } from '../lifecycle/index.ts'
+import { makeChosenDirectory } from '../make-directory.ts'
 import { recover as recoverNetworks } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
@@ -54,8 +54,8 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
   const log: EngineLog = options.log ?? (() => undefined)
   const releases = new Releases()
   try {
-    await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
-    await mkdir(runDirectory, { recursive: true, mode: 0o755 })
+    await makeChosenDirectory(`--state-dir ${stateDirectory}`, stateDirectory, 0o700)
+    await makeChosenDirectory(`--runtime-dir ${runDirectory}`, runDirectory, 0o755)
     // Before anything is touched: what is found below may be another daemon's, alive.
     const lock = await lockDirectory(stateDirectory)
     releases.add('unlock the state directory', () => lock.release())

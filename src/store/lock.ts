@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { asMoorageError, MoorageError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 
 /** A held lock; the kernel lets go of it when the process dies. */
 export interface Lock extends Disposable {
@@ -21,7 +22,7 @@ export async function lockDirectory(directory: string): Promise<Lock> {
   const pidFile = join(directory, 'daemon.pid')
   let database: DatabaseSync | undefined
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
     database = new DatabaseSync(join(directory, 'lock.db'), { timeout: 0 })
     database.exec('BEGIN EXCLUSIVE')
     writeFileSync(pidFile, `${process.pid}\n`)

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { makeDirectory } from '../make-directory.ts'
 import { type ImageTable, imageTable } from './image-table.ts'
 import { instanceOf } from './instance.ts'
 import { KeptDirectories } from './kept-directories.ts'
@@ -46,7 +47,7 @@ export interface Store extends AsyncDisposable {
  */
 export async function openStore(directory: string): Promise<Store> {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
     // It may have been there: what is in it is nobody's but root's.
     chmodSync(directory, 0o700)
     const temporaries = new Temporaries(join(directory, 'tmp'))

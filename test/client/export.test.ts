@@ -9,7 +9,7 @@ const program = join(import.meta.dirname, 'export-program.ts')
 /** Runs it as nobody. */
 function exported(...args: string[]): string {
   const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--', process.execPath, program]
-  return execFileSync('setpriv', [...nobody, ...args], { encoding: 'utf8', cwd: '/' }).trim()
+  return execFileSync('setpriv', [...nobody, ...args], { encoding: 'utf8', cwd: '/', timeout: 60_000 }).trim()
 }
 
 t.test('who is not root can export what nobody may write to', async (t) => {
@@ -40,4 +40,9 @@ t.test('who is not root can export what nobody may write to', async (t) => {
     t.same(readdirSync(join(target, 'closed')).sort(), ['g', 'in'])
   }
   t.match(exported(tar, '/nobody-may-write-here'), 'MoorageError')
+  t.match(
+    exported(tar, '/proc/nothing/x'),
+    '/proc/nothing/x cannot be written: something on the way to it is not there, and cannot be made',
+    'where no directory can be made',
+  )
 })

@@ -135,6 +135,25 @@ t.test('a subnet that the host already uses', async (t) => {
   t.match(error.message, 'host-lan0')
 })
 
+t.test('directories that cannot be made', async (t) => {
+  for (const [option, path, told] of [
+    [
+      '--state-dir',
+      '/proc/nothing/state',
+      /--state-dir \/proc\/nothing\/state: its directory cannot be made: ENOENT/,
+    ],
+    [
+      '--runtime-dir',
+      '/dev/null/run',
+      /--runtime-dir \/dev\/null\/run: its directory cannot be made: ENOTDIR/,
+    ],
+    ['--listen', 'unix:///proc/nothing/x', /--listen unix:\S+: its directory cannot be made: ENOENT/],
+  ] as const) {
+    using directories = ownDirectories()
+    t.match(await failure(startDaemon(directories, option, path)), { message: told }, option)
+  }
+})
+
 t.test('not being root', async (t) => {
   const { code, stderr } = await run('setpriv', [
     '--reuid=65534',
