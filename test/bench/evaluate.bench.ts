@@ -153,7 +153,7 @@ async function thousand(moorage: Moorage, { host }: OwnDaemon): Promise<Row[]> {
     await until('all are attached', async () => (await attached(host)) === callers, 60_000)
     attaching.push(performance.now() - begin)
     await letGo(moorage, root.path, volume)
-    const { answers, failures } = await called
+    const { answers, failures } = await called.ended
     whole.push(performance.now() - begin)
     if (answers['line\n'] !== callers || failures.length > 0)
       throw new Error(`not one line for all: ${JSON.stringify(answers)} ${failures.join(', ')}`)

@@ -8,7 +8,17 @@ async function garbage(what: string, count: number): Promise<Record<string, numb
   const program = join(import.meta.dirname, 'allocation-meter.ts')
   const flags = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256', '--trace-gc']
   // Without the test runner's hooks: code whose coverage is measured makes garbage of its own.
-  const args = ['-u', 'NODE_OPTIONS', process.execPath, ...flags, program, what, String(count)]
+  const args = [
+    '-u',
+    'NODE_OPTIONS',
+    '-u',
+    'NODE_V8_COVERAGE',
+    process.execPath,
+    ...flags,
+    program,
+    what,
+    String(count),
+  ]
   const { stdout } = await promisify(execFile)('env', args)
   const [, measured = ''] = stdout.split('begin\n')
   // One that ran would have taken what is counted.

@@ -171,10 +171,10 @@ t.test('the next upstream is asked', async (t) => {
   }
   await using second = await fakeUpstream(good)
   const dead = await deadPort()
-  await using server = await forwarding([`127.0.0.1:${dead}`, second.where])
-  const before = performance.now()
+  // Without waiting: this clock stands still.
+  const options = { clock: new ManualClock() }
+  await using server = await forwarding([`127.0.0.1:${dead}`, second.where], options)
   t.same((await server.dns.query(name)).status, 'NOERROR', 'where nobody is')
-  t.ok(performance.now() - before < 1000, 'without waiting')
 })
 
 t.test('NXDOMAIN is an answer, and so is the last SERVFAIL', async (t) => {
@@ -393,9 +393,8 @@ t.test('an answer that is malformed is told of, soon', async (t) => {
   ]
   for (const [say, behave] of broken) {
     await using upstream = await fakeUpstream(behave)
-    await using server = await forwarding([upstream.where])
-    const before = performance.now()
+    // Without waiting: this clock stands still.
+    await using server = await forwarding([upstream.where], { clock: new ManualClock() })
     await t.rejects(server.dns.query(name), { code: 'INVALID_ANSWER' }, say)
-    t.ok(performance.now() - before < 1000)
   }
 })

@@ -1,6 +1,6 @@
 /**
  * Many callers of one run, in a process of their own: connects, says `ready`, and at the first line on stdin calls. Says
- * what came of it as one line of JSON.
+ * `left` when those who leave have gone, and what came of it all as one line of JSON.
  *
  * Usage: callers-program.ts JSON-OF-CallersOptions
  */
@@ -34,6 +34,9 @@ process.stdout.write('ready\n')
 await once(process.stdin, 'data')
 
 const report: CallersReport = { answers: {}, cancelled: 0, failures: [] }
+let leaving = leave.length
+const left = () => process.stdout.write('left\n')
+if (leaving === 0) left()
 await Promise.all(
   Array.from({ length: callers }, async (_, index) => {
     const time = leave[callers - 1 - index]
@@ -46,6 +49,7 @@ await Promise.all(
       if (code === 'CANCELLED' && signal?.aborted) report.cancelled += 1
       else report.failures.push(code)
     }
+    if (time !== undefined && --leaving === 0) left()
   }),
 )
 process.stdout.write(`${JSON.stringify(report)}\n`)

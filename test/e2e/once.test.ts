@@ -26,7 +26,7 @@ t.test(`${callers} callers in ${processes} processes, one effect (SEED=${seed})`
     const called = group.call()
     await until('all are attached', async () => (await attached(host)) === callers, 60_000)
     await letGo(moorage, root.path, volume)
-    t.same(await called, { answers: { 'line\n': callers }, cancelled: 0, failures: [] })
+    t.same(await called.ended, { answers: { 'line\n': callers }, cancelled: 0, failures: [] })
   })
 
   await t.test('half of them go at random moments, the others are served', async (t) => {
@@ -43,14 +43,10 @@ t.test(`${callers} callers in ${processes} processes, one effect (SEED=${seed})`
     )
     const called = group.call()
     // On a slow machine some have gone before they were attached, which is a random moment as well.
-    const begun = performance.now()
-    await until(
-      'those who stay are attached, and the others gone',
-      async () => performance.now() - begun > 2_000 && (await attached(host)) === callers / 2,
-      60_000,
-    )
+    await called.left
+    await until('those who stay are attached', async () => (await attached(host)) === callers / 2, 60_000)
     await letGo(moorage, root.path, volume)
-    const { answers, cancelled, failures } = await called
+    const { answers, cancelled, failures } = await called.ended
     t.same(answers, { 'line\n': callers / 2 })
     t.equal(cancelled, callers / 2)
     t.same(failures, [])

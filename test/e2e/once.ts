@@ -34,8 +34,13 @@ export async function attached(host: string): Promise<number> {
 
 /** Processes full of callers, which call when they are told to. */
 export interface Callers extends AsyncDisposable {
-  /** All begin, at once; resolves when all have ended. */
-  call(): Promise<CallersReport>
+  /** All begin, at once. */
+  call(): {
+    /** When those who leave have gone. */
+    readonly left: Promise<unknown>
+    /** When all have ended. */
+    readonly ended: Promise<CallersReport>
+  }
 }
 
 export async function startCallers(processes: readonly CallersOptions[]): Promise<Callers> {
@@ -62,12 +67,14 @@ export async function startCallers(processes: readonly CallersOptions[]): Promis
       }),
     )
     return {
-      async call() {
+      call() {
         for (const child of children) child.stdin?.write('call\n')
-        const reports = await Promise.all(
-          lines.map(async (said) => JSON.parse(String((await said.next()).value)) as CallersReport),
-        )
-        return sum(reports)
+        const left = Promise.all(lines.map((said) => said.next()))
+        const ended = left.then(async () => {
+          const reports = await Promise.all(lines.map((said) => said.next()))
+          return sum(reports.map(({ value }) => JSON.parse(String(value)) as CallersReport))
+        })
+        return { left, ended }
       },
       [Symbol.asyncDispose]: end,
     }

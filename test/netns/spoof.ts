@@ -3,7 +3,7 @@ import { inside } from './support.ts'
 
 const program = `
 import socket, struct, sys
-link, kind, mac, source, to_mac, to, word = sys.argv[1:]
+link, kind, mac, source, to_mac, to, word, patience = sys.argv[1:]
 raw = lambda text: bytes.fromhex(text.replace(':', ''))
 def checksum(data):
     data += b'\\0' * (len(data) % 2)
@@ -31,9 +31,9 @@ else:
     frame = raw(to_mac) + raw(mac) + struct.pack('!H', ether) + head + udp
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x806))
 s.bind((link, 0x806))
-s.settimeout(0.5)
 s.send(frame)
 if kind == 'arp':
+    s.settimeout(float(patience))
     try:
         while True:
             got = s.recv(64)
@@ -52,10 +52,27 @@ export interface Forgery {
 
 /** A datagram to port 53. */
 export function sendForged(namespace: string, { mac, source, toMac, to, word }: Forgery): void {
-  inside(namespace, '/usr/bin/python3', '-c', program, 'eth0', 'udp', mac, source, toMac, to, word)
+  inside(namespace, '/usr/bin/python3', '-c', program, 'eth0', 'udp', mac, source, toMac, to, word, '0')
 }
 
-/** Asks by ARP who has an address, as somebody; whether it was answered. */
-export function askArp(namespace: string, { mac, source, to }: Omit<Forgery, 'toMac' | 'word'>): string {
-  return inside(namespace, '/usr/bin/python3', '-c', program, 'eth0', 'arp', mac, source, mac, to, '').trim()
+/** Asks by ARP who has an address, as somebody; whether it was answered, within seconds. */
+export function askArp(
+  namespace: string,
+  { mac, source, to }: Omit<Forgery, 'toMac' | 'word'>,
+  patience = 0.5,
+): string {
+  return inside(
+    namespace,
+    '/usr/bin/python3',
+    '-c',
+    program,
+    'eth0',
+    'arp',
+    mac,
+    source,
+    mac,
+    to,
+    '',
+    String(patience),
+  ).trim()
 }
