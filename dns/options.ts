@@ -32,6 +32,11 @@ export interface DnsServerOptions {
   ttl?: number
   /** Any of the limits, in place of their defaults. */
   limits?: Partial<Limits>
+  /**
+   * Called before each message that a socket has brought is answered: the moment to take over changes that another
+   * thread has made meanwhile, so that the answer knows them.
+   */
+  beforeAnswer?: () => void
   /** The time, for tests. */
   clock?: Clock
 }

@@ -36,10 +36,11 @@ interface Parts {
   forwarder: Forwarder
   counts: Counts
   emitter: DnsEmitter
+  beforeAnswer?: (() => void) | undefined
 }
 
 /** What happens to every message, whatever socket it came from: answered, forwarded or dropped, counted and told. */
-export function createServing({ knowledge, forwarder, counts, emitter }: Parts): Serving {
+export function createServing({ knowledge, forwarder, counts, emitter, beforeAnswer }: Parts): Serving {
   const inFlight = new Set<Promise<void>>()
   let draining = false
   const reply = newReply()
@@ -71,6 +72,7 @@ export function createServing({ knowledge, forwarder, counts, emitter }: Parts):
   const decide = (message: Buffer, size: number, asker: Asker, into: Reply): Verdict => {
     if (draining) return 'drop'
     try {
+      beforeAnswer?.()
       return respond(message, size, asker, knowledge, into)
     } catch (error) {
       fault(error)

@@ -128,7 +128,13 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
       failed(error)
     },
   })
-  const serving = createServing({ knowledge, forwarder, counts, emitter })
+  const serving = createServing({
+    knowledge,
+    forwarder,
+    counts,
+    emitter,
+    beforeAnswer: options.beforeAnswer,
+  })
   // What the owner asks is neither counted nor told.
   const asking = createServing({ knowledge, forwarder, counts: newCounts(), emitter: new EventEmitter() })
   const connections = createConnections({ server: serving, limits, clock, counts })

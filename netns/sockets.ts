@@ -75,7 +75,12 @@ export function bindUdp(namespace: number, address: string, port: number): dgram
   return udp
 }
 
-/** @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE` */
+/**
+ * A TCP server in a network namespace, listening when this resolves.
+ *
+ * @param namespace - its descriptor, which the caller may close afterwards
+ * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+ */
 export async function listenTcp(
   namespace: number,
   address: string,

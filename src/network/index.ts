@@ -14,9 +14,9 @@ export {
 export { type Berths, hostNetwork } from './host-network.ts'
 export type { JoinOptions, Member, MemberOptions } from './member.ts'
 export type { AliasMap } from './members.ts'
+export type { NetworkRecord } from './network-dns.ts'
 export {
   createServiceNetwork,
-  type NetworkRecord,
   type ServiceNetwork,
   type ServiceNetworkOptions,
 } from './service-network.ts'

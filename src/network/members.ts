@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import type { DnsServer } from '../../dns/index.ts'
+import type { DnsChange } from './dns-change.ts'
 import type { Grants } from './grants.ts'
 import { type HostsEntry, writeHostsFile } from './hosts-file.ts'
 import { addressesOf, type Claim, NameClaims } from './names.ts'
@@ -20,7 +20,7 @@ export type Step = 'grant' | 'dns' | 'hosts' | 'revoke'
 
 export interface MembersOptions {
   zone: string
-  dns: DnsServer
+  dns: { change(changes: readonly DnsChange[]): void }
   /** Present when only bound clients may reach, and resolve, a service. */
   grants?: Grants
   before?: (step: Step) => void
@@ -142,7 +142,7 @@ export class Members {
    * @param back - taking back or leaving: what can be done is done, whatever fails
    */
   async #publish(entry: Entry, names: readonly string[], back: boolean): Promise<unknown[]> {
-    const { zone, dns, grants, before } = this.#options
+    const { dns, grants, before } = this.#options
     const concerned = new Set(names.flatMap((name) => [...(this.#binders.get(name) ?? [])])).add(entry)
     const failures: unknown[] = []
     const step = async (name: Step, work: () => unknown) => {
@@ -159,17 +159,10 @@ export class Members {
       await step('grant', () => grants?.open(member.claim, this.#reachable(member)))
     }
     await step('dns', () =>
-      dns.update((tx) => {
-        for (const name of names) {
-          const addresses = this.#claims.addressesOf(name)
-          if (addresses.length === 0) tx.zone(zone).delete(name)
-          else tx.zone(zone).set(name, addresses)
-        }
-        for (const address of addressesOf(entry.claim)) {
-          if (this.#entries.has(entry)) tx.views.set(address, { ...entry.aliases }, this.#sight(entry))
-          else tx.views.delete(address)
-        }
-      }),
+      dns.change([
+        ...names.map((name) => ({ kind: 'name' as const, name, addresses: this.#claims.addressesOf(name) })),
+        ...addressesOf(entry.claim).map((client) => this.#view(client, entry)),
+      ]),
     )
     for (const member of concerned) await step('hosts', () => this.#writeHosts(member))
     for (const member of concerned) {
@@ -185,9 +178,13 @@ export class Members {
     return new Set(holders.filter((holder) => holder !== undefined))
   }
 
-  /** What of the zone it can resolve. */
-  #sight({ names, aliases }: Entry) {
-    return this.#options.grants === undefined ? {} : { only: [...names, ...Object.values(aliases)] }
+  /** What the entry's client sees by DNS. */
+  #view(client: string, entry: Entry): DnsChange {
+    if (!this.#entries.has(entry)) return { kind: 'view', client, aliases: undefined }
+    const { names } = entry
+    const aliases = { ...entry.aliases }
+    const only = [...names, ...Object.values(aliases)]
+    return { kind: 'view', client, aliases, ...(this.#options.grants === undefined ? {} : { only }) }
   }
 
   #writeHosts(member: Entry): void {

@@ -1,10 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createDnsServer, type DnsAnswer, type DnsServer } from '../../dns/index.ts'
+import type { DnsAnswer } from '../../dns/index.ts'
 import { createNetwork, type Isolation, type NamespaceOf, type Network } from '../../netns/index.ts'
 import { Grants } from './grants.ts'
 import { adoptInto, type JoinOptions, joinNetwork, type Member, type MemberOptions } from './member.ts'
 import { Members, type Step } from './members.ts'
+import { type NetworkRecord, openNetworkDns } from './network-dns.ts'
 
 export interface ServiceNetworkOptions {
   name: string
@@ -31,14 +32,6 @@ export interface ServiceNetworkOptions {
   signal?: AbortSignal
   /** For tests: told before each step of a change, which fails with what is thrown. */
   beforeStep?: (step: Step) => void
-}
-
-/** A row of what DNS holds: `view` is `zone`, or the address of the client whose alias it is. */
-export interface NetworkRecord {
-  name: string
-  type: 'A' | 'AAAA' | 'CNAME'
-  value: string
-  view: string
 }
 
 export interface ServiceNetwork extends AsyncDisposable {
@@ -81,7 +74,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   const resolvConf = join(directory, 'resolv.conf')
   // One nameserver: musl asks all of them at once. No search list: it leaks names and slows every lookup.
   writeFileSync(resolvConf, `nameserver ${network.gateway}\noptions ndots:0\n`)
-  const dns = await listen(network, zone, upstreams)
+  const dns = await openNetworkDns(network, { zone, upstreams })
   undo.defer(() => dns.close())
   const { beforeStep } = options
   const grants = network.isolation === 'bindings' ? new Grants(network) : undefined
@@ -110,7 +103,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
     adopt: (namespace, wanted = {}) => adoptInto(place, namespace, wanted),
     isBound: (client, names) => members.isBound(client, names),
     query: (queried, type, wanted) => dns.query(queried, type, wanted ?? {}),
-    records: () => recordsOf(dns, zone),
+    records: () => dns.records(),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -127,42 +120,4 @@ function networkOptions(options: ServiceNetworkOptions) {
     ...(poolSize === undefined ? {} : { poolSize }),
     ...(signal === undefined ? {} : { signal }),
   }
-}
-
-async function listen(
-  network: Network,
-  zone: string,
-  upstreams: 'system' | 'none' | string[],
-): Promise<DnsServer> {
-  const udp = network.bindBatchedUdp(network.gateway, 53)
-  const tcp = await network.listenTcp(network.gateway, 53).catch((error) => {
-    udp.close()
-    throw error
-  })
-  const subnets = [network.subnet, ...(network.subnet6 === undefined ? [] : [network.subnet6])]
-  // The server takes the sockets over, and closes them on failure too.
-  const dns = await createDnsServer({ zones: [zone], reverse: subnets, listen: [{ udp, tcp }], upstreams })
-  // Whoever has no view of its own, such as a sandbox that is no member, sees no names either.
-  if (network.isolation === 'bindings') for (const subnet of subnets) dns.views.set(subnet, {}, { only: [] })
-  return dns
-}
-
-function recordsOf(dns: DnsServer, zone: string): NetworkRecord[] {
-  const names = [...dns.zone(zone).entries()].flatMap(([name, addresses]) =>
-    addresses.map((value) => ({
-      name: `${name}.${zone}`,
-      type: value.includes(':') ? ('AAAA' as const) : ('A' as const),
-      value,
-      view: 'zone',
-    })),
-  )
-  const aliases = [...dns.views.entries()].flatMap(([client, view]) =>
-    Object.entries(view).map(([alias, target]) => ({
-      name: alias,
-      type: 'CNAME' as const,
-      value: `${target}.${zone}`,
-      view: client,
-    })),
-  )
-  return [...names, ...aliases]
 }

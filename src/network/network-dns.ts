@@ -1,0 +1,74 @@
+import { createDnsServer, type DnsAnswer, type DnsServer } from '../../dns/index.ts'
+import type { Network } from '../../netns/index.ts'
+import { applyChanges, type DnsChange } from './dns-change.ts'
+import { type Answered, holdDnsThread } from './dns-thread.ts'
+
+/** A row of what DNS holds: `view` is `zone`, or the address of the client whose alias it is. */
+export interface NetworkRecord {
+  name: string
+  type: 'A' | 'AAAA' | 'CNAME'
+  value: string
+  view: string
+}
+
+/**
+ * What a network's members can resolve. There are two copies of it: one here, which is asked in this process, and one
+ * in the thread that answers the members. A change goes to both before the call returns.
+ */
+export interface NetworkDns {
+  /** @throws DnsError; nothing is changed then */
+  change(changes: readonly DnsChange[]): void
+  query(name: string, type: string, options: { as?: string; signal?: AbortSignal }): Promise<DnsAnswer>
+  records(): NetworkRecord[]
+  close(): Promise<void>
+}
+
+export async function openNetworkDns(
+  network: Network,
+  { zone, upstreams }: Pick<Answered, 'zone' | 'upstreams'>,
+): Promise<NetworkDns> {
+  await using undo = new AsyncDisposableStack()
+  const subnets = [network.subnet, ...(network.subnet6 === undefined ? [] : [network.subnet6])]
+  // First: it checks what it is given.
+  const dns = await createDnsServer({ zones: [zone], reverse: subnets, upstreams })
+  undo.defer(() => dns.close())
+  const { namespace, gateway } = network
+  const thread = undo.use(holdDnsThread())
+  const answering = await thread.answer({ zone, reverse: subnets, upstreams, namespace, gateway })
+  undo.defer(() => answering.close())
+  const change = (changes: readonly DnsChange[]) => {
+    applyChanges(dns, zone, changes)
+    answering.change(changes)
+  }
+  // Whoever has no view of its own, such as a sandbox that is no member, sees no names either.
+  if (network.isolation === 'bindings') {
+    change(subnets.map((client) => ({ kind: 'view', client, aliases: {}, only: [] })))
+  }
+  const held = undo.move()
+  return {
+    change,
+    query: (name, type, options) => dns.query(name, type, options),
+    records: () => recordsOf(dns, zone),
+    close: () => held.disposeAsync(),
+  }
+}
+
+function recordsOf(dns: DnsServer, zone: string): NetworkRecord[] {
+  const names = [...dns.zone(zone).entries()].flatMap(([name, addresses]) =>
+    addresses.map((value) => ({
+      name: `${name}.${zone}`,
+      type: value.includes(':') ? ('AAAA' as const) : ('A' as const),
+      value,
+      view: 'zone',
+    })),
+  )
+  const aliases = [...dns.views.entries()].flatMap(([client, view]) =>
+    Object.entries(view).map(([alias, target]) => ({
+      name: alias,
+      type: 'CNAME' as const,
+      value: `${target}.${zone}`,
+      view: client,
+    })),
+  )
+  return [...names, ...aliases]
+}
