@@ -15,12 +15,11 @@ export interface NetworkRecord {
  * What a network's members can resolve. There are two copies of it: one here, which is asked in this process, and one
  * in the thread that answers the members. A change goes to both before the call returns.
  */
-export interface NetworkDns {
+export interface NetworkDns extends AsyncDisposable {
   /** @throws DnsError; nothing is changed then */
   change(changes: readonly DnsChange[]): void
   query(name: string, type: string, options: { as?: string; signal?: AbortSignal }): Promise<DnsAnswer>
   records(): NetworkRecord[]
-  close(): Promise<void>
 }
 
 export async function openNetworkDns(
@@ -49,7 +48,7 @@ export async function openNetworkDns(
     change,
     query: (name, type, options) => dns.query(name, type, options),
     records: () => recordsOf(dns, zone),
-    close: () => held.disposeAsync(),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }
 

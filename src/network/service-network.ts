@@ -74,8 +74,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   const resolvConf = join(directory, 'resolv.conf')
   // One nameserver: musl asks all of them at once. No search list: it leaks names and slows every lookup.
   writeFileSync(resolvConf, `nameserver ${network.gateway}\noptions ndots:0\n`)
-  const dns = await openNetworkDns(network, { zone, upstreams })
-  undo.defer(() => dns.close())
+  const dns = undo.use(await openNetworkDns(network, { zone, upstreams }))
   const { beforeStep } = options
   const grants = network.isolation === 'bindings' ? new Grants(network) : undefined
   const members = new Members({

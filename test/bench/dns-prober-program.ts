@@ -2,12 +2,12 @@
  * Asks a DNS server for a name every 2 ms, from inside the network namespace that it was started in, until stdin ends;
  * then prints how long each answer took, in milliseconds, as JSON. An answer that has not come after 1 s counts as that.
  *
- * Usage: dns-prober-program.ts SERVER NAME
+ * Usage: dns-prober-program.ts SERVER NAME [PORT]
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 
-const [server = '', name = ''] = process.argv.slice(2)
+const [server = '', name = '', port = '53'] = process.argv.slice(2)
 const patience = 1_000
 const socket = createSocket('udp4')
 socket.bind()
@@ -36,7 +36,7 @@ const asking = setInterval(() => {
   id = (id + 1) & 0xffff
   question.writeUInt16BE(id, 0)
   asked.set(id, performance.now())
-  socket.send(question, 53, server)
+  socket.send(question, Number(port), server)
 }, 2)
 process.stdout.write('asking\n')
 process.stdin.resume()

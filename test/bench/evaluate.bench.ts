@@ -1,7 +1,7 @@
 /**
  * What asking costs: a cached answer through the socket, beside Node's own question and answer over a unix socket;
  * attaching a client to a ready service, beside `docker run --rm` on the same root filesystem; a thousand concurrent
- * callers of one run in 20 processes; DNS answers while 50 services start, beside those of a quiet daemon.
+ * callers of one run in 20 processes; DNS answers while 50 services start, beside those of dnsmasq in the same network.
  *
  * Usage: scripts/bench evaluate [--json]
  */
@@ -173,7 +173,7 @@ async function thousand(moorage: Moorage, { host }: OwnDaemon): Promise<Row[]> {
   ]
 }
 
-/** Answers to a question every 2 ms, asked within the network, while services start and while nothing does. */
+/** Answers to a question every 2 ms, asked within the network: of ours and of dnsmasq, while services start. */
 async function names(moorage: Moorage): Promise<Row[]> {
   using root = busyboxRoot()
   const { networks } = await moorage.status()
@@ -188,35 +188,27 @@ async function names(moorage: Moorage): Promise<Row[]> {
       .asService({ instance, grace: 0, stopTimeout: 500 })
   await using asked = await service('asked for').start()
   const name = await asked.hostname()
-  const whileDoing = async (work: () => Promise<void>): Promise<number[]> => {
-    const program = new URL('dns-prober-program.ts', import.meta.url).pathname
-    const child = spawn(
-      'nsenter',
-      [`--net=${network.namespace}`, process.execPath, program, network.gateway, name],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    )
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    if ((await lines.next()).value !== 'asking') throw new Error('the prober did not start')
+  await using dnsmasq = await startDnsmasq(network.namespace, name)
+  const whileDoing = async (work: () => Promise<void>) => {
+    const ours = await ask(network.namespace, network.gateway, name)
+    const theirs = await ask(network.namespace, dnsmasq.address, name, dnsmasq.port)
     await work()
-    child.stdin.end()
-    const times = JSON.parse(String((await lines.next()).value)) as number[]
-    await once(child, 'exit')
-    return times
+    return { ours: await ours.times(), theirs: await theirs.times() }
   }
   const quiet = await whileDoing(() => new Promise((resolve) => setTimeout(resolve, 3_000)))
-  const busy: number[] = []
+  const busy = { ours: [] as number[], theirs: [] as number[] }
   const starts: number[] = []
   for (let round = 0; round < 3; round += 1) {
-    busy.push(
-      ...(await whileDoing(async () => {
-        const begin = performance.now()
-        const handles = await Promise.all(
-          Array.from({ length: started }, (_, n) => service(`${round} ${n}`).start()),
-        )
-        starts.push(performance.now() - begin)
-        await Promise.all(handles.map((handle) => handle[Symbol.asyncDispose]()))
-      })),
-    )
+    const { ours, theirs } = await whileDoing(async () => {
+      const begin = performance.now()
+      const handles = await Promise.all(
+        Array.from({ length: started }, (_, n) => service(`${round} ${n}`).start()),
+      )
+      starts.push(performance.now() - begin)
+      await Promise.all(handles.map((handle) => handle[Symbol.asyncDispose]()))
+    })
+    busy.ours.push(...ours)
+    busy.theirs.push(...theirs)
     await until(
       'they have stopped',
       async () => {
@@ -227,19 +219,73 @@ async function names(moorage: Moorage): Promise<Row[]> {
     )
   }
   console.log(`\nDNS answers, a question every 2 ms   p50     p90     p99     max  ms`)
-  console.log(spread(`while ${started} services start`, busy))
-  console.log(spread('while nothing does', quiet))
+  console.log(spread(`moorage, while ${started} services start`, busy.ours))
+  console.log(spread(`dnsmasq, while ${started} services start`, busy.theirs))
+  console.log(spread('moorage, while nothing does', quiet.ours))
+  console.log(spread('dnsmasq, while nothing does', quiet.theirs))
   console.log(
-    `  ${started} services are ready after ${Math.round(median(starts))} ms (${busy.length} answers)`,
+    `  ${started} services are ready after ${Math.round(median(starts))} ms (${busy.ours.length} answers)`,
   )
   return [
     row(
       `DNS answer p99 while ${started} services start`,
-      quantile(busy, 0.99),
-      quantile(quiet, 0.99),
-      'quiet',
+      quantile(busy.ours, 0.99),
+      quantile(busy.theirs, 0.99),
+      'dnsmasq',
     ),
   ]
+}
+
+/** The peer: it knows one name, in the network's namespace too, on a port of its own. */
+async function startDnsmasq(namespace: string, name: string) {
+  const [address, port] = ['127.0.0.1', 5353]
+  const options = [
+    '--keep-in-foreground',
+    '--conf-file=/dev/null',
+    '--pid-file',
+    '--user=root',
+    '--no-resolv',
+  ]
+  const child = spawn(
+    'nsenter',
+    [
+      ...[`--net=${namespace}`, 'dnsmasq', ...options, '--no-hosts', `--address=/${name}/10.255.0.1`],
+      ...[`--listen-address=${address}`, '--bind-interfaces', `--port=${port}`],
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  const exited = once(child, 'exit')
+  const dig = ['dig', '+short', '+time=1', '+tries=1', `@${address}`, '-p', String(port), name]
+  const answers = () => spawnSync('nsenter', [`--net=${namespace}`, ...dig]).status === 0
+  await until('dnsmasq answers', async () => answers(), 10_000)
+  return {
+    address,
+    port,
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await exited
+    },
+  }
+}
+
+/** Asks from now on until the times are wanted. */
+async function ask(namespace: string, server: string, name: string, port = 53) {
+  const program = new URL('dns-prober-program.ts', import.meta.url).pathname
+  const child = spawn(
+    'nsenter',
+    [`--net=${namespace}`, process.execPath, program, server, name, String(port)],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  if ((await lines.next()).value !== 'asking') throw new Error('the prober did not start')
+  return {
+    async times(): Promise<number[]> {
+      child.stdin.end()
+      const times = JSON.parse(String((await lines.next()).value))
+      await once(child, 'exit')
+      return times
+    },
+  }
 }
 
 function spread(name: string, times: readonly number[], shares = [0.5, 0.9, 0.99, 1]): string {

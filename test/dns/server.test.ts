@@ -48,6 +48,26 @@ t.test('dig is content, over UDP and TCP', async (t) => {
   t.equal((await dig(port, 'dev.internal', 'AXFR')).answers.length, 0)
 })
 
+t.test('before each message from a socket its owner may make changes, which the answer knows', async (t) => {
+  let changes = 0
+  await using server = await serving({
+    beforeAnswer() {
+      changes += 1
+      server.dns.zone('dev.internal').set('db', [`10.0.0.${changes}`])
+    },
+  })
+  const { dns, port } = server
+  for (const [count, transport] of [
+    [1, '+notcp'],
+    [2, '+tcp'],
+  ] as const) {
+    const { answers } = await dig(port, name, '+noedns', transport)
+    t.same(answers, [`${name}. 0 IN A 10.0.0.${count}`], transport)
+  }
+  await dns.query(name)
+  t.equal(changes, 2, 'what the owner asks needs no taking over')
+})
+
 t.test('IPv6, and several listeners', async (t) => {
   await using server = await serving({
     listen: [
