@@ -46,7 +46,7 @@ export function holdDnsThread(): DnsThread {
   return new DnsThread(current)
 }
 
-class DnsThread implements AsyncDisposable {
+export class DnsThread implements AsyncDisposable {
   readonly #thread: NonNullable<typeof current>
 
   constructor(thread: NonNullable<typeof current>) {

@@ -1,7 +1,7 @@
 import { createDnsServer, type DnsAnswer, type DnsServer } from '../../dns/index.ts'
 import type { Network } from '../../netns/index.ts'
 import { applyChanges, type DnsChange } from './dns-change.ts'
-import { type Answered, holdDnsThread } from './dns-thread.ts'
+import type { Answered, DnsThread } from './dns-thread.ts'
 
 /** A row of what DNS holds: `view` is `zone`, or the address of the client whose alias it is. */
 export interface NetworkRecord {
@@ -24,6 +24,7 @@ export interface NetworkDns extends AsyncDisposable {
 
 export async function openNetworkDns(
   network: Network,
+  thread: DnsThread,
   { zone, upstreams }: Pick<Answered, 'zone' | 'upstreams'>,
 ): Promise<NetworkDns> {
   await using undo = new AsyncDisposableStack()
@@ -32,7 +33,6 @@ export async function openNetworkDns(
   const dns = await createDnsServer({ zones: [zone], reverse: subnets, upstreams })
   undo.defer(() => dns.close())
   const { namespace, gateway } = network
-  const thread = undo.use(holdDnsThread())
   const answering = await thread.answer({ zone, reverse: subnets, upstreams, namespace, gateway })
   undo.defer(() => answering.close())
   const change = (changes: readonly DnsChange[]) => {

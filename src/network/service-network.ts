@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DnsAnswer } from '../../dns/index.ts'
 import { createNetwork, type Isolation, type NamespaceOf, type Network } from '../../netns/index.ts'
+import { holdDnsThread } from './dns-thread.ts'
 import { Grants } from './grants.ts'
 import { adoptInto, type JoinOptions, joinNetwork, type Member, type MemberOptions } from './member.ts'
 import { Members, type Step } from './members.ts'
@@ -66,6 +67,8 @@ export interface ServiceNetwork extends AsyncDisposable {
 export async function createServiceNetwork(options: ServiceNetworkOptions): Promise<ServiceNetwork> {
   const { zone = 'moorage.internal', upstreams = 'system', runDirectory = '/run/moorage', name } = options
   await using undo = new AsyncDisposableStack()
+  // First: it starts while the network is made.
+  const thread = undo.use(holdDnsThread())
   const network = await createNetwork({ ...networkOptions(options), runDirectory })
   undo.defer(() => network.destroy())
   const directory = join(runDirectory, 'hosts', name)
@@ -74,7 +77,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   const resolvConf = join(directory, 'resolv.conf')
   // One nameserver: musl asks all of them at once. No search list: it leaks names and slows every lookup.
   writeFileSync(resolvConf, `nameserver ${network.gateway}\noptions ndots:0\n`)
-  const dns = undo.use(await openNetworkDns(network, { zone, upstreams }))
+  const dns = undo.use(await openNetworkDns(network, thread, { zone, upstreams }))
   const { beforeStep } = options
   const grants = network.isolation === 'bindings' ? new Grants(network) : undefined
   const members = new Members({

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import type { Network } from '../../netns/index.ts'
+import { holdDnsThread } from '../../src/network/dns-thread.ts'
 import { openNetworkDns } from '../../src/network/network-dns.ts'
 import { readDnsPacket } from '../dns/read.ts'
 import { question } from '../dns/wire.ts'
@@ -13,7 +14,15 @@ import { ownNetwork, until } from '../netns/support.ts'
 t.setTimeout(120_000)
 
 const zone = 'moorage.internal'
-const ours = (network: Network) => openNetworkDns(network, { zone, upstreams: 'none' })
+
+/** A network's DNS, and its hold on the thread. */
+async function ours(network: Network) {
+  await using undo = new AsyncDisposableStack()
+  const thread = undo.use(holdDnsThread())
+  const dns = undo.use(await openNetworkDns(network, thread, { zone, upstreams: 'none' }))
+  const held = undo.move()
+  return { ...dns, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
 
 /** Threads of this process that answer. */
 const threads = () =>
