@@ -1,4 +1,6 @@
 /** Networks as users make them: that stay, with IPv6, with isolation by bindings. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import t from 'tap'
 import { connect } from '../../src/index.ts'
 import { ownDirectories, redisImage, startDaemon } from './own-daemon.ts'
@@ -71,4 +73,17 @@ t.test('--isolation bindings and --ipv6: only who is bound resolves a service, a
     '1\n',
     'the alias has its IPv6 address too',
   )
+
+  const own = createServer((client) => client.on('error', () => {}).end('from the host\n'))
+  own.listen(0, '127.0.0.1')
+  await once(own, 'listening')
+  t.teardown(() => own.close())
+  const host = moorage.host.service([{ host: (own.address() as AddressInfo).port, service: 5000 }])
+  await using atHost = await host.start()
+  const [hostAddress = ''] = (await atHost.endpoint({ from: 'host' })).split(':')
+  const hear = (from: typeof client, name: string) =>
+    from.withExec(['sh', '-c', `nc -w 3 ${name} 5000 </dev/null`], { expect: 'any', noCache: true })
+  t.equal(await hear(client.withServiceBinding('build-host', host), 'build-host').stdout(), 'from the host\n')
+  t.equal(await hear(client, hostAddress).stdout(), '', 'ports of the host too are for those who are bound')
+  t.equal(await hear(bound, hostAddress).stdout(), '', 'to them')
 })
