@@ -1,11 +1,12 @@
-import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeChosenDirectory, makeDirectory } from '../src/make-directory.ts'
+import { removeTree } from './remove-tree.ts'
 
 const here = mkdtempSync(join(tmpdir(), 'moorage-make-'))
-t.teardown(() => rmSync(here, { recursive: true }))
+t.teardown(() => removeTree(here))
 const modeOf = (path: string) => statSync(path).mode & 0o777
 
 t.test('a directory and those on the way, by many at once', async (t) => {

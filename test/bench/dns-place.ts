@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { removeTree } from '../remove-tree.ts'
 
 /** A network namespace with nothing but loopback, and a directory: both gone in the end, with all that runs there. */
 export interface Place extends AsyncDisposable {
@@ -49,7 +50,7 @@ export function openPlace(): Place {
         await once(child, 'exit')
       }
       execFileSync('ip', ['netns', 'del', namespace])
-      rmSync(directory, { recursive: true, force: true })
+      removeTree(directory)
     },
   }
 }

@@ -24,6 +24,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Moorage } from '../../src/index.ts'
 import { type OwnDaemon, ownDirectories, startDaemon } from '../e2e/own-daemon.ts'
+import { removeTree } from '../remove-tree.ts'
 import { finish, median, type Row, rest } from './frame.ts'
 import type { FastReader } from './log-reader.ts'
 import { startDockerd } from './own-dockerd.ts'
@@ -241,7 +242,7 @@ async function bench(): Promise<Row[]> {
   using directories = ownDirectories()
   const root = mkdtempSync(join(tmpdir(), 'moorage-logs-bench-'))
   await using undo = new AsyncDisposableStack()
-  undo.defer(() => rmSync(root, { recursive: true, force: true }))
+  undo.defer(() => removeTree(root))
   const expected = readFileSync(makeRootfs(root))
   const docker = undo.use(await startDockerd(join(root, '../', `moorage-logs-docker-${process.pid}`)))
   execFileSync('tar', ['--create', '--file', `${root}.tar`, '--directory', root, '.'])

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { removeTree } from '../remove-tree.ts'
 import { rest } from './frame.ts'
 import { Prober } from './prober.ts'
 
@@ -38,7 +39,7 @@ export async function startDockerd(
 ): Promise<OwnDockerd> {
   await using undo = new AsyncDisposableStack()
   mkdirSync(directory, { recursive: true })
-  undo.defer(() => rmSync(directory, { recursive: true, force: true }))
+  undo.defer(() => removeTree(directory))
   for (const path of runDirectories) {
     if (existsSync(path)) continue
     mkdirSync(path)

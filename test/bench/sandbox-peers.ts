@@ -1,8 +1,9 @@
 /** The same sandbox as others make it: iproute2 with nft in as few processes as they take, and netavark. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeTree } from '../remove-tree.ts'
 import type { Contender } from './frame.ts'
 
 const command = (name: string, args: readonly string[], input = '') =>
@@ -96,7 +97,7 @@ export function netavark(): Contender & Disposable {
     [Symbol.dispose]() {
       command('ip', ['netns', 'del', keeper])
       host.remove()
-      rmSync(config, { recursive: true })
+      removeTree(config)
     },
   }
 }

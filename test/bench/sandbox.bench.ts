@@ -5,10 +5,11 @@
  *
  * Usage: scripts/bench sandbox [--json]
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createNetwork, type Network, type NetworkOptions } from '../../netns/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { type Contender, finish, median, quantile, type Row, report, rest, takeTurns } from './frame.ts'
 import { askWhile } from './sandbox-dns.ts'
 import { iproute2, netavark } from './sandbox-peers.ts'
@@ -22,7 +23,7 @@ async function ownNetwork(options: Partial<NetworkOptions> = {}): Promise<Networ
   const destroy = network.destroy
   network.destroy = async () => {
     await destroy()
-    rmSync(runDirectory, { recursive: true, force: true })
+    removeTree(runDirectory)
   }
   network[Symbol.asyncDispose] = network.destroy
   return network

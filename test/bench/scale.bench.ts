@@ -22,6 +22,7 @@ import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RunningService } from '../../src/index.ts'
 import { ownDirectories, startDaemon } from '../e2e/own-daemon.ts'
+import { removeTree } from '../remove-tree.ts'
 import { finish, median, quantile, type Row, rest } from './frame.ts'
 import { startDockerd } from './own-dockerd.ts'
 
@@ -224,7 +225,7 @@ async function bench(): Promise<Row[]> {
       ),
     ]
   } finally {
-    rmSync(root, { recursive: true, force: true })
+    removeTree(root)
   }
 }
 

@@ -6,10 +6,11 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createNetwork } from '../../netns/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { type Contender, finish, median, quantile, type Row, takeTurns } from './frame.ts'
 
 const rounds = 5
@@ -43,7 +44,7 @@ async function ours(isolation: 'network' | 'bindings'): Promise<Contender & Asyn
     run: async () => ({ throughput: await iperf(client.namespace, server.namespace, server.address) }),
     async [Symbol.asyncDispose]() {
       await network.destroy()
-      rmSync(runDirectory, { recursive: true, force: true })
+      removeTree(runDirectory)
     },
   }
 }

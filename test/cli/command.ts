@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { removeTree } from '../remove-tree.ts'
 
 export interface Outcome {
   code: number | null
@@ -19,7 +20,7 @@ export interface CommandOptions {
 
 /** The CLI is started so often here that reading its sources each time would be most of the time. */
 const compileCache = mkdtempSync(join(tmpdir(), 'moorage-cli-cache-'))
-process.once('exit', () => rmSync(compileCache, { recursive: true, force: true }))
+process.once('exit', () => removeTree(compileCache))
 
 const entry = join(import.meta.dirname, '../../src/cli/main.ts')
 

@@ -1,13 +1,14 @@
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { removeTree } from '../remove-tree.ts'
 import { type CommandOptions, runCommand, startCommand } from './command.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'moorage-cli-daemon-'))
-t.teardown(() => rmSync(base, { recursive: true, force: true }))
+t.teardown(() => removeTree(base))
 
 const env = {
   MOORAGE_STATE_DIR: join(base, 'state'),

@@ -8,6 +8,7 @@ import t from 'tap'
 import { dig, udpClient, until } from '../dns/clients.ts'
 import { answerTo, fakeUpstream } from '../dns/fake-upstream.ts'
 import { header, question } from '../dns/wire.ts'
+import { removeTree } from '../remove-tree.ts'
 import { runCommand, startCommand } from './command.ts'
 
 const entry = join(import.meta.dirname, '../../src/cli/main.ts')
@@ -90,7 +91,7 @@ t.test('records, views, reverse names, and who asked what', async (t) => {
 
 t.test('a hosts file is followed: written in place, renamed over, deleted, made again', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-serve-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   const file = join(directory, 'hosts')
   writeFileSync(file, '127.0.0.1 localhost\n10.0.0.1 one.dev.internal one.alias\n10.0.0.2 two # the second\n')
   const server = await serve('--hosts', file, '--record', 'fixed=10.9.9.9')

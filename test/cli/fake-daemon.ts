@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import {
   type StreamEvent,
 } from '../../src/definition/index.ts'
 import { type ErrorCode, type ErrorDetails, MoorageError } from '../../src/errors.ts'
+import { removeTree } from '../remove-tree.ts'
 
 /** What the fake was asked. */
 export interface Asked {
@@ -84,7 +85,7 @@ export async function fakeDaemon(routes: Record<string, Answer>): Promise<FakeDa
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      rmSync(directory, { recursive: true, force: true })
+      removeTree(directory)
     },
   }
 }

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { digestDirectory, type ServiceRow, type StreamEvent } from '../../src/definition/index.ts'
 import { connect, ExecError, HealthError, type Moorage } from '../../src/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { type Exchange, failure, fakeDaemon, type Handler, until } from './fake-daemon.ts'
 
 const digest = `sha256:${'ab'.repeat(32)}`
@@ -452,7 +453,7 @@ function directoryTest(content = 'x') {
     has,
     received,
     handlers,
-    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+    [Symbol.dispose]: () => removeTree(path),
   }
 }
 

@@ -10,6 +10,7 @@ import { hostOf } from '../../src/client/index.ts'
 import { startDaemon } from '../../src/client/start-daemon.ts'
 import { lockStart } from '../../src/client/start-lock.ts'
 import { type ConnectOptions, connect } from '../../src/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { fakeDaemon, until } from './fake-daemon.ts'
 
 const program = (name: string) => join(import.meta.dirname, `${name}.ts`)
@@ -46,7 +47,7 @@ function ownDirectory() {
     }),
     [Symbol.dispose]() {
       for (const { pid } of starts()) kill(pid)
-      rmSync(path, { recursive: true, force: true })
+      removeTree(path)
     },
   }
 }

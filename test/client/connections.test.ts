@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { createTransport } from '../../src/client/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { until } from './fake-daemon.ts'
 
 /** A server that counts connections, and what it does with them. */
@@ -37,7 +38,7 @@ async function server() {
     async [Symbol.asyncDispose]() {
       http.closeAllConnections()
       await new Promise((resolve) => http.close(resolve))
-      rmSync(directory, { recursive: true })
+      removeTree(directory)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -7,6 +7,7 @@ import { HostDirectory } from '../../src/client/host-directory.ts'
 import { CacheVolume, Container, Directory, Moorage, type Service } from '../../src/client/index.ts'
 import type { Session } from '../../src/client/session.ts'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
+import { removeTree } from '../remove-tree.ts'
 
 // Describing asks nobody anything: whoever touches this session fails.
 const session = new Proxy({} as Session, {
@@ -260,7 +261,7 @@ t.test('one alias means one service', async (t) => {
 t.test('two directories are two services, whether they were read or not', async (t) => {
   const rootfs = (path: string) => container().withRootfs(directoryAt(path)).withExec(['serve'])
   const path = mkdtempSync(join(tmpdir(), 'moorage-describe-'))
-  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  t.teardown(() => removeTree(path))
   writeFileSync(join(path, 'x'), '')
   const read = directoryAt(path)
   const bound = redis().withServiceBinding('db', container().withRootfs(read).withExec(['serve']))

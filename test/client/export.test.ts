@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { removeTree } from '../remove-tree.ts'
 
 const program = join(import.meta.dirname, 'export-program.ts')
 
@@ -14,7 +15,7 @@ function exported(...args: string[]): string {
 
 t.test('who is not root can export what nobody may write to', async (t) => {
   const here = mkdtempSync(join(tmpdir(), 'moorage-export-'))
-  t.teardown(() => rmSync(here, { recursive: true, force: true }))
+  t.teardown(() => removeTree(here))
   const source = join(here, 'source')
   mkdirSync(join(source, 'closed/in'), { recursive: true })
   writeFileSync(join(source, 'closed/in/f'), 'f')

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import type { StreamEvent } from '../../src/definition/index.ts'
 import { MoorageError } from '../../src/errors.ts'
+import { removeTree } from '../remove-tree.ts'
 
 /** What the fake was asked. */
 export interface Asked {
@@ -114,7 +115,7 @@ export async function fakeDaemon(handlers: Record<string, Handler> = {}): Promis
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      rmSync(directory, { recursive: true, force: true })
+      removeTree(directory)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import t from 'tap'
 import { createTransport, type OutputStreamEvent } from '../../src/client/index.ts'
 import { encodeEvent, encodeHeader, framesType, streamCodes } from '../../src/logs/frame.ts'
 import { random } from '../logs/random.ts'
+import { removeTree } from '../remove-tree.ts'
 
 /** A server that answers with these bytes, cut at random places. */
 async function serving(bytes: Buffer, cut: () => number) {
@@ -30,7 +31,7 @@ async function serving(bytes: Buffer, cut: () => number) {
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      rmSync(directory, { recursive: true })
+      removeTree(directory)
     },
   }
 }
@@ -85,7 +86,7 @@ t.test('an answer in JSON is understood too', async (t) => {
   await new Promise<void>((resolve) => server.listen(join(directory, 'socket'), resolve))
   t.teardown(() => {
     server.close()
-    rmSync(directory, { recursive: true })
+    removeTree(directory)
   })
   const events: OutputStreamEvent[] = []
   const transport = createTransport(`unix://${join(directory, 'socket')}`)

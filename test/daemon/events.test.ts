@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { streamEvents } from '../../src/daemon/event-stream.ts'
 import { sendEvents } from '../../src/daemon/events.ts'
 import { EventLog } from '../../src/engine/events/event-log.ts'
 import { until } from '../e2e/own-daemon.ts'
+import { removeTree } from '../remove-tree.ts'
 
 t.setTimeout(60_000)
 
@@ -53,7 +54,7 @@ async function server(log: EventLog) {
     async [Symbol.asyncDispose]() {
       http.closeAllConnections()
       http.close()
-      rmSync(directory, { recursive: true })
+      removeTree(directory)
     },
   }
 }

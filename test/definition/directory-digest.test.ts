@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { digestDirectory, digestOf } from '../../src/definition/index.ts'
+import { removeTree } from '../remove-tree.ts'
 
 /** A directory of these files; a name that ends in a slash is a directory. */
 function directory(files: Record<string, string>): { path: string } & Disposable {
@@ -13,7 +14,7 @@ function directory(files: Record<string, string>): { path: string } & Disposable
     mkdirSync(name.endsWith('/') ? join(path, name) : dirname(join(path, name)), { recursive: true })
     if (!name.endsWith('/')) writeFileSync(join(path, name), content)
   }
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, [Symbol.dispose]: () => removeTree(path) }
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')

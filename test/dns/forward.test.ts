@@ -5,6 +5,7 @@ import t from 'tap'
 import { createDnsServer, type DnsServerOptions } from '../../dns/index.ts'
 import { parseResolvConf, parseUpstream } from '../../dns/resolv-conf.ts'
 import { upstreamSource } from '../../dns/upstreams.ts'
+import { removeTree } from '../remove-tree.ts'
 import { dig, tcpClient, udpClient, until } from './clients.ts'
 import { answerTo, type Behaviour, deadPort, fakeUpstream } from './fake-upstream.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -275,14 +276,14 @@ t.test('one client may wait for 64 answers, all together for as many as the limi
 
 t.test('no upstream at all is SERVFAIL at once', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-dns-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   await using server = await forwarding([], { upstreams: 'system', resolvConf: join(directory, 'missing') })
   t.equal((await dig(server.port, name)).status, 'SERVFAIL')
 })
 
 t.test('resolv.conf is followed, through its link, and never forgotten', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-dns-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   const path = join(directory, 'resolv.conf')
   const addresses = upstreamSource('system', path, [{ address: '10.0.0.1', port: 53 }])
   const list = () => addresses().map(({ address }) => address)

@@ -6,12 +6,13 @@ import { type Clock, systemClock } from '../../dns/clock.ts'
 import { followFile } from '../../dns/follow-file.ts'
 import { parseHosts } from '../../dns/hosts.ts'
 import { createDnsServer, followHosts } from '../../dns/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { until } from './clients.ts'
 import { ManualClock } from './manual-clock.ts'
 
 function folder(t: Tap): string {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-hosts-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   return directory
 }
 type Tap = Pick<typeof t, 'teardown'>

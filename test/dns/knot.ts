@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAddress } from '../../dns/address.ts'
 import type { DnsServer } from '../../dns/index.ts'
 import { reverseName, reverseZones } from '../../dns/reverse.ts'
+import { removeTree } from '../remove-tree.ts'
 import { deadPort } from './fake-upstream.ts'
 
 /** The zones of one of our servers as zone files (RFC 1035, 5): what another server needs to say the same. */
@@ -91,7 +92,7 @@ ${zones.join('')}`,
   const stop = async () => {
     child.kill('SIGTERM')
     await exited
-    rmSync(directory, { recursive: true, force: true })
+    removeTree(directory)
   }
   try {
     await started.promise

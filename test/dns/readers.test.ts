@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { rcodeName, typeName } from '../../dns/codes.ts'
 import { createDnsServer } from '../../dns/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { udpClient } from './clients.ts'
 import { corpusNames, corpusReverse, corpusTypes, corpusZones, fillCorpus } from './corpus.ts'
 import { readDig, readDns2, readDnsPacket } from './read.ts'
@@ -27,7 +28,7 @@ t.test('dns2, dns-packet and dig read the same in every answer', async (t) => {
   )
 
   const directory = mkdtempSync(join(tmpdir(), 'moorage-dig-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   const batch = join(directory, 'batch')
   writeFileSync(batch, asked.map(({ name, type }) => `${name} ${type}\n`).join(''))
   const { stdout } = await run(

@@ -1,6 +1,7 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeTree } from '../remove-tree.ts'
 
 /** A root filesystem of one static program, as a directory of the client's: nothing is fetched for it. */
 export function busyboxRoot(): { path: string } & Disposable {
@@ -9,5 +10,5 @@ export function busyboxRoot(): { path: string } & Disposable {
   copyFileSync('/bin/busybox', join(path, 'bin/busybox'))
   for (const name of ['sh', 'cat', 'echo', 'httpd', 'nc', 'sleep', 'wc', 'true', 'usleep', 'test'])
     symlinkSync('busybox', join(path, 'bin', name))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, [Symbol.dispose]: () => removeTree(path) }
 }

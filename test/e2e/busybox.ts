@@ -1,6 +1,7 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeTree } from '../remove-tree.ts'
 
 const commands = [
   ...[
@@ -45,5 +46,5 @@ export function busyboxRoot(): { path: string } & Disposable {
   for (const name of ['bin', 'etc', 'tmp', 'out', 'root']) mkdirSync(join(path, name))
   copyFileSync('/bin/busybox', join(path, 'bin/busybox'))
   for (const name of commands) symlinkSync('busybox', join(path, 'bin', name))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, [Symbol.dispose]: () => removeTree(path) }
 }

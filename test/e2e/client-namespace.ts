@@ -1,8 +1,9 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeTree } from '../remove-tree.ts'
 
 export interface Outcome {
   code: number
@@ -43,7 +44,7 @@ export async function createClientNamespace(options = 'ndots:0'): Promise<Client
       holder.kill('SIGKILL')
       await exited
     }
-    rmSync(directory, { recursive: true, force: true })
+    removeTree(directory)
   }
   try {
     const inside = (pid: number, ...args: string[]) =>

@@ -8,7 +8,6 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -17,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Container, Moorage } from '../../src/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { busyboxRoot } from './busybox.ts'
 import { ownDirectories, startDaemon, until } from './own-daemon.ts'
 
@@ -31,7 +31,7 @@ t.test('files and directories of containers', async (t) => {
   await using daemon = await startDaemon(own, '--grace', '0')
   await using moorage = await daemon.connect()
   const here = mkdtempSync(join(tmpdir(), 'moorage-files-'))
-  t.teardown(() => rmSync(here, { recursive: true, force: true }))
+  t.teardown(() => removeTree(here))
   writeFileSync(join(here, 'secret'), secret)
   const base = () => moorage.container().withRootfs(moorage.host.directory(root.path))
   const sh = (container: Container, script: string) => container.withExec(['sh', '-c', script])
@@ -173,7 +173,7 @@ t.test('files and directories of containers', async (t) => {
       'stat -c "%s %b" /c/sparse; test /c/data -ef /c/hard && echo same',
     )
     t.match(await copied.stdout(), /^1073741828 \d{1,4}\nsame\n$/)
-    rmSync(place, { recursive: true })
+    removeTree(place)
   })
 
   await t.test('what is removed or replaced in a layer is so in what is made of it', async (t) => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,12 +10,13 @@ import t from 'tap'
 import { definitionOf } from '../../src/client/graph.ts'
 import { createTransport } from '../../src/client/index.ts'
 import type { LogEntry, Moorage } from '../../src/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { cliPath, type OwnDaemon, ownDirectories, startDaemon } from './own-daemon.ts'
 
 t.setTimeout(240_000)
 
 const root = mkdtempSync(join(tmpdir(), 'moorage-logs-'))
-t.teardown(() => rmSync(root, { recursive: true }))
+t.teardown(() => removeTree(root))
 for (const name of ['bin', 'etc', 'tmp']) mkdirSync(join(root, name))
 copyFileSync('/bin/busybox', join(root, 'bin/busybox'))
 for (const name of ['sh', 'sleep', 'seq', 'head', 'yes']) {

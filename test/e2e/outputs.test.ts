@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Container, Directory, File, Moorage, Service } from '../../src/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { busyboxRoot } from './busybox.ts'
 import { ownDirectories, startDaemon, until } from './own-daemon.ts'
 
@@ -114,7 +115,7 @@ t.test('the services of what makes an output are started wherever it is used, an
   await using daemon = await startDaemon(own, '--grace', '0')
   await using moorage = await daemon.connect()
   const here = mkdtempSync(join(tmpdir(), 'moorage-outputs-'))
-  t.teardown(() => rmSync(here, { recursive: true, force: true }))
+  t.teardown(() => removeTree(here))
   const starts = (name: string) =>
     readFileSync(join(own.stateDirectory, 'volumes/starts', name), 'utf8').split('\n').length - 1
 

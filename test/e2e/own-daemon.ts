@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Moorage } from '../../src/index.ts'
+import { removeTree } from '../remove-tree.ts'
 
 /** The image of the tutorial; its root filesystem is built once in a state directory that all test files share. */
 export const redisImage = 'mmdebstrap:bookworm?packages=redis-server,redis-tools'
@@ -35,7 +36,7 @@ export function ownDirectories(): OwnDirectories & Disposable {
   return {
     stateDirectory: join(base, 'state'),
     runtimeDirectory: join(base, 'run'),
-    [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }),
+    [Symbol.dispose]: () => removeTree(base),
   }
 }
 

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { removeTree } from '../remove-tree.ts'
 
 /** A root filesystem of busybox: a shell, `nc`, `httpd`, `udpsvd`, in no time. */
 export function ownRootfs(): { path: string } & Disposable {
@@ -10,7 +11,7 @@ export function ownRootfs(): { path: string } & Disposable {
   copyFileSync('/bin/busybox', join(path, 'bin/busybox'))
   execFileSync('chroot', [path, '/bin/busybox', '--install', '-s', '/bin'])
   writeFileSync(join(path, 'www/index.html'), 'hello\n')
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, [Symbol.dispose]: () => removeTree(path) }
 }
 
 /** A program of the host with its libraries; perl is on every Debian. */

@@ -1,7 +1,8 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { removeTree } from '../remove-tree.ts'
 import { ownDirectories, startDaemon } from './own-daemon.ts'
 
 t.setTimeout(240_000)
@@ -11,7 +12,7 @@ t.test('a container starts from a directory of the client, by its content', asyn
   await using daemon = await startDaemon(directories, '--grace', '0')
   await using moorage = await daemon.connect()
   const root = mkdtempSync(join(tmpdir(), 'moorage-rootfs-'))
-  t.teardown(() => rmSync(root, { recursive: true }))
+  t.teardown(() => removeTree(root))
   for (const name of ['bin', 'etc', 'tmp', 'w']) mkdirSync(join(root, name))
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'))
   for (const name of ['sh', 'cat', 'httpd', 'wget', 'nc']) symlinkSync('busybox', join(root, 'bin', name))

@@ -52,3 +52,25 @@ t.test('a pace is kept, in order, and whoever gives up does not hold the others 
   gone.abort()
   await waiting
 })
+
+t.test('a thread that was busy does not let all of them begin at once, nor in another order', async (t) => {
+  const pace = new Pace(5)
+  const { signal } = new AbortController()
+  const began: number[] = []
+  let loops = 0
+  const counting = setInterval(() => {
+    loops += 1
+  }, 0)
+  const all = Array.from({ length: 6 }, async (_, index) => {
+    await pace.take(signal)
+    began.push(index)
+    return loops
+  })
+  // Longer than all of them are to take.
+  for (const end = performance.now() + 60; performance.now() < end; );
+  const turns = await Promise.all(all)
+  clearInterval(counting)
+  t.same(began, [0, 1, 2, 3, 4, 5])
+  // The second is late, and the third may follow it at once; after that each has its time.
+  t.equal(new Set(turns.slice(2)).size, 4, `each in a turn of its own: ${turns}`)
+})

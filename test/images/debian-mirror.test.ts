@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { hostSources } from '../../src/images/debian-mirror.ts'
+import { removeTree } from '../remove-tree.ts'
 
 function apt(t: { teardown(fn: () => void): void }, files: Record<string, string>): string {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-apt-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, name)), { recursive: true })
     writeFileSync(join(directory, name), text)

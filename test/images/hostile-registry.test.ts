@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { ImageNews } from '../../src/images/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { type Layer, layerOf, layerOfTar, tarOfOne } from './layers.ts'
 import { ownImages } from './own-images.ts'
 import { sha256 } from './own-registry.ts'
@@ -135,7 +136,7 @@ t.test('kill -9 of the daemon ends what it has started', async (t) => {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [directory] = await once(child.stdout, 'data')
-  t.teardown(() => rmSync(String(directory).trim(), { recursive: true, force: true }))
+  t.teardown(() => removeTree(String(directory).trim()))
   const [socket] = (await connected) as [Socket]
   socket.resume()
   child.kill('SIGKILL')
@@ -145,7 +146,7 @@ t.test('kill -9 of the daemon ends what it has started', async (t) => {
 
 t.test('credentials of the host’s root are nobody else’s', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-auth-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   const sent: (string | undefined)[] = []
   const address = await answering(t, {
     'x/manifests/1': (request, response) => {
@@ -221,7 +222,7 @@ for (const [what, answers] of Object.entries(hostile)) {
 
 t.test('a layer cannot write outside of the image', async (t) => {
   const outside = mkdtempSync(join(tmpdir(), 'moorage-outside-'))
-  t.teardown(() => rmSync(outside, { recursive: true, force: true }))
+  t.teardown(() => removeTree(outside))
   writeFileSync(join(outside, 'precious'), 'x')
   const layers = [
     tarOfOne(`../../../../../../../..${outside}/precious`, 'stolen'),

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { removeTree } from '../remove-tree.ts'
 import { sha256 } from './own-registry.ts'
 
 const gzip = (bytes: Buffer) => gzipSync(bytes, { level: 1 })
@@ -32,7 +33,7 @@ export function layerOf(
     }
     return layerOfTar(execFileSync('tar', ['-c', '-C', directory, '.'], { maxBuffer: 2 ** 28 }), kind)
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    removeTree(directory)
   }
 }
 

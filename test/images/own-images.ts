@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createImages, type Images, type ImagesOptions } from '../../src/images/index.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
+import { removeTree } from '../remove-tree.ts'
 
 export interface OwnImages extends AsyncDisposable {
   readonly images: Images
@@ -35,7 +36,7 @@ export async function ownImages(
     async [Symbol.asyncDispose]() {
       await images.close()
       await store.close()
-      rmSync(directory, { recursive: true, force: true })
+      removeTree(directory)
     },
   }
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { removeTree } from '../remove-tree.ts'
 
 /** A registry of a test's own on loopback: Debian's docker-registry. */
 export interface OwnRegistry extends AsyncDisposable {
@@ -142,7 +143,7 @@ export async function ownRegistry(): Promise<OwnRegistry> {
     },
     async [Symbol.asyncDispose]() {
       await stop()
-      rmSync(directory, { recursive: true, force: true })
+      removeTree(directory)
     },
   }
 }

@@ -6,13 +6,13 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { removeTree } from '../remove-tree.ts'
 import { layerOf } from './layers.ts'
 import { ownImages } from './own-images.ts'
 import { ownRegistry, sha256 } from './own-registry.ts'
@@ -25,7 +25,7 @@ const nothing = '0'.repeat(64)
 
 t.test('an image that umoci made and skopeo pushed is here as it was made', async (t) => {
   const work = mkdtempSync(join(tmpdir(), 'moorage-umoci-'))
-  t.teardown(() => rmSync(work, { recursive: true, force: true }))
+  t.teardown(() => removeTree(work))
   mkdirSync(join(work, 'root/bin'), { recursive: true })
   copyFileSync('/bin/busybox', join(work, 'root/bin/busybox'))
   writeFileSync(join(work, 'root/secret'), 'x', { mode: 0o600 })
@@ -195,7 +195,7 @@ t.test('an image that does not fit on the disk is told as that, and leaves nothi
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=80m', 'moorage-test', disk])
   t.teardown(() => {
     execFileSync('umount', [disk])
-    rmSync(disk, { recursive: true })
+    removeTree(disk)
   })
   // There is room for it packed or unpacked, not for both.
   await registry.push('large', '1', { layers: [layerOf({ a: randomBytes(45 * 1024 * 1024) })], config: {} })

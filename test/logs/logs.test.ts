@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { openLogWriter, readLog, readPieces, readStream, tailLog } from '../../src/logs/index.ts'
+import { removeTree } from '../remove-tree.ts'
 
 function directory(t: { teardown(fn: () => void): void }): string {
   const path = mkdtempSync(join(tmpdir(), 'moorage-logs-'))
-  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  t.teardown(() => removeTree(path))
   return path
 }
 
@@ -117,7 +118,7 @@ t.test('a log is read on through its directory’s descriptor while it is moved'
   const reading = textOf(readLog(`/proc/self/fd/${descriptor}`, { ended: new AbortController().signal }))
   const moved = `${log}-moved`
   renameSync(log, moved)
-  t.teardown(() => rmSync(moved, { recursive: true }))
+  t.teardown(() => removeTree(moved))
   writer.append('stdout', Buffer.from('after'), 2)
   writer.end()
   t.equal(await reading, 'stdout: before stdout: after')

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { openSharedLog, type Piece, readPieces } from '../../src/logs/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { random } from './random.ts'
 import { pieces, planOf } from './random-writer.ts'
 
@@ -74,7 +75,7 @@ for (let round = 0; round < rounds; round += 1) {
     const directory = mkdtempSync(join(tmpdir(), 'moorage-random-log-'))
     const moved = `${directory}-moved`
     t.teardown(() => {
-      for (const path of [directory, moved]) rmSync(path, { recursive: true, force: true })
+      for (const path of [directory, moved]) removeTree(path)
     })
     const next = random(seed + 3)
     const { limit } = planOf(seed)

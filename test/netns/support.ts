@@ -1,13 +1,14 @@
 /** A run directory and an instance of a test's own, and what iproute2 and nft say of them. */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createNetwork, type Network, type NetworkOptions } from '../../netns/index.ts'
 import { deriveInstance } from '../../netns/names.ts'
 import { connectTcp } from '../../netns/sockets.ts'
+import { removeTree } from '../remove-tree.ts'
 
 export const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' })
 
@@ -26,7 +27,7 @@ interface Test {
 
 export function ownPlace(t: Test): Place {
   const runDirectory = mkdtempSync(join(tmpdir(), 'netns-test-'))
-  t.teardown(() => rmSync(runDirectory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(runDirectory))
   return { runDirectory, instance: deriveInstance(randomBytes(16).toString('hex')) }
 }
 

@@ -1,11 +1,12 @@
 /** A failure in the middle of making something: what was made by then is taken back. */
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { createNetwork } from '../../netns/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { inside, ownNetwork, ownPlace, remains, run } from './support.ts'
 
 t.test('a network whose uplink finds no addresses', async (t) => {
@@ -41,7 +42,7 @@ t.test('a network without nft', async (t) => {
 t.test('a sandbox whose firewall is gone, with an nft that fails', async (t) => {
   const place = ownPlace(t)
   const directory = mkdtempSync(join(tmpdir(), 'netns-nft-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   // Stands before the real one until a file says that it is broken.
   const [flag, fake] = [join(directory, 'broken'), join(directory, 'nft')]
   writeFileSync(

@@ -1,10 +1,11 @@
 /** docs/networking.md: each example is run, and each code of an error is told of. */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { removeTree } from '../remove-tree.ts'
 
 t.setTimeout(120_000)
 
@@ -21,7 +22,7 @@ t.test('every example of docs/networking.md prints what stands below it', async 
   t.equal(examples.length, page.match(/```ts\n/g)?.length)
   t.ok(examples.length >= 5)
   const runDirectory = mkdtempSync(join(tmpdir(), 'moorage-docs-'))
-  t.teardown(() => rmSync(runDirectory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(runDirectory))
   for (const { index, code, output } of examples) {
     const source = code
       .replaceAll("'moorage/netns'", JSON.stringify(join(root, 'netns/index.ts')))

@@ -1,19 +1,12 @@
 /** The examples of containers and processes that somebody else started: each is run as its users would. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { removeTree } from '../remove-tree.ts'
 
 t.setTimeout(120_000)
 
@@ -35,7 +28,7 @@ function run(example: string, ...args: string[]) {
 t.test('two containers by plain crun: the one reaches the other by an alias', async (t) => {
   t.ok(linesOf('crun.ts') < 20, `${linesOf('crun.ts')} lines`)
   const bundle = mkdtempSync(join(tmpdir(), 'moorage-bundle-'))
-  t.teardown(() => rmSync(bundle, { recursive: true, force: true }))
+  t.teardown(() => removeTree(bundle))
   for (const directory of ['bin', 'etc', 'proc', 'sys', 'dev'])
     mkdirSync(join(bundle, 'rootfs', directory), { recursive: true })
   copyFileSync('/bin/busybox', join(bundle, 'rootfs/bin/busybox'))

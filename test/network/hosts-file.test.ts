@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { hostsText, writeHostsFile } from '../../src/network/hosts-file.ts'
 import { NameClaims } from '../../src/network/names.ts'
+import { removeTree } from '../remove-tree.ts'
 
 const redis = (address: string) => [{ address, names: ['redis-srv', 'cache'] }]
 
@@ -16,7 +17,7 @@ t.test('a hosts file holds localhost and what was given', async (t) => {
 
 t.test('it is rewritten in place: the same file, never shorter, never empty', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-hosts-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   const path = join(directory, 'hosts')
   writeHostsFile(path, redis('10.100.100.100'))
   const before = statSync(path)

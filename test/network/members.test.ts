@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { Member } from '../../src/network/index.ts'
 import { inside, openFiles, remains } from '../netns/support.ts'
+import { removeTree } from '../remove-tree.ts'
 import { ownServiceNetwork, shown } from './own-network.ts'
 
 t.setTimeout(120_000)
@@ -181,7 +182,7 @@ t.test('a hosts file that cannot be written is the whole change’s failure', as
     'nobody has the name',
   )
   t.equal(web.network.sandboxes, 1)
-  rmSync(client.hostsFile, { recursive: true })
+  removeTree(client.hostsFile)
   writeFileSync(client.hostsFile, '')
   const db = await web.join({ name: 'db' })
   t.same(hosts(client), [`${db.address} db`])

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deriveInstance } from '../../netns/names.ts'
@@ -9,6 +9,7 @@ import {
   type ServiceNetworkOptions,
 } from '../../src/network/index.ts'
 import type { Place } from '../netns/support.ts'
+import { removeTree } from '../remove-tree.ts'
 
 interface Test {
   teardown(fn: () => unknown): unknown
@@ -20,7 +21,7 @@ export async function ownServiceNetwork(
   options: Partial<ServiceNetworkOptions> = {},
 ): Promise<ServiceNetwork & { place: Place }> {
   const runDirectory = mkdtempSync(join(tmpdir(), 'network-test-'))
-  t.teardown(() => rmSync(runDirectory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(runDirectory))
   const place = { runDirectory, instance: deriveInstance(randomBytes(16).toString('hex')) }
   const network = await createServiceNetwork({
     name: 'test',

@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,6 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { readStream } from '../../src/logs/index.ts'
 import { createOciRuntime } from '../../src/runtime/oci/index.ts'
 import type { ContainerSpec, Exit, RunningContainer, Runtime } from '../../src/runtime/runtime.ts'
+import { removeTree } from '../remove-tree.ts'
 
 /** Directories of a test's own, with a small root filesystem and a network namespace. */
 export interface Workplace extends AsyncDisposable {
@@ -80,7 +80,7 @@ export async function workplace(): Promise<Workplace> {
       const ended = once(sleeper, 'exit')
       sleeper.kill('SIGKILL')
       await ended
-      rmSync(base, { recursive: true, force: true })
+      removeTree(base)
     },
   }
 }

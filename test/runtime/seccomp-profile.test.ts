@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { compileSeccomp } from '../../src/runtime/oci/seccomp.ts'
 import { type CommonProfile, convertProfile, readProfile } from '../../src/runtime/oci/seccomp-profile.ts'
+import { removeTree } from '../remove-tree.ts'
 
 const profile: CommonProfile = {
   defaultAction: 'SCMP_ACT_ERRNO',
@@ -56,7 +57,7 @@ t.test(
 
 t.test('the host’s profile compiles to a filter that the kernel takes', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-seccomp-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  t.teardown(() => removeTree(directory))
   const filter = compileSeccomp(
     convertProfile(readProfile().profile, { capabilities: [] }),
     join(directory, 'bpf'),
@@ -73,7 +74,7 @@ t.test('a profile that is missing or broken is told', async (t) => {
     message: /nonesuch/,
   })
   const broken = join(mkdtempSync(join(tmpdir(), 'moorage-seccomp-')), 'seccomp.json')
-  t.teardown(() => rmSync(join(broken, '..'), { recursive: true }))
+  t.teardown(() => removeTree(join(broken, '..')))
   writeFileSync(broken, '{')
   t.throws(() => readProfile([broken]), { code: 'RUNTIME_MISSING', message: /seccomp.json/ })
 })

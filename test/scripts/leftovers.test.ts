@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
@@ -12,13 +12,14 @@ import {
   findLeftovers,
   takePicture,
 } from '../../scripts/leftovers.ts'
+import { removeTree } from '../remove-tree.ts'
 
 const mark = `left-behind-${process.pid}`
 
 t.test('a process and a directory that stay behind are named, and can be ended', async (t) => {
   const before = takePicture(mark)
   const directory = mkdtempSync(join(tmpdir(), 'moorage-left-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   // A grandchild, whose parent has ended: nothing but its environment tells whose it is.
   const child = spawn('sh', ['-c', 'sleep 30 & echo here'], {
     env: { ...process.env, MARK: mark },
@@ -34,13 +35,13 @@ t.test('a process and a directory that stay behind are named, and can be ended',
   t.match(found, [/^process \d+ .*sleep 30/, /^temporary directory moorage-left-/])
 
   await endMarked(mark)
-  rmSync(directory, { recursive: true })
+  removeTree(directory)
   t.same(ours(await findLeftovers(before, mark, 0)), [])
 })
 
 t.test('a directory that was left says what is in it, a file only its name', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-left-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   const thing = `temporary directory ${basename(directory)}`
   t.equal(describeLeft(thing), `${thing}: empty`)
   mkdirSync(join(directory, 'run/deep'), { recursive: true })

@@ -21,11 +21,12 @@ async function runTap(directory: string, options: string[], files: string[]) {
   const child = spawn(process.execPath, [tap, reporter, ...options, ...files], {
     cwd: directory,
     env,
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exit = once(child, 'exit')
-  const stdout = await text(child.stdout)
-  const [status] = await exit
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), exit])
+  // Then tap itself did not work.
+  if (stdout === '') throw new Error(`tap exited with ${status} and said only: ${stderr}`)
   return { status, stdout, lastLine: stdout.trimEnd().split('\n').at(-1) }
 }
 

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { openStore } from '../../src/store/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { digest, entries, ownState } from './own-state.ts'
 
 /** Runs it until it has said so much, and a little longer, and kills it; returns what it said. */
@@ -72,8 +73,8 @@ t.test('a directory without a row goes, and a row without a directory', async (t
       })
       await store.trees.adopt(digest(number), await store.temporary())
     }
-    rmSync(join(store.results.get(digest(1))?.layer ?? '', '..'), { recursive: true })
-    rmSync(store.trees.path(digest(1)), { recursive: true })
+    removeTree(join(store.results.get(digest(1))?.layer ?? '', '..'))
+    removeTree(store.trees.path(digest(1)))
   }
   mkdirSync(join(directory, 'results/stray/layer'), { recursive: true })
   mkdirSync(join(directory, 'images/stray'))

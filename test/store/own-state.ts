@@ -1,11 +1,12 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeTree } from '../remove-tree.ts'
 
 /** A state directory of a test's own. */
 export function ownState(t: { teardown(fn: () => void): void }): string {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-store-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   return directory
 }
 

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { type ImageConfig, openStore, type Store } from '../../src/store/index.ts'
+import { removeTree } from '../remove-tree.ts'
 import { digest, entries, ownState } from './own-state.ts'
 
 const config: ImageConfig = {
@@ -104,7 +105,7 @@ t.test('of two results of one digest the newer counts; the older goes with the n
 t.test('what is removed is gone, without following its links', async (t) => {
   const directory = ownState(t)
   const outside = mkdtempSync(join(tmpdir(), 'moorage-outside-'))
-  t.teardown(() => rmSync(outside, { recursive: true, force: true }))
+  t.teardown(() => removeTree(outside))
   writeFileSync(join(outside, 'precious'), 'x')
   await using store = await openStore(directory)
   const upper = await store.temporary()

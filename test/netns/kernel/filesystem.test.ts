@@ -9,7 +9,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statfsSync,
   statSync,
   symlinkSync,
@@ -34,6 +33,7 @@ import {
   peerCredentials,
   umount,
 } from '../../../netns/kernel/index.ts'
+import { removeTree } from '../../remove-tree.ts'
 
 interface Test {
   teardown(fn: () => unknown): unknown
@@ -42,7 +42,7 @@ interface Test {
 /** A directory with `lower`s, `upper`, `work` and `target`, for which the parent of an overlay must not be one. */
 function ownDirectory(t: Test) {
   const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kernel-test-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => removeTree(directory))
   const at = (name: string) => join(directory, name)
   for (const name of ['a', 'b', 'c,d:e\\f', 'upper', 'work', 'target']) {
     mkdirSync(at(name))
