@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cgroupMounts, hybridControllers, refusedCgroup } from './cgroups.ts'
@@ -92,8 +93,8 @@ async function runOne(stateDirectory: string): Promise<string> {
       await runtime.close()
     }
   } finally {
-    rmSync(state, { recursive: true, force: true })
-    rmSync(run, { recursive: true, force: true })
+    await rm(state, { recursive: true, force: true })
+    await rm(run, { recursive: true, force: true })
   }
 }
 

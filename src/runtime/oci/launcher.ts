@@ -1,4 +1,5 @@
-import { mkdirSync, rmdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asMoorageError, MoorageError } from '../../errors.ts'
 import type { ContainerSpec } from '../runtime.ts'
@@ -68,7 +69,8 @@ async function close(paths: RuntimePaths): Promise<void> {
   unfavourCgroupMoves(join(paths.root, 'cgroup'))
   // Fails where a bundle is left, with something mounted in it that must not be emptied.
   rmdirSync(paths.bundles)
-  rmSync(paths.root, { recursive: true, force: true })
+  // Not rmSync: should the OCI runtime still be removing something of its own there, that gives up without a word.
+  await rm(paths.root, { recursive: true, force: true })
   process.exit(0)
 }
 
