@@ -74,7 +74,7 @@ function runCells(row: RunRow, now: number): Cell[] {
     '',
     row.callers === 0 ? '' : `${row.callers} waiting`,
     row.address ?? '',
-    '',
+    row.ports.join(','),
     age(now - row.startedAt),
   ]
 }

@@ -196,6 +196,7 @@ export interface ServiceRow {
   clients: string[]
   aliases: string[]
   address: string | null
+  /** `6379/tcp`; and `127.0.0.1:49153->6379/tcp` for a port of the host that leads to it. */
   ports: string[]
   image: string
   args: string[]
@@ -220,6 +221,8 @@ export interface RunRow {
   /** alias -> hostname */
   bindings: Record<string, string>
   callers: number
+  /** Ports of the host that lead to it: `127.0.0.1:49153->8080/tcp`. */
+  ports: string[]
   startedAt: number
   endedAt: number | null
   exitCode: number | null

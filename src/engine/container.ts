@@ -133,6 +133,7 @@ function describeRun(exec: PlannedExec, network: string, address: string): RunRo
     address,
     bindings: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.hostname])),
     callers: 0,
+    ports: [],
     startedAt: Date.now(),
     endedAt: null,
     exitCode: null,

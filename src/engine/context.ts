@@ -9,6 +9,7 @@ import type { Hostnames } from './hostnames.ts'
 import type { LogPiece } from './log-pieces.ts'
 import type { Networks } from './networks.ts'
 import type { Pace } from './pace.ts'
+import type { PublishedIndex } from './published-ports.ts'
 import type { RunRecords } from './run-records.ts'
 import type { Turns } from './turns.ts'
 import type { Volumes } from './volumes.ts'
@@ -30,6 +31,7 @@ export interface EngineContext {
   readonly turns: Turns
   /** Of health checks, of all services together. */
   readonly probing: Pace
+  readonly published: PublishedIndex
   readonly volumes: Volumes
   readonly waits: Waits
   readonly hostnames: Hostnames

@@ -41,10 +41,12 @@ export async function holdService(
     await published.close()
     return { lease, ports: [] }
   }
+  const unlist = context.published.add(key, published.ports)
   let held = true
   const release = () => {
     if (!held) return
     held = false
+    unlist()
     context.background('close published ports', published.close())
     lease.release()
   }

@@ -1,5 +1,5 @@
 import type { ServiceNetwork } from '../network/index.ts'
-import { type PublishedPorts, publishPorts } from './published-ports.ts'
+import { type PublishedIndex, type PublishedPorts, publishPorts } from './published-ports.ts'
 
 export interface HostEndpointRequest {
   network: ServiceNetwork
@@ -18,7 +18,7 @@ export interface HostEndpoints {
   close(): Promise<void>
 }
 
-export function createHostEndpoints(): HostEndpoints {
+export function createHostEndpoints(published: PublishedIndex): HostEndpoints {
   const tunnels = new Map<string, { network: ServiceNetwork; opened: Promise<PublishedPorts> }>()
   return {
     async reach({ network, key, port, protocol, address }) {
@@ -29,7 +29,10 @@ export function createHostEndpoints(): HostEndpoints {
       // One of an earlier network of that name went with it.
       if (tunnel?.network !== network) {
         tunnel = { network, opened: publishPorts(network, [{ host: 0, service: port, protocol }], address) }
-        tunnel.opened.catch(() => tunnels.delete(name))
+        tunnel.opened.then(
+          ({ ports }) => published.add(key, ports),
+          () => tunnels.delete(name),
+        )
         tunnels.set(name, tunnel)
       }
       const [bound] = (await tunnel.opened).ports

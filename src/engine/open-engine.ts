@@ -14,6 +14,7 @@ import { KeptNetworks } from './kept-networks.ts'
 import { networkSettings } from './network-row.ts'
 import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks.ts'
 import { Pace } from './pace.ts'
+import { PublishedIndex } from './published-ports.ts'
 import { Releases } from './release.ts'
 import { RunRecords } from './run-records.ts'
 import { Turns } from './turns.ts'
@@ -123,6 +124,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       tell,
       turns: new Turns(),
       probing: new Pace(probeInterval),
+      published: new PublishedIndex(),
       volumes: createVolumes({ store, services: () => services, waits }),
       waits,
       hostnames: new Hostnames(),

@@ -9,6 +9,30 @@ export interface PublishedPorts extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** `127.0.0.1:49153->6379/tcp` */
+export function portText({ address = '127.0.0.1', host, service, protocol = 'tcp' }: PortForward): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${host}->${service}/${protocol}`
+}
+
+/** Which ports of the host lead to which service at the moment, by the service's key. */
+export class PublishedIndex {
+  readonly #ports = new Map<string, PortForward[]>()
+
+  /** Until what this returns is called. */
+  add(key: string, ports: readonly PortForward[]): () => void {
+    this.#ports.set(key, [...this.of(key), ...ports])
+    return () => {
+      const left = this.of(key).filter((port) => !ports.includes(port))
+      if (left.length > 0) this.#ports.set(key, left)
+      else this.#ports.delete(key)
+    }
+  }
+
+  of(key: string): readonly PortForward[] {
+    return this.#ports.get(key) ?? []
+  }
+}
+
 /**
  * Opens all of them or none.
  *

@@ -1,8 +1,9 @@
-import type { ServiceRow } from '../definition/index.ts'
+import type { PortForward, ServiceRow } from '../definition/index.ts'
 import { MoorageError } from '../errors.ts'
 import type { ServiceSnapshot } from '../lifecycle/index.ts'
 import type { PlannedService } from './plan.ts'
 import { portsOf } from './ports.ts'
+import { portText } from './published-ports.ts'
 
 /** What the engine's driver lets the lifecycle carry through to its snapshots. */
 export interface ServiceDescription {
@@ -10,8 +11,12 @@ export interface ServiceDescription {
   network: string
 }
 
-/** A service as `status` shows it. */
-export function serviceRow(snapshot: ServiceSnapshot): ServiceRow {
+/**
+ * A service as `status` shows it.
+ *
+ * @param published - the ports of the host that lead to it
+ */
+export function serviceRow(snapshot: ServiceSnapshot, published: readonly PortForward[]): ServiceRow {
   const { service, network } = snapshot.describe as unknown as ServiceDescription
   const { exec } = service
   return {
@@ -25,7 +30,10 @@ export function serviceRow(snapshot: ServiceSnapshot): ServiceRow {
     clients: snapshot.holders,
     aliases: snapshot.aliases,
     address: snapshot.address,
-    ports: portsOf(service).map(({ port, protocol }) => `${port}/${protocol}`),
+    ports: [
+      ...portsOf(service).map(({ port, protocol }) => `${port}/${protocol}`),
+      ...published.map(portText),
+    ],
     image: exec.root.ref,
     args: [...exec.args],
     since: snapshot.since,

@@ -127,6 +127,7 @@ export function runRow(changes: Partial<RunRow> = {}): RunRow {
     address: '10.88.0.9',
     bindings: { 'redis-srv': 'h1u8v0k2m4p6q8s0.moorage.internal' },
     callers: 0,
+    ports: [],
     startedAt: Date.now() - 5 * 60_000,
     endedAt: Date.now() - 4 * 60_000,
     exitCode: 3,

@@ -76,6 +76,9 @@ t.test('ports of the host', async (t) => {
     t.match(ports, [{ service: 6379, address: '127.0.0.1' }])
     const [{ host }] = ports
     t.match(await redis(`127.0.0.1:${host}`, 'PING'), '+PONG')
+    const { services } = await moorage.status()
+    t.same(services.find(({ id }) => id === row.id)?.ports, ['6379/tcp', `127.0.0.1:${host}->6379/tcp`])
+    t.match((await daemon.cli('ps')).stdout, `127.0.0.1:${host}->6379/tcp`)
     const again = await daemon.cli('start', '-p', `${host}:6379`, '--expose', '6379', redisImage, ...args)
     t.equal(again.code, 1)
     t.match(again.stderr, /EADDRINUSE/)
@@ -114,6 +117,7 @@ t.test('ports of the host', async (t) => {
       .filter((line) => line.includes(`pid=${pid},`))
     const found = ports.map((line) => /127\.0\.0\.1:(\d+)/.exec(line)?.[1]).filter(Boolean)
     t.equal(found.length, 1, 'one port of the daemon’s')
+    t.match((await daemon.cli('ps', '-a')).stdout, `127.0.0.1:${found[0]}->7000/tcp`, 'ps shows it')
     let heard = ''
     while (heard === '') {
       const socket = dial(Number(found[0]), '127.0.0.1')
@@ -123,6 +127,7 @@ t.test('ports of the host', async (t) => {
     const { code, stderr } = await running
     t.equal(code, 0)
     t.match(stderr, `127.0.0.1:${found[0]} -> 7000/tcp`, 'it was told')
+    t.notMatch((await daemon.cli('ps', '-a')).stdout, '->7000/tcp', 'and is over')
   })
 
   await t.test('host.service: only who is bound reaches a port of the host', async (t) => {
@@ -187,6 +192,8 @@ t.test('where the host has no route, an endpoint for the host is a tunnel', asyn
   t.match(endpoint, /^127\.0\.0\.1:\d+$/)
   t.match(await redis(endpoint, 'SET here yes'), '+OK')
   t.equal(await running.endpoint({ from: 'host' }), endpoint, 'the same each time')
+  const { services } = await moorage.status()
+  t.same(services[0]?.ports, ['6379/tcp', `${endpoint}->6379/tcp`])
   await running.restart()
   t.match(await redis(endpoint, 'PING'), '+PONG', 'it follows a restart')
 })

@@ -10,6 +10,7 @@ import { followRun, replayRun } from '../log-pieces.ts'
 import { defaultNetwork } from '../networks.ts'
 import { outputOf } from '../output.ts'
 import { outputOfPart } from '../part-output.ts'
+import { portText } from '../published-ports.ts'
 import type { RunRecord } from '../run-records.ts'
 import type { CallParts } from './parts.ts'
 
@@ -44,6 +45,8 @@ export function evaluating(
           ? undefined
           : (running.row.address ?? undefined),
       )
+      const texts = published.ports.map(portText)
+      using listed = new DisposableStack()
       if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
       const outcome = await evaluateExec(context, {
         exec,
@@ -51,6 +54,11 @@ export function evaluating(
         caller,
         onRun(record) {
           running = record
+          const { row } = record
+          row.ports.push(...texts)
+          listed.defer(() => {
+            row.ports = row.ports.filter((text) => !texts.includes(text))
+          })
           if (!request.logs) return
           following = followRun(context, record, caller)
           following.catch(() => undefined)

@@ -1,4 +1,5 @@
 import type { ServiceRow } from '../../definition/index.ts'
+import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
 import { findKnown } from '../known.ts'
 import { defaultNetwork } from '../networks.ts'
@@ -16,8 +17,9 @@ export interface Finder {
   known(id: string, network: string): ReturnType<typeof findKnown>
 }
 
-export function createFinder({ services, records }: EngineContext): Finder {
-  const rows = (): ServiceRow[] => services.list().map(serviceRow)
+export function createFinder({ services, records, published }: EngineContext): Finder {
+  const rowOf = (snapshot: ServiceSnapshot) => serviceRow(snapshot, published.of(snapshot.key))
+  const rows = (): ServiceRow[] => services.list().map(rowOf)
   return {
     rows,
     service(id, network = defaultNetwork) {
@@ -41,7 +43,7 @@ export function createFinder({ services, records }: EngineContext): Finder {
     known: (id, network) =>
       findKnown(id, network, {
         services: services.list().map((snapshot) => ({
-          row: serviceRow(snapshot),
+          row: rowOf(snapshot),
           exec: (snapshot.describe as ServiceDescription).service.exec,
         })),
         records: records.list(),

@@ -32,8 +32,10 @@ export function serving(
         caller,
         publish: request.publish ?? [],
       })
-      const row = services.get(serviceKey(network, exec))
-      return { ...held, row: row ? serviceRow(row) : finder.service(exec.label, network) }
+      const key = serviceKey(network, exec)
+      const snapshot = services.get(key)
+      const row = snapshot && serviceRow(snapshot, context.published.of(key))
+      return { ...held, row: row ?? finder.service(exec.label, network) }
     },
 
     async stop(id, options = {}) {
