@@ -14,6 +14,7 @@ import {
 import { createNetwork } from '../../netns/index.ts'
 import { createNamespace } from '../../netns/kernel/index.ts'
 import { connectTcp, listenTcp } from '../../netns/sockets.ts'
+import { onOwnHost } from './own-host.ts'
 import { serveEcho, tryTcp } from './peers.ts'
 import { inside, ownNetwork, ownPlace, remains, run } from './support.ts'
 
@@ -131,6 +132,8 @@ t.test('a network with IPv6', async (t) => {
     await adopted.destroy()
   })
 })
+
+t.test('a host that forwards keeps its way out', (t) => onOwnHost(t, 'ipv6-host-program.ts'))
 
 t.test('a prefix that is given is used, unless the host uses it', async (t) => {
   const network = await ownNetwork(t, { ipv6: 'fd00:5:5::/56' })
