@@ -95,7 +95,7 @@ async function unpackPackages(
       '--aptopt=APT::Sandbox::User "root"',
       '--aptopt=Acquire::http::Timeout "15"',
       '--aptopt=Acquire::https::Timeout "15"',
-      '--aptopt=Acquire::Retries "1"',
+      '--aptopt=Acquire::Retries "3"',
       `--hook-dir=${hooks}`,
       `--extract-hook=${hook}`,
       `--include=${[...packages, ...base].join(',')}`,
