@@ -178,15 +178,24 @@ function leave(response: IncomingMessage | undefined): void {
 
 function giveUpWhenSilent(response: IncomingMessage, host: string, silence: number): Disposable {
   const { socket } = response
+  let over = false
   const onTimeout = () => {
-    // A reader that takes its time leaves bytes unread: then it is not the daemon that is silent.
-    if (response.readableLength > 0) return
-    const reason = `nothing was heard of it for ${silence / 1_000} s`
-    response.destroy(new MoorageError('DAEMON_UNREACHABLE', { host, reason }))
+    const { bytesRead } = socket
+    // After a look at the socket: a program that was busy, or a machine that slept, for so long has not listened.
+    setImmediate(() => {
+      if (over) return
+      // A reader that takes its time leaves bytes unread: then it is not the daemon that is silent, so far.
+      if (socket.bytesRead > bytesRead || response.readableLength > 0) return watch()
+      const reason = `nothing was heard of it for ${silence / 1_000} s`
+      response.destroy(new MoorageError('DAEMON_UNREACHABLE', { host, reason }))
+    })
   }
-  socket.setTimeout(silence, onTimeout)
+  // Calls it once, and starts anew with whatever comes.
+  const watch = () => void socket.setTimeout(silence, onTimeout)
+  watch()
   return {
     [Symbol.dispose]() {
+      over = true
       socket.off('timeout', onTimeout)
       socket.setTimeout(0)
     },

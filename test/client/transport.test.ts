@@ -214,8 +214,14 @@ t.test('a daemon that dies in the middle', async (t) => {
 })
 
 t.test('a stream that has gone silent is given up, one that is read slowly is not', async (t) => {
+  const rest = Promise.withResolvers<void>()
   await using daemon = await fakeDaemon({
     'GET runs': ({ send }) => send({ type: 'heartbeat' }),
+    'GET services/y/logs': async ({ send }) => {
+      send({ type: 'heartbeat' })
+      await rest.promise
+      send({ type: 'heartbeat' }, { type: 'heartbeat' })
+    },
     'GET services/x/logs': async ({ response, send }) => {
       send({ type: 'heartbeat' })
       // More than the sockets hold, so that it waits for its reader.
@@ -224,21 +230,56 @@ t.test('a stream that has gone silent is given up, one that is read slowly is no
       response.end()
     },
   })
-  const transport = createTransport(daemon.host, { silence: 50 })
+  // Longer than this thread, which is the daemon's, too, may be held up.
+  const transport = createTransport(daemon.host, { silence: 500 })
   await t.rejects(
     async () => {
       for await (const _ of transport.stream('GET', '/v1/runs'));
     },
-    { code: 'DAEMON_UNREACHABLE', message: /nothing was heard of it for 0\.05 s/ },
+    { code: 'DAEMON_UNREACHABLE', message: /nothing was heard of it for 0\.5 s/ },
   )
 
   let seen = 0
   for await (const _ of transport.stream('GET', '/v1/services/x/logs')) {
     seen += 1
     // Longer than the silence that is borne.
-    if (seen === 3) await new Promise((resolve) => setTimeout(resolve, 200))
+    if (seen === 3) await new Promise((resolve) => setTimeout(resolve, 700))
   }
   t.equal(seen, 101)
+
+  let read = 0
+  await t.rejects(
+    async () => {
+      for await (const _ of transport.stream('GET', '/v1/services/y/logs')) {
+        read += 1
+        rest.resolve()
+        if (read === 1) await new Promise((resolve) => setTimeout(resolve, 700))
+      }
+    },
+    { code: 'DAEMON_UNREACHABLE' },
+    'one that falls silent after it was read slowly, too',
+  )
+  t.equal(read, 3)
+})
+
+t.test('a program that was busy for longer looks at what has come meanwhile', async (t) => {
+  const go = Promise.withResolvers<void>()
+  await using daemon = await fakeDaemon({
+    'GET runs': async ({ send, end }) => {
+      send({ type: 'heartbeat' })
+      await go.promise
+      end({ type: 'heartbeat' })
+    },
+  })
+  let seen = 0
+  for await (const _ of createTransport(daemon.host, { silence: 100 }).stream('GET', '/v1/runs')) {
+    seen += 1
+    go.resolve()
+    // The daemon has sent the rest by then, and nobody has looked.
+    await new Promise(process.nextTick)
+    if (seen === 1) for (const end = performance.now() + 300; performance.now() < end; );
+  }
+  t.equal(seen, 2)
 })
 
 t.test('a long line costs time in proportion to its length', async (t) => {
