@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
@@ -16,6 +17,14 @@ export function startOwn(place: Place, kind: 'batched' | 'plain', port: number):
   const program = join(import.meta.dirname, 'dns-own.ts')
   const { pid } = place.start(process.execPath, [program, kind, String(port)])
   return answering(place, { name: `moorage, ${kind}`, pid: pid ?? 0, port })
+}
+
+/** No server, but what Node's own socket can bear: see the program. */
+export async function startEcho(place: Place, kind: 'each' | 'together', port: number): Promise<DnsProcess> {
+  const program = join(import.meta.dirname, 'dns-echo.ts')
+  const { pid, stdout } = place.start(process.execPath, [program, kind, String(port)])
+  if (stdout !== null) await once(stdout, 'data')
+  return { name: `bare echo, ${kind}`, pid: pid ?? 0, port }
 }
 
 export function startDnsmasq(place: Place, port: number): Promise<DnsProcess> {

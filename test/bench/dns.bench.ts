@@ -10,7 +10,15 @@ import { changes, sizes } from './dns-changes.ts'
 import { fullLoad, pacedLoad } from './dns-load.ts'
 import { writeQuestions } from './dns-names.ts'
 import { openPlace, type Place } from './dns-place.ts'
-import { type DnsProcess, startAardvark, startDnsmasq, startKnot, startOwn, versions } from './dns-servers.ts'
+import {
+  type DnsProcess,
+  startAardvark,
+  startDnsmasq,
+  startEcho,
+  startKnot,
+  startOwn,
+  versions,
+} from './dns-servers.ts'
 import { finish, median, quantile, type Row, rounded, type Samples, takeTurns } from './frame.ts'
 
 const rounds = 9
@@ -27,7 +35,9 @@ async function measure(): Promise<Row[]> {
   const dnsmasq = await startDnsmasq(place, 5303)
   const knot = await startKnot(place, 5304)
   const aardvark = await startAardvark(place, 5305)
-  const rows = await underLoad(place, { batched, plain, dnsmasq, knot, aardvark })
+  const each = await startEcho(place, 'each', 5306)
+  const together = await startEcho(place, 'together', 5307)
+  const rows = await underLoad(place, { batched, plain, dnsmasq, knot, aardvark, each, together })
   const best = rows.find(({ metric }) => metric === 'queries per second, batched')?.peer ?? 0
   rows.push(...(await paced(place, [batched, dnsmasq, knot, plain], Math.round(best / 2))))
   rows.push(...(await costOfChanges()))
@@ -36,7 +46,7 @@ async function measure(): Promise<Row[]> {
 
 async function underLoad(
   place: Place,
-  servers: Record<'batched' | 'plain' | 'dnsmasq' | 'knot' | 'aardvark', DnsProcess>,
+  servers: Record<'batched' | 'plain' | 'dnsmasq' | 'knot' | 'aardvark' | 'each' | 'together', DnsProcess>,
 ): Promise<Row[]> {
   const questions = writeQuestions(place.directory)
   const contender = (server: DnsProcess, seconds = loadTime) => ({
@@ -49,11 +59,13 @@ async function underLoad(
     contender(servers.dnsmasq),
     contender(servers.plain),
     contender(servers.aardvark, 1),
+    contender(servers.together, 1),
+    contender(servers.each, 1),
   ] as const
   const samples = await takeTurns(contenders, { rounds, warmup: 1, idle: 0 })
   console.log(`\nall that dnsperf can ask, ${rounds} rounds: median (min to max)`)
   for (const [index, { name }] of contenders.entries()) print(name, samples[index] as Samples)
-  const [batched, knot, dnsmasq, plain, aardvark] = samples
+  const [batched, knot, dnsmasq, plain, aardvark, together] = samples
   const more = (metric: string, ours: Samples, peerName: string, peer: Samples, target?: number) =>
     row(`queries per second, ${metric}`, 'q/s', ours['q/s'], peerName, peer['q/s'], target)
   const less = (
@@ -77,6 +89,7 @@ async function underLoad(
     less('cpu', batched, 'Knot', knot, 1 / 1.1),
     less('cpu', batched, 'dnsmasq', dnsmasq),
     more('plain', plain, 'dnsmasq', dnsmasq, 0.8),
+    more('plain', plain, 'bare echo', together),
     more('batched', batched, 'aardvark-dns', aardvark),
     less('memory', batched, 'dnsmasq', dnsmasq),
     lost('batched', batched, dnsmasq),

@@ -169,6 +169,9 @@ t.test('garbage neither stops it nor gets an answer to an answer', async (t) => 
     client.send(message.subarray(0, 1 + (random() % message.length)), port, '127.0.0.1')
     if (i % 100 === 0) await new Promise(setImmediate)
   }
+  // What the kernel still holds would leave no room for the next question.
+  for (let seen = -1; seen !== dns.counters.queries; await new Promise(setImmediate))
+    seen = dns.counters.queries
   t.equal((await dig(port, 'db.dev.internal')).status, 'NOERROR', 'it goes on')
   t.equal(toResponses, 0)
 })
