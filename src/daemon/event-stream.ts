@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { StreamEvent } from '../definition/index.ts'
 import { eventsOf, type LogPiece } from '../engine/index.ts'
-import { asMoorageError, MoorageError } from '../errors.ts'
+import { asMoorageError } from '../errors.ts'
+import { clientGone } from './client-gone.ts'
 
 /** How often a silent stream shows that it lives. */
 export const heartbeatInterval = 10_000
@@ -42,13 +43,7 @@ export async function streamEvents(
   version: string,
   work: (stream: EventStream) => Promise<StreamEvent | undefined>,
 ): Promise<void> {
-  const gone = new AbortController()
-  // Before the first await: `close` comes once. It is the response's that tells of the client; the request's comes
-  // as soon as its body is read.
-  response.on('close', () => {
-    if (!response.writableFinished)
-      gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
-  })
+  const signal = clientGone(response)
   response.on('error', () => undefined)
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'moorage-version': version })
 
@@ -86,11 +81,11 @@ export async function streamEvents(
   const drained = async (limit = outputLimit) => {
     if (waiting.length > 0 && response.writableLength + waiting.length >= limit) flush()
     if (response.writableLength < limit || response.destroyed) return
-    await once(response, 'drain', { signal: gone.signal })
+    await once(response, 'drain', { signal })
   }
   try {
     const last = await work({
-      signal: gone.signal,
+      signal,
       send,
       drained,
       async output(piece) {

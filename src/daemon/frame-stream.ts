@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { StreamEvent } from '../definition/index.ts'
 import { eventsOf, type LogPiece } from '../engine/index.ts'
-import { asMoorageError, MoorageError } from '../errors.ts'
+import { asMoorageError } from '../errors.ts'
 import { encodeEvent, encodeHeader, framesType, streamCodes } from '../logs/frame.ts'
+import { clientGone } from './client-gone.ts'
 import { type EventStream, heartbeatInterval, outputLimit, progressLimit } from './event-stream.ts'
 
 /**
@@ -15,12 +16,7 @@ export async function streamFrames(
   version: string,
   work: (stream: EventStream) => Promise<StreamEvent | undefined>,
 ): Promise<void> {
-  const gone = new AbortController()
-  // Before the first await: `close` comes once.
-  response.on('close', () => {
-    if (!response.writableFinished)
-      gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
-  })
+  const signal = clientGone(response)
   response.on('error', () => undefined)
   response.writeHead(200, { 'content-type': framesType, 'moorage-version': version })
   response.flushHeaders()
@@ -41,11 +37,11 @@ export async function streamFrames(
   }, heartbeatInterval)
   const drained = async (limit = outputLimit) => {
     if (response.writableLength < limit || response.destroyed) return
-    await once(response, 'drain', { signal: gone.signal })
+    await once(response, 'drain', { signal })
   }
   try {
     const last = await work({
-      signal: gone.signal,
+      signal,
       send,
       drained,
       async output(piece: LogPiece) {

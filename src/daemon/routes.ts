@@ -4,6 +4,7 @@ import { type Engine, positionOf } from '../engine/index.ts'
 import { MoorageError } from '../errors.ts'
 import { framesType } from '../logs/frame.ts'
 import { keepBodies, parseOnce } from './bodies.ts'
+import { clientGone } from './client-gone.ts'
 import { type EventStream, streamEvents } from './event-stream.ts'
 import { type EventsQuery, sendEvents } from './events.ts'
 import { streamFrames } from './frame-stream.ts'
@@ -252,13 +253,9 @@ function wantsFrames(request: FastifyRequest): boolean {
 
 /** A plain answer whose work ends when its caller goes. */
 async function answer(reply: FastifyReply, version: string, work: (signal: AbortSignal) => Promise<unknown>) {
-  const gone = new AbortController()
-  reply.raw.on('close', () => {
-    if (!reply.raw.writableFinished)
-      gone.abort(new MoorageError('CANCELLED', { reason: 'the client has gone' }))
-  })
+  const signal = clientGone(reply.raw)
   reply.header('moorage-version', version)
-  return work(gone.signal)
+  return work(signal)
 }
 
 function nameOf(request: FastifyRequest): string {

@@ -1,14 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import {
-  closeSync,
-  type FSWatcher,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  watch,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, type FSWatcher, mkdirSync, openSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { EndedChild } from '../../../netns/kernel/index.ts'
@@ -26,6 +17,7 @@ import { memoryKills } from './limits.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
 import { outputPipe, readOutput } from './output.ts'
 import { cgroupName, type RuntimePaths } from './paths.ts'
+import { readOrNothing, sendSignal } from './processes.ts'
 import type { Reaper } from './reaper.ts'
 import { RootView } from './root-view.ts'
 import { mountRootfs, type Rootfs, removeMountTarget } from './rootfs.ts'
@@ -365,21 +357,4 @@ function completeEnvironment(env: readonly string[], user: ContainerUser): strin
     ...(has('PATH') ? [] : [`PATH=${defaultPath}`]),
     ...(has('HOME') ? [] : [`HOME=${user.home}`]),
   ]
-}
-
-function sendSignal(pid: number, number: number): void {
-  try {
-    process.kill(pid, number)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-function readOrNothing(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { MoorageError } from '../../errors.ts'
@@ -7,6 +7,7 @@ import { type LogStream, openLogWriter } from '../../logs/index.ts'
 import type { ExecExit, ExecSpec } from '../runtime.ts'
 import { defaultPath } from './container-defaults.ts'
 import { type OciTool, toolArguments } from './oci-tool.ts'
+import { readOrNothing, sendSignal } from './processes.ts'
 
 export interface ExecOptions {
   tool: OciTool
@@ -91,7 +92,7 @@ export class Exec {
     this.#killed = true
     if (this.#child === undefined || this.#child.exitCode !== null) return
     const pid = Number(readOrNothing(this.#pidFile))
-    if (pid > 0) killProcess(pid)
+    if (pid > 0) sendSignal(pid, constants.signals.SIGKILL)
     else setTimeout(() => this.kill(), lookAgainAfter)
     // What its descendants hold open is not waited for.
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.destroy()
@@ -127,21 +128,4 @@ function exitOf(child: ChildProcess): Promise<number> {
 function exitFrom(code: number): { code: number; signal: string | null } {
   const [name = null] = Object.entries(constants.signals).find(([, number]) => number === code - 128) ?? []
   return { code, signal: name }
-}
-
-function killProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-function readOrNothing(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
 }

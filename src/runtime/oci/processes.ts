@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** The kernel tells nobody but the parent of a process's end: others must look. */
@@ -33,18 +34,24 @@ export async function killAll(find: () => number[], { timeout = 10_000 } = {}): 
     if (Date.now() > deadline) throw new Error(`these processes do not end: ${found.join(', ')}`)
     for (const pid of found) {
       killed.add(pid)
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-      }
+      sendSignal(pid, constants.signals.SIGKILL)
     }
     await delay(lookAgainAfter)
   }
   return [...killed]
 }
 
-function readOrNothing(path: string): string {
+/** Sends a signal to a process, if it is there. */
+export function sendSignal(pid: number, number: number): void {
+  try {
+    process.kill(pid, number)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** What is in a file, of procfs or another; nothing if it is not there. */
+export function readOrNothing(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
