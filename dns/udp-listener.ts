@@ -59,8 +59,8 @@ export function serveUdp(socket: Socket, server: Server, failed: (error: Error) 
   socket.on('message', (message, from) => {
     // Nobody can be answered at port 0; whoever sent this did not mean to ask.
     if (from.port === 0) return
-    // Answered together, once the socket has given all that it gives in a turn of the event loop, 32 messages at most:
-    // each by itself wakes its client, who takes the processor from the next, and costs a third more (docs/decisions.md).
+    // Answered together, once the socket has given what it gives in a turn of the event loop, 32 messages at most: one by
+    // one, receiving and sending by turns, they cost a third more (docs/decisions.md).
     if (received.push({ message, from }) === 1) setImmediate(answerAll)
   })
 }
