@@ -106,13 +106,3 @@ export function answerTo(
   answer.writeUInt16BE(0, 10)
   return answer
 }
-
-/** A loopback port on which nobody is. */
-export async function deadPort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await closed(socket)
-  return port
-}

@@ -5,9 +5,10 @@ import t from 'tap'
 import { createDnsServer, type DnsServerOptions } from '../../dns/index.ts'
 import { parseResolvConf, parseUpstream } from '../../dns/resolv-conf.ts'
 import { upstreamSource } from '../../dns/upstreams.ts'
+import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
 import { dig, tcpClient, udpClient, until } from './clients.ts'
-import { answerTo, type Behaviour, deadPort, fakeUpstream } from './fake-upstream.ts'
+import { answerTo, type Behaviour, fakeUpstream } from './fake-upstream.ts'
 import { ManualClock } from './manual-clock.ts'
 import { header, opt, question } from './wire.ts'
 
@@ -171,7 +172,7 @@ t.test('the next upstream is asked', async (t) => {
     t.equal(first.queries.length, 1)
   }
   await using second = await fakeUpstream(good)
-  const dead = await deadPort()
+  const dead = await freePort()
   // Without waiting: this clock stands still.
   const options = { clock: new ManualClock() }
   await using server = await forwarding([`127.0.0.1:${dead}`, second.where], options)
@@ -335,7 +336,7 @@ t.test('how upstreams are written', (t) => {
 })
 
 t.test('a server that is its own upstream does not ask itself', async (t) => {
-  const port = await deadPort()
+  const port = await freePort()
   await using server = await forwarding([`127.0.0.1:${port}`], { listen: [{ address: '127.0.0.1', port }] })
   t.equal((await dig(port, name)).status, 'SERVFAIL')
   t.match(server.dns.counters, { queries: 1, unreachable: 1 })

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { parseAddress } from '../../dns/address.ts'
 import type { DnsServer } from '../../dns/index.ts'
 import { reverseName, reverseZones } from '../../dns/reverse.ts'
+import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
-import { deadPort } from './fake-upstream.ts'
 
 /** The zones of one of our servers as zone files (RFC 1035, 5): what another server needs to say the same. */
 export async function zoneFiles(dns: DnsServer, reverse: readonly string[]): Promise<Map<string, string>> {
@@ -51,7 +51,7 @@ export async function startKnot(
   files: ReadonlyMap<string, string>,
 ): Promise<AsyncDisposable & { port: number }> {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-knot-'))
-  const port = await deadPort()
+  const port = await freePort()
   const zones = [...files.keys()].map((zone, index) => {
     writeFileSync(join(directory, `${index}.zone`), files.get(zone) ?? '')
     return `  - domain: ${zone}\n    file: ${index}.zone\n`

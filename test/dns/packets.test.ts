@@ -10,6 +10,7 @@ import {
 } from '../../dns/index.ts'
 import { bindBatchedUdp } from '../../netns/index.ts'
 import { AF_INET, AF_INET6, bind, SOCK_DGRAM, SOCK_STREAM, socket } from '../../netns/kernel/index.ts'
+import { freePort } from '../free-port.ts'
 import { dig, udpClient, until } from './clients.ts'
 import { answerTo, fakeUpstream } from './fake-upstream.ts'
 import { header, opt, question } from './wire.ts'
@@ -276,15 +277,6 @@ function inherited(type: number, address: string, port: number): number {
   const fd = socket(four ? AF_INET : AF_INET6, type, 0, 'make a socket')
   bind(fd, sockaddr, 'bind')
   return fd
-}
-
-/** A port that is free for both transports. */
-async function freePort(): Promise<number> {
-  const { udp, tcp } = await pair('127.0.0.1')
-  udp.close()
-  tcp.close()
-  await once(tcp, 'close')
-  return udp.port
 }
 
 t.test('inherited descriptors are listened on, and closed', async (t) => {

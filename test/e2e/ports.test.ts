@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, connect as dial } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { ownDirectories, redisImage, startDaemon } from './own-daemon.ts'
+import { freePort } from '../free-port.ts'
+import { ownDirectories, redisImage, run, startDaemon } from './own-daemon.ts'
 
 t.setTimeout(240_000)
 
@@ -101,21 +102,18 @@ t.test('ports of the host', async (t) => {
       '-c',
       'echo hi | nc -l -p 7000',
     )
-    let port: string | undefined
-    while (port === undefined) {
-      // Bound by the daemon alone, at 127.0.0.1, while the run is going on.
-      const { stdout } = await daemon.cli('status', '--json')
-      if (JSON.parse(stdout).runs > 0) port = 'there'
-      const settled = await Promise.race([running.then(() => true), Promise.resolve(false)])
-      if (settled) break
+    let over = false
+    void running.then(() => {
+      over = true
+    })
+    let found: string[] = []
+    // Bound by the daemon alone, at 127.0.0.1, while the run is going on.
+    while (found.length === 0 && !over) {
+      found = (await run('ss', ['-Htlnp'])).stdout
+        .split('\n')
+        .filter((line) => line.includes(`pid=${daemon.process.pid},`))
+        .flatMap((line) => /127\.0\.0\.1:(\d+)/.exec(line)?.[1] ?? [])
     }
-    t.equal(port, 'there')
-    const { pid } = daemon.process
-    const { execFileSync } = await import('node:child_process')
-    const ports = execFileSync('ss', ['-Htlnp'], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes(`pid=${pid},`))
-    const found = ports.map((line) => /127\.0\.0\.1:(\d+)/.exec(line)?.[1]).filter(Boolean)
     t.equal(found.length, 1, 'one port of the daemon’s')
     t.match((await daemon.cli('ps', '-a')).stdout, `127.0.0.1:${found[0]}->7000/tcp`, 'ps shows it')
     let heard = ''
@@ -159,11 +157,7 @@ t.test('ports of the host', async (t) => {
   })
 
   await t.test('host.service: a port that nobody serves is waited for', async (t) => {
-    const probe = createServer().listen(0, '127.0.0.1')
-    await once(probe, 'listening')
-    const { port } = probe.address() as AddressInfo
-    probe.close()
-    await once(probe, 'close')
+    const port = await freePort()
     const client = moorage
       .container()
       .from(redisImage)

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { ImageNews } from '../../src/images/index.ts'
+import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
 import { type Layer, layerOf, layerOfTar, tarOfOne } from './layers.ts'
 import { ownImages } from './own-images.ts'
@@ -73,10 +74,7 @@ function configOf(config: unknown, layers: readonly Layer[]): string {
 
 t.test('a registry that is not there is told as that, at once', async (t) => {
   await using own = await ownImages()
-  const server = createServer()
-  const address = await listening(t, server)
-  server.close()
-  await once(server, 'close')
+  const address = `127.0.0.1:${await freePort()}`
   const began = performance.now()
   await t.rejects(own.images.resolve(`${address}/x:1`), {
     code: 'REGISTRY_UNREACHABLE',

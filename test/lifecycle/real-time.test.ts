@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { type Check, createServices, type RunningService, systemClock } from '../../src/lifecycle/index.ts'
+import { freePort } from '../free-port.ts'
 
 t.test('the system’s clock: timers fire, can be called off, and may be months long', async (t) => {
   const fired: string[] = []
@@ -58,13 +59,8 @@ class Listener implements RunningService {
 }
 
 t.test('a client runs within milliseconds of the port’s opening', async (t) => {
-  // A port that was free a moment ago.
   const server = createServer((socket) => socket.destroy())
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
+  const port = await freePort()
 
   const services = createServices({ clock: systemClock })
   const listener = new Listener(server)
