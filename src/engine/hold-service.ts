@@ -46,8 +46,8 @@ export async function holdService(
   const release = () => {
     if (!held) return
     held = false
-    unlist()
-    context.background('close published ports', published.close())
+    // Listed until they are closed: whoever waits for that asks for the list.
+    context.background('close published ports', published.close().finally(unlist))
     lease.release()
   }
   void lease.lost.then(release)

@@ -383,6 +383,24 @@ t.test('a tunnel is a request that stays open', async (t) => {
   t.pass('the daemon saw it go')
 })
 
+t.test('a tunnel is closed when the daemon has closed its ports', async (t) => {
+  const port = { host: 40_001, service: 80, address: '127.0.0.1' }
+  // What it lists, from one question to the next.
+  const listed = [
+    ['80/tcp', '127.0.0.1:40001->80/tcp', '127.0.0.1:40002->80/tcp'],
+    ['80/tcp', '127.0.0.1:40001->80/tcp'],
+    ['80/tcp', '127.0.0.1:40002->80/tcp', '127.0.0.1:40001->80/udp'],
+  ]
+  await using it = await connected({
+    'POST up': ({ send }) => send(result({ ports: [port], service: { label, network: 'default' } })),
+    'GET services/*': ({ document }) => document({ service: { ports: listed.shift() } }),
+  })
+  const tunnel = await ping(it.moorage).asService().up()
+  await tunnel.close()
+  t.same(listed, [], 'others’ ports are not waited for')
+  t.match(it.daemon.asked.at(-1), { path: `services/${label}`, query: { network: 'default' } })
+})
+
 t.test('a tunnel that breaks tells why', async (t) => {
   const exchanges: Exchange[] = []
   await using it = await connected({
