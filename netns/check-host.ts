@@ -103,7 +103,9 @@ async function checkFirewall(namespace: number): Promise<Probe> {
   const name = 'nftables'
   try {
     // The rules themselves, in a place where they rule nothing: each expression must be known to this kernel.
-    await applyRuleset(networkRuleset({ ...example, isolation: 'bindings' }), namespace)
+    for (const isolation of ['network', 'bindings'] as const) {
+      await applyRuleset(networkRuleset({ ...example, isolation }), namespace)
+    }
     return { name, ok: true, detail: 'a network’s rules are accepted', remedy: '' }
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)

@@ -149,7 +149,8 @@ export class KernelNetwork {
     this.#ports.set(made.address, port)
     try {
       await linksReady(socket, link.index, port.bridge)
-      await firewall.admit({ link: link.name, address: made.address, address6: made.address6, mac: made.mac })
+      const { address, address6, mac } = made
+      await firewall.admit({ link: link.name, address, address6, mac, bridge: port.bridge })
       faultPoint('sandbox-admitted')
     } catch (error) {
       const steps = new AsyncDisposableStack()

@@ -1,4 +1,4 @@
-/** A sandbox as the kernel has it: a namespace, and a veth pair between it and an isolated port of the bridge. */
+/** A sandbox as the kernel has it: a namespace, and a veth pair between it and a port of the bridge. */
 import { closeSync } from 'node:fs'
 import { addressBytes, addressText, gatewayOf, macBytes, macText, type Subnet } from './addresses.ts'
 import { address6Of, address6Text, type Subnet6 } from './addresses6.ts'
@@ -154,7 +154,8 @@ function attach(request: PortRequest, inner: Inner): Port {
     const peer = { index: inner.index, name: inner.name, mac, namespace: inner.fd }
     socket.apply([
       rtnetlink.addVeth({ ...link, mtu, master: bridge, group, peer }),
-      rtnetlink.isolatePort(link.index),
+      rtnetlink.quietPort(link.index),
+      rtnetlink.addForwarding(link.index, mac),
       ...rtnetlink.bringUp(link.index, link.name),
       ...ways.flatMap(({ own, gateway }) => [
         // The address to send from is said, since of several bridges only the first has it.

@@ -1,4 +1,5 @@
 /** What may pass: the text of the rules inside a network, and of those on the host. */
+import { macBytes, macText } from './addresses.ts'
 import { bridgePrefix, innerUplinkName, networkTable, tableName, uplinkPrefix } from './names.ts'
 
 /**
@@ -34,6 +35,14 @@ export interface Lease {
   address: string
   mac: string
   address6?: string | undefined
+  /** The index of its bridge. */
+  bridge: number
+}
+
+/** From which sandbox to which, by addresses of one family, the bridge passes on what opens no connection. */
+export interface SwitchedPair {
+  from: { link: string; address: string; mac: string }
+  to: { address: string; mac: string }
 }
 
 /** The addresses of a client and of the service it may reach. */
@@ -42,17 +51,77 @@ export type Grant = readonly [client: string, service: string]
 const isIPv6 = ({ 0: address }: Grant) => address.includes(':')
 const elements = (keys: readonly string[]) => (keys.length === 0 ? '' : `elements = { ${keys.join(', ')} }`)
 
+/** What of a family is known to the bridge. */
+type Elements = (ipv6: boolean) => string
+
+/** Maps of the bridge's table, and the rules by which it passes on by itself what is for a sandbox. */
+interface Switching {
+  maps: string
+  /** Before the sender is looked at. */
+  anybodys: string
+  /** When it is known to be who it says. */
+  honest: string
+}
+
+/** With isolation 'network' nothing is to be decided between two sandboxes, so nothing need go through the IP layer. */
+const everything = (macs: Elements): Switching => ({
+  maps: `map macs {
+    type mark . ipv4_addr : ether_addr
+    ${macs(false)}
+  }
+  map macs6 {
+    type mark . ipv6_addr : ether_addr
+    ${macs(true)}
+  }`,
+  anybodys: '',
+  honest: `ether daddr set meta mark . ip daddr map @macs accept
+    ether daddr set meta mark . ip6 daddr map @macs6 accept`,
+})
+
+/**
+ * With isolation 'bindings' the IP layer decides who opens a connection, with connection tracking for the way back. What
+ * the bridge passes on is TCP that opens none: segments with ACK or RST, which nobody who listens takes for a beginning
+ * (RFC 9293, 3.10.7.2). Fragments have no flags. The sender is looked at in the same step, since a step is what costs.
+ */
+const whatOpensNothing = (pairs: Elements, gatewayMac: string): Switching => ({
+  maps: `map switched {
+    type ifname . ipv4_addr . ether_addr . ipv4_addr : ether_addr
+    ${pairs(false)}
+  }
+  map switched6 {
+    type ifname . ipv6_addr . ether_addr . ipv6_addr : ether_addr
+    ${pairs(true)}
+  }`,
+  anybodys: `ip frag-off & 0x3fff == 0 tcp flags & (ack | rst) != 0 ether daddr ${gatewayMac} \
+      ether daddr set iifname . ip saddr . ether saddr . ip daddr map @switched accept
+    ip6 nexthdr tcp tcp flags & (ack | rst) != 0 ether daddr ${gatewayMac} \
+      ether daddr set iifname . ip6 saddr . ether saddr . ip6 daddr map @switched6 accept`,
+  honest: '',
+})
+
 /** The rules of a network, inside its namespace; they take the place of what was there, in one transaction. */
 export function networkRuleset(
   { subnet, gateway, subnet6, gateway6, isolation }: NetworkRules,
   leases: Iterable<Lease> = [],
   grants: readonly Grant[] = [],
+  switched: readonly SwitchedPair[] = [],
 ): string {
-  const all = [...leases]
-  const own = all.map(({ link, address, mac }) => `"${link}" . ${address} . ${mac}`)
-  const own6 = all.flatMap(({ link, address6, mac }) =>
-    address6 ? [`"${link}" . ${address6} . ${mac}`] : [],
+  const addresses = [...leases].flatMap(({ address, address6, ...lease }) =>
+    [address, address6].filter((own) => own !== undefined).map((own) => ({ ...lease, own })),
   )
+  const of = (ipv6: boolean) => addresses.filter(({ own }) => own.includes(':') === ipv6)
+  const own = (ipv6: boolean) =>
+    elements(of(ipv6).map((lease) => `"${lease.link}" . ${lease.own} . ${lease.mac} : ${lease.bridge}`))
+  const macs = (ipv6: boolean) =>
+    elements(of(ipv6).map((lease) => `${lease.bridge} . ${lease.own} : ${lease.mac}`))
+  const known = (ipv6: boolean) =>
+    elements(
+      switched
+        .filter(({ to }) => to.address.includes(':') === ipv6)
+        .map(({ from, to }) => `"${from.link}" . ${from.address} . ${from.mac} . ${to.address} : ${to.mac}`),
+    )
+  const gatewayMac = macText(macBytes(gateway))
+  const switching = isolation === 'network' ? everything(macs) : whatOpensNothing(known, gatewayMac)
   const pairs = (of: readonly Grant[]) => elements(of.map(([client, service]) => `${client} . ${service}`))
   const ipv6 = (rule: string) => (subnet6 === undefined ? '' : rule)
   const inside = `"${bridgePrefix}*"`
@@ -61,20 +130,32 @@ export function networkRuleset(
 table bridge ${networkTable}
 delete table bridge ${networkTable}
 table bridge ${networkTable} {
-  # link . address . MAC: what each sandbox may send as. Without it a view of the DNS could be stolen.
-  set leases {
-    type ifname . ipv4_addr . ether_addr
-    ${elements(own)}
+  # link . address . MAC: what each sandbox may send as. Without it a view of the DNS could be stolen. The mark says on
+  # which bridge it is.
+  map leases {
+    type ifname . ipv4_addr . ether_addr : mark
+    ${own(false)}
   }
-  set leases6 {
-    type ifname . ipv6_addr . ether_addr
-    ${elements(own6)}
+  map leases6 {
+    type ifname . ipv6_addr . ether_addr : mark
+    ${own(true)}
   }
+  ${switching.maps}
   chain prerouting {
     type filter hook prerouting priority -300; policy drop;
-    iifname . ip saddr . ether saddr @leases accept
-    iifname . arp saddr ip . arp saddr ether @leases accept
-    iifname . ip6 saddr . ether saddr @leases6 accept
+    ${switching.anybodys}
+    meta mark set iifname . ip saddr . ether saddr map @leases goto honest
+    meta mark set iifname . arp saddr ip . arp saddr ether map @leases goto honest
+    meta mark set iifname . ip6 saddr . ether saddr map @leases6 goto honest
+  }
+  chain honest {
+    # Whatever a sandbox sends, it sends to the gateway; what is for all reaches the gateway alone.
+    ether daddr != ${gatewayMac} goto others
+    ${switching.honest}
+    accept
+  }
+  chain others {
+    meta pkttype { broadcast, multicast } accept
   }
 }
 table inet ${networkTable}

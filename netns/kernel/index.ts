@@ -40,7 +40,7 @@ export {
 export { Messages } from './messages.ts'
 export { Monitor, type Notice } from './monitor.ts'
 export { createNamespace, inNamespace, leaveThread } from './namespace.ts'
-export { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, type Request } from './netlink.ts'
+export { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, type Request, u32 } from './netlink.ts'
 export {
   concatenation,
   linkNameKey,

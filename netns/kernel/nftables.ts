@@ -7,6 +7,7 @@ import { NetnsError } from './errors.ts'
 import { receive, send, setsockopt } from './libc.ts'
 import type { Notice } from './monitor.ts'
 import {
+  type Attribute,
   decodeAttributes,
   encode,
   errorOf,
@@ -33,6 +34,7 @@ const NFTA_SET_ELEM_LIST_SET = 2
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3
 const NFTA_LIST_ELEM = 1
 const NFTA_SET_ELEM_KEY = 1
+const NFTA_SET_ELEM_DATA = 2
 const NFTA_DATA_VALUE = 1
 const NFTA_GEN_PROC_PID = 2
 const NFTA_GEN_PROC_NAME = 3
@@ -48,6 +50,8 @@ export interface SetElements {
   set: string
   /** Concatenated keys, as `concatenation` makes them. */
   keys: readonly Uint8Array[]
+  /** Of a map: what each key leads to. Not needed to remove it. */
+  values?: readonly Uint8Array[] | undefined
 }
 
 /** The key of a set whose type is a concatenation (`ipv4_addr . ether_addr`): each part is padded to four bytes. */
@@ -80,7 +84,11 @@ const batch = (type: number): Request => ({
   doing: 'change nftables',
 })
 
-function elementsRequest(type: number, { family, table, set, keys }: SetElements): Request {
+function elementsRequest(type: number, { family, table, set, keys, values }: SetElements): Request {
+  const element = (key: Uint8Array, value: Uint8Array | undefined): Attribute[] => [
+    [NFTA_SET_ELEM_KEY, [[NFTA_DATA_VALUE, key]]],
+    ...(value === undefined ? [] : ([[NFTA_SET_ELEM_DATA, [[NFTA_DATA_VALUE, value]]]] as const)),
+  ]
   return {
     type: nftMessage(type),
     flags: type === NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0,
@@ -90,7 +98,7 @@ function elementsRequest(type: number, { family, table, set, keys }: SetElements
       [NFTA_SET_ELEM_LIST_SET, text(set)],
       [
         NFTA_SET_ELEM_LIST_ELEMENTS,
-        keys.map((key) => [NFTA_LIST_ELEM, [[NFTA_SET_ELEM_KEY, [[NFTA_DATA_VALUE, key]]]]] as const),
+        keys.map((key, index) => [NFTA_LIST_ELEM, element(key, values?.[index])] as const),
       ],
     ],
     doing: `${type === NFT_MSG_NEWSETELEM ? 'add to' : 'remove from'} the set ${set} of ${family} ${table}`,

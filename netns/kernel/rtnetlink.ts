@@ -51,7 +51,9 @@ const IFLA_NUM_RX_QUEUES = 32
 const IFLA_INFO_KIND = 1
 const IFLA_INFO_DATA = 2
 const IFLA_BR_MCAST_SNOOPING = 23
-const IFLA_BRPORT_ISOLATED = 33
+const IFLA_BRPORT_UNICAST_FLOOD = 9
+const IFLA_BRPORT_MCAST_FLOOD = 27
+const IFLA_BRPORT_BCAST_FLOOD = 30
 const IFLA_INET6_ADDR_GEN_MODE = 8
 const ADDR_GEN_MODE_NONE = 1
 const VETH_INFO_PEER = 1
@@ -159,13 +161,25 @@ export function addVeth({ index, name, mac, mtu, master, group, peer }: Veth): R
   }
 }
 
-/** Nothing passes between two isolated ports of a bridge. */
-export function isolatePort(index: number): Request {
+/**
+ * A port of a bridge gets only what is for a MAC that it is known to have: neither broadcasts nor what the bridge knows
+ * no port for. It goes on learning: a bridge none of whose ports learns or floods tells each of them all MACs.
+ */
+export function quietPort(index: number): Request {
   return {
     type: RTM_SETLINK,
     header: linkHeader(index, 0, 0, AF_BRIDGE),
-    attributes: [[IFLA_PROTINFO, [[IFLA_BRPORT_ISOLATED, u8(1)]]]],
-    doing: 'isolate a bridge port',
+    attributes: [
+      [
+        IFLA_PROTINFO,
+        [
+          [IFLA_BRPORT_UNICAST_FLOOD, u8(0)],
+          [IFLA_BRPORT_MCAST_FLOOD, u8(0)],
+          [IFLA_BRPORT_BCAST_FLOOD, u8(0)],
+        ],
+      ],
+    ],
+    doing: 'make a bridge port quiet',
   }
 }
 
@@ -288,7 +302,9 @@ export const removeRoute = (route: Route) => routeRequest(RTM_DELROUTE, 0, route
 
 const NDA_DST = 1
 const NDA_LLADDR = 2
+const NUD_NOARP = 0x40
 const NUD_PERMANENT = 0x80
+const NTF_MASTER = 4
 
 function neighbourHeader(index: number, address: Bytes): Buffer {
   const header = Buffer.alloc(12)
@@ -309,6 +325,25 @@ export function addNeighbour(index: number, address: Bytes, mac: Bytes): Request
       [NDA_LLADDR, mac],
     ],
     doing: `tell where ${addressName(address)} is`,
+  }
+}
+
+/**
+ * Tells a bridge which MAC is behind one of its ports. It is forgotten with the port, unless another one has taken it
+ * over: the last that had the address may still be dying in the kernel.
+ */
+export function addForwarding(port: number, mac: Bytes): Request {
+  const header = Buffer.alloc(12)
+  header.writeUInt8(AF_BRIDGE, 0)
+  header.writeInt32LE(port, 4)
+  header.writeUInt16LE(NUD_NOARP, 8)
+  header.writeUInt8(NTF_MASTER, 10)
+  return {
+    type: RTM_NEWNEIGH,
+    flags: NLM_F_CREATE | NLM_F_REPLACE,
+    header,
+    attributes: [[NDA_LLADDR, mac]],
+    doing: 'tell a bridge which MAC is behind a port',
   }
 }
 

@@ -37,7 +37,7 @@ export function oneMore(network: Network): Contender {
 }
 
 /**
- * The same objects in the same network: namespace, settings, link on an isolated port, addresses, routes, neighbours;
+ * The same objects in the same network: namespace, settings, link on a bridge's port, addresses, routes, neighbours;
  * and nothing else, neither firewall nor bookkeeping, in one thread.
  */
 export function bare(network: Network): Contender & Disposable {
@@ -67,7 +67,8 @@ export function bare(network: Network): Contender & Disposable {
       const peer = { index: 1000, name: 'eth0', mac, namespace: fd }
       socket.apply([
         rtnetlink.addVeth({ index, name: `x${index}`, mtu: network.mtu, master: bridge, peer }),
-        rtnetlink.isolatePort(index),
+        rtnetlink.quietPort(index),
+        rtnetlink.addForwarding(index, mac),
         ...rtnetlink.bringUp(index, `x${index}`),
         rtnetlink.addRoute({ to: own, index: bridge, source: gateway }),
         rtnetlink.addNeighbour(bridge, address, mac),

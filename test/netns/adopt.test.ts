@@ -213,7 +213,7 @@ t.test('one that ends while it is adopted leaves nothing', async (t) => {
     else t.match(adopted.reason, { name: 'NetnsError' })
   }
   await until('no link is left', () => !/\bs\d+/.test(inside(network.namespace, 'ip', '-o', 'link')))
-  t.notMatch(inside(network.namespace, 'nft', 'list', 'set', 'bridge', 'moorage', 'leases'), /"s\d+"/)
+  t.notMatch(inside(network.namespace, 'nft', 'list', 'map', 'bridge', 'moorage', 'leases'), /"s\d+"/)
   t.equal(network.sandboxes, 0)
 })
 

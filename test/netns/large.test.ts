@@ -102,7 +102,7 @@ t.test(`${long ? 4000 : 1100} in one network reach each other`, async (t) => {
   inside(network.namespace, 'nft', 'flush', 'ruleset')
   await until('their rules are back', () => restored > 0)
   t.equal(
-    inside(network.namespace, 'nft', 'list', 'set', 'bridge', 'moorage', 'leases').match(/"s\d+"/g)?.length,
+    inside(network.namespace, 'nft', 'list', 'map', 'bridge', 'moorage', 'leases').match(/"s\d+"/g)?.length,
     count,
   )
   t.same([restored, network.problems], [1, []], 'in one go')

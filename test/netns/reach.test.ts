@@ -248,7 +248,7 @@ const gatewayMac = (network: Network) =>
 t.test('two sandboxes cannot go behind the firewall, nor poison one another', async (t) => {
   const network = await ownNetwork(t)
   const [server, client] = await pair(network)
-  // Everything that is needed to talk without the gateway, were the ports not isolated.
+  // Everything that is needed to talk without the gateway, if the bridge let them.
   inside(client.namespace, 'ip', 'route', 'add', `${server.address}/32`, 'dev', 'eth0')
   inside(client.namespace, 'ip', 'neigh', 'replace', server.address, 'lladdr', server.mac, 'dev', 'eth0')
   await serve(t, server.fd, server.address, 80)

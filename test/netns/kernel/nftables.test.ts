@@ -10,6 +10,7 @@ import {
   NFNLGRP_NFTABLES,
   NftSocket,
   NftTransactions,
+  u32,
 } from '../../../netns/kernel/index.ts'
 import { inside } from '../support.ts'
 
@@ -55,6 +56,19 @@ t.test('elements of several tables are added and removed in one transaction', as
   nft.change({ remove: [leases(lease('s1', 7)), pairs], add: [leases(lease('s3', 9))] })
   t.notMatch(command('list', 'ruleset'), /10\.0\.0\.7|fdfd/)
   t.match(command('list', 'ruleset'), '10.0.0.9')
+})
+
+t.test('a map’s elements have values, and go without', async (t) => {
+  const { nft, command } = place(t)
+  command('add map bridge b macs { type mark . ipv4_addr : ether_addr; }')
+  const keys = [7, 8].map((last) => concatenation(u32(last), Buffer.of(10, 0, 0, last)))
+  const map = { family: 'bridge', table: 'b', set: 'macs', keys } as const
+  nft.change({ add: [{ ...map, values: [7, 8].map((last) => Buffer.of(2, 0, 0, 0, 0, last)) }] })
+  t.match(command('list', 'ruleset'), '0x00000007 . 10.0.0.7 : 02:00:00:00:00:07')
+  t.match(command('list', 'ruleset'), '0x00000008 . 10.0.0.8 : 02:00:00:00:00:08')
+  nft.change({ remove: [{ ...map, keys: keys.slice(0, 1) }] })
+  t.notMatch(command('list', 'ruleset'), '10.0.0.7')
+  t.match(command('list', 'ruleset'), '10.0.0.8')
 })
 
 t.test('all of it or nothing, and why', async (t) => {
