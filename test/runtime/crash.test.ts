@@ -44,6 +44,8 @@ t.test('when the process that holds the runtime is killed, nothing is left after
   const { holder, launcher, pid, spec } = await hold(place)
   t.ok(runs(pid))
   t.not(place.left().length, 0)
+  // It is there before it says anything.
+  while ((await tailLog(spec.logs, 5)).stdout.length < 5) await delay(5)
   await kill(holder)
   await until('the container is dead', () => !runs(pid), 2_000)
   await until('the launcher has cleaned up', () => !runs(launcher), 2_000)
