@@ -115,9 +115,7 @@ export class Firewall implements Disposable {
 
   /** Where the kernel says that there is no such thing, somebody has been there: then all of it is made anew. */
   async #change(change: { add?: SetElements[]; remove?: SetElements[] }): Promise<void> {
-    if (change.add === undefined || change.add.length === 0) {
-      if (change.remove === undefined || change.remove.length === 0) return
-    }
+    if (![change.add, change.remove].some((elements = []) => elements.length > 0)) return
     // Its rules were written before this change, and would undo it.
     if (this.#guard.restoring) return this.#guard.restore()
     try {

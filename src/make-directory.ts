@@ -20,8 +20,6 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
  * The same for a directory that somebody chose.
  *
  * @param option - by what, as it is told
-
- *
  * @throws MoorageError INVALID_OPTION, DISK_FULL
  */
 export async function makeChosenDirectory(option: string, path: string, mode: number): Promise<void> {
