@@ -36,7 +36,7 @@ function engineOf({ context, instance, stateDirectory, recovered, releases }: Op
   const { services, store } = context
   const closing = new AbortController()
   const interests = new Interests()
-  const endpoints = createHostEndpoints(context.published)
+  const endpoints = createHostEndpoints(context)
   releases.add('close the tunnels', () => endpoints.close())
   const parts: CallParts = {
     interests,

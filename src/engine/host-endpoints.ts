@@ -1,5 +1,6 @@
 import type { ServiceNetwork } from '../network/index.ts'
-import { type PublishedIndex, type PublishedPorts, publishPorts } from './published-ports.ts'
+import type { EngineContext } from './context.ts'
+import { type PublishedPorts, publishPorts } from './published-ports.ts'
 
 export interface HostEndpointRequest {
   network: ServiceNetwork
@@ -18,7 +19,10 @@ export interface HostEndpoints {
   close(): Promise<void>
 }
 
-export function createHostEndpoints(published: PublishedIndex): HostEndpoints {
+export function createHostEndpoints({
+  networks,
+  published,
+}: Pick<EngineContext, 'networks' | 'published'>): HostEndpoints {
   const tunnels = new Map<string, { network: ServiceNetwork; opened: Promise<PublishedPorts> }>()
   return {
     async reach({ network, key, port, protocol, address }) {
@@ -30,7 +34,8 @@ export function createHostEndpoints(published: PublishedIndex): HostEndpoints {
       if (tunnel?.network !== network) {
         tunnel = { network, opened: publishPorts(network, [{ host: 0, service: port, protocol }], address) }
         tunnel.opened.then(
-          ({ ports }) => published.add(key, ports),
+          // They go with their network.
+          ({ ports }) => published.add(key, ports, () => networks.get(network.name) === network),
           () => tunnels.delete(name),
         )
         tunnels.set(name, tunnel)

@@ -14,22 +14,33 @@ export function portText({ address = '127.0.0.1', host, service, protocol = 'tcp
   return `${address.includes(':') ? `[${address}]` : address}:${host}->${service}/${protocol}`
 }
 
+interface Listed {
+  readonly ports: readonly PortForward[]
+  isOpen(): boolean
+}
+
 /** Which ports of the host lead to which service at the moment, by the service's key. */
 export class PublishedIndex {
-  readonly #ports = new Map<string, PortForward[]>()
+  readonly #listed = new Map<string, Set<Listed>>()
 
-  /** Until what this returns is called. */
-  add(key: string, ports: readonly PortForward[]): () => void {
-    this.#ports.set(key, [...this.of(key), ...ports])
+  /**
+   * Lists ports until what this returns is called.
+   *
+   * @param isOpen - for those that somebody else closes, of which nobody tells
+   */
+  add(key: string, ports: readonly PortForward[], isOpen: () => boolean = () => true): () => void {
+    const listed = new Set([...(this.#listed.get(key) ?? [])].filter((one) => one.isOpen()))
+    const one = { ports, isOpen }
+    this.#listed.set(key, listed.add(one))
     return () => {
-      const left = this.of(key).filter((port) => !ports.includes(port))
-      if (left.length > 0) this.#ports.set(key, left)
-      else this.#ports.delete(key)
+      const left = this.#listed.get(key)
+      left?.delete(one)
+      if (left?.size === 0) this.#listed.delete(key)
     }
   }
 
   of(key: string): readonly PortForward[] {
-    return this.#ports.get(key) ?? []
+    return [...(this.#listed.get(key) ?? [])].flatMap((one) => (one.isOpen() ? one.ports : []))
   }
 }
 

@@ -40,13 +40,14 @@ export function evaluating(
       }
       let following: Promise<void> | undefined
       let running: RunRecord | undefined
+      // Ends last: ports are listed until they are closed.
+      using listed = new DisposableStack()
       await using published = await publishFor(context, network, request.publish ?? [], () =>
         running?.ended.aborted || running?.row.network !== network
           ? undefined
           : (running.row.address ?? undefined),
       )
       const texts = published.ports.map(portText)
-      using listed = new DisposableStack()
       if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
       const outcome = await evaluateExec(context, {
         exec,
