@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts'
 import { DnsError } from './errors.ts'
 import type { Limits } from './limits.ts'
-import type { Listen } from './listen.ts'
-import { checkTtl } from './ttl.ts'
+import type { Listen } from './sockets/listen.ts'
+import { checkTtl } from './wire/ttl.ts'
 
 /** Who is asked: the system's resolvers, nobody, or these (`addr`, `addr:port`, `[addr]:port`). */
 export type UpstreamChoice = 'system' | 'none' | readonly string[]

@@ -6,23 +6,23 @@ export {
   bindBatchedUdp,
   type PacketHandler,
   type PacketSource,
-} from './batched-udp.ts'
-export { checkHost, type Probe } from './check-host.ts'
-export type { NamespaceOf } from './foreign-namespace.ts'
+} from './sockets/batched-udp.ts'
+export { checkHost, type Probe } from './check/check-host.ts'
+export type { NamespaceOf } from './handle/foreign-namespace.ts'
 export type {
   Endpoint,
   Forward,
   ForwardLimits,
   ForwardOptions,
   HostForwardOptions,
-} from './forward.ts'
-export { createNetwork, openNetwork } from './hold-network.ts'
+} from './sockets/forward.ts'
+export { createNetwork, openNetwork } from './handle/create-network.ts'
 export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
-export type { NetworkProblem } from './kernel-network.ts'
+export type { NetworkProblem } from './worker/kernel-network.ts'
 export type { Granted, Network, NetworkEvents, NetworkOptions, OpenNetworkOptions } from './network.ts'
-export { type Host, type HostOptions, prepareHost } from './prepare-host.ts'
-export { type Recovered, type RecoverOptions, recover } from './recover.ts'
-export type { Isolation } from './ruleset.ts'
-export type { AdoptedSandbox, Sandbox } from './sandbox.ts'
-export { type ConnectOptions, listenTcp } from './sockets.ts'
-export type { HostRouteState } from './uplink.ts'
+export { type Host, type HostOptions, prepareHost } from './handle/prepare-host.ts'
+export { type Recovered, type RecoverOptions, recover } from './ownership/recover.ts'
+export type { Isolation } from './firewall/ruleset.ts'
+export type { AdoptedSandbox, Sandbox } from './handle/sandbox.ts'
+export { type ConnectOptions, listenTcp } from './sockets/sockets.ts'
+export type { HostRouteState } from './worker/uplink.ts'

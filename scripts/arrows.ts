@@ -14,7 +14,7 @@ const arrows: Record<string, readonly string[]> = {
   netns: ['netns/kernel'],
   'netns/kernel': [],
   'src/index.ts': ['src/client', 'src/definition'],
-  'src/errors.ts': [],
+  'src/errors/index.ts': [],
   'src/make-directory.ts': [],
   'src/definition': [],
   'src/client': ['src/definition', 'src/logs/frame.ts'],
@@ -42,7 +42,7 @@ const arrows: Record<string, readonly string[]> = {
 }
 
 /** What all of src/ may import. */
-const common = new Set(['src/errors.ts', 'src/make-directory.ts'])
+const common = new Set(['src/errors/index.ts', 'src/make-directory.ts'])
 
 /** Files of a room that are a door besides its index.ts. */
 const doors = new Set(['src/index.ts', 'src/logs/frame.ts', 'src/runtime/runtime.ts'])

@@ -1,7 +1,7 @@
 /** Writes docs/errors.md from the catalogue. Usage: node scripts/error-docs.ts */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { catalogue } from '../src/errors.ts'
+import { catalogue } from '../src/errors/index.ts'
 
 export const errorDocsPath = join(import.meta.dirname, '../docs/errors.md')
 
@@ -16,7 +16,7 @@ export function errorDocs(): string {
     '',
     'Every failure that Moorage reports has one of these codes: `error.code` in the SDK, `error.code` of the JSON in the',
     'HTTP API and with `--json`. `{…}` stands for the names and numbers of the case, which `error.details` holds too.',
-    'This page is written by `node scripts/error-docs.ts` from `src/errors.ts`.',
+    'This page is written by `node scripts/error-docs.ts` from `src/errors/index.ts`.',
     '',
     '| code | what happened | what to do | HTTP | exit |',
     '|---|---|---|---|---|',

@@ -52,4 +52,4 @@ export type {
   StreamEvent,
   WaitProgress,
 } from './definition/index.ts'
-export { type ErrorCode, ExecError, HealthError, MoorageError } from './errors.ts'
+export { type ErrorCode, ExecError, HealthError, MoorageError } from './errors/index.ts'

@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { asMoorageError, MoorageError } from './errors.ts'
+import { asMoorageError, MoorageError } from './errors/index.ts'
 
 /**
  * Makes a directory and those on the way to it; one that is there stays as it is. Not Node's own `recursive`: that

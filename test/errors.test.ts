@@ -8,7 +8,7 @@ import {
   errorFromWire,
   HealthError,
   moorageError,
-} from '../src/errors.ts'
+} from '../src/errors/index.ts'
 
 t.test('docs/errors.md is what the catalogue says', async (t) => {
   t.equal(readFileSync(errorDocsPath, 'utf8'), errorDocs(), 'if not: node scripts/error-docs.ts')

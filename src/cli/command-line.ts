@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import { addGlobalOptions } from './action.ts'
 import { commands } from './commands.ts'
 import { reportFailure } from './failure.ts'
 import { packageVersion } from './package.ts'
-import { createTerminal } from './terminal.ts'
+import { createTerminal } from './printing/terminal.ts'
 
 /**
  * Runs one command line, without the program's name. Each command is loaded when it is asked for, so that

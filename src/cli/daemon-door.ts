@@ -1,6 +1,6 @@
 import { connect, createTransport, hostOf, type OutputStreamEvent, type Transport } from '../client/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
-import { errorFromWire } from '../errors.ts'
+import { errorFromWire } from '../errors/index.ts'
 import type { GlobalOptions } from './action.ts'
 
 export interface Asking {

@@ -1,4 +1,4 @@
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 
 /** Why a call ended early, as an error of ours; what the caller gave as its reason is the cause. */
 export function cancellation({ reason }: AbortSignal): MoorageError {

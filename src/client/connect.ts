@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path'
 import type { StreamEvent } from '../definition/index.ts'
-import { asMoorageError, MoorageError } from '../errors.ts'
-import { parseAddress } from './address.ts'
+import { asMoorageError, MoorageError } from '../errors/index.ts'
+import { parseAddress } from './wire/address.ts'
 import { cancellation } from './cancellation.ts'
 import { Moorage } from './moorage.ts'
-import { answers, startDaemon } from './start-daemon.ts'
-import { createTransport, type Transport } from './transport.ts'
+import { answers, startDaemon } from './daemon/start-daemon.ts'
+import { createTransport, type Transport } from './wire/transport.ts'
 
 export interface ConnectOptions {
   /** `unix:///path` or `http://host:port`. @defaultValue `MOORAGE_HOST`, else the default socket */

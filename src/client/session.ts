@@ -5,9 +5,9 @@ import type {
   ResultEvent,
   StreamEvent,
 } from '../definition/index.ts'
-import { errorFromWire, MoorageError } from '../errors.ts'
-import type { OutputStreamEvent } from './output.ts'
-import type { Transport } from './transport.ts'
+import { errorFromWire, MoorageError } from '../errors/index.ts'
+import type { OutputStreamEvent } from './wire/output.ts'
+import type { Transport } from './wire/transport.ts'
 
 /** What every asynchronous call takes. */
 export interface CallContext {

@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { apiVersion, type Status } from '../definition/index.ts'
 import { type Engine, positionOf } from '../engine/index.ts'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import { framesType } from '../logs/frame.ts'
-import { keepBodies, parseOnce } from './bodies.ts'
-import { clientGone } from './client-gone.ts'
-import { type EventStream, streamEvents } from './event-stream.ts'
-import { type EventsQuery, sendEvents } from './events.ts'
-import { streamFrames } from './frame-stream.ts'
+import { keepBodies, parseOnce } from './schemas/bodies.ts'
+import { clientGone } from './streams/client-gone.ts'
+import { type EventStream, streamEvents } from './streams/event-stream.ts'
+import { type EventsQuery, sendEvents } from './streams/events.ts'
+import { streamFrames } from './streams/frame-stream.ts'
 import type { Pins } from './pins.ts'
 import {
   blobDigest,
@@ -19,7 +19,7 @@ import {
   resolveRequest,
   startRequest,
   upRequest,
-} from './schemas.ts'
+} from './schemas/schemas.ts'
 import type { Sessions } from './sessions.ts'
 
 /** What the routes need of the daemon that they are a door to. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 
 /** Something that lives as long as the session that asked for it. */
 interface Held {

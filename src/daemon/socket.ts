@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, readFileSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import { makeChosenDirectory } from '../make-directory.ts'
 
 /** Those of this group may use the socket, besides root. */

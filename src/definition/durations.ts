@@ -1,4 +1,4 @@
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 
 /** Milliseconds, or a number with its unit: `'500ms'`, `'10s'`, `'2m'`, `'1h'`. */
 export type Duration = number | string

@@ -1,4 +1,4 @@
-import type { WireError } from '../errors.ts'
+import type { WireError } from '../errors/index.ts'
 import type { Definition, ExposedPort, Protocol, ServiceOptions } from './operations.ts'
 import type { EventsEvent, MissedEvent, ProgressEvent, ServiceState } from './progress.ts'
 

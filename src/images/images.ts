@@ -1,4 +1,4 @@
-import { asMoorageError } from '../errors.ts'
+import { asMoorageError } from '../errors/index.ts'
 import type { ImageConfig, Store, StoredImage } from '../store/index.ts'
 import { buildFromPackages } from './packages.ts'
 import { parseReference, type Reference, type RegistryReference } from './reference.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import type { Store, StoredImage } from '../store/index.ts'
 import { hostSources } from './debian-mirror.ts'
 import type { PackagesReference } from './reference.ts'

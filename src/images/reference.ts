@@ -1,4 +1,4 @@
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 
 /** What an image reference names. */
 export type Reference = RegistryReference | PackagesReference

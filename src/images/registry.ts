@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import type { Store, StoredImage } from '../store/index.ts'
 import { parseConfig } from './config.ts'
 import { watchCopy } from './copy-progress.ts'

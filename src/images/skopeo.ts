@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import type { RegistryReference } from './reference.ts'
 import { fullDisk, lastWords, runTool } from './tool.ts'
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 
 export interface ToolResult {
   code: number | null

@@ -1,4 +1,4 @@
-import type { MoorageError } from '../errors.ts'
+import type { MoorageError } from '../errors/index.ts'
 
 /** One holder's interest in a service, which runs on while there is one. */
 export interface Lease extends Disposable {

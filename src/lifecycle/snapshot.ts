@@ -1,4 +1,4 @@
-import type { MoorageError } from '../errors.ts'
+import type { MoorageError } from '../errors/index.ts'
 import type { CheckSnapshot } from './health/index.ts'
 
 /** `pending -> starting -> ready -> (grace <-> ready) -> stopping -> stopped`, or `failed`. */

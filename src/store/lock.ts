@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { asMoorageError, MoorageError } from '../errors.ts'
+import { asMoorageError, MoorageError } from '../errors/index.ts'
 import { makeDirectory } from '../make-directory.ts'
 
 /** A held lock; the kernel lets go of it when the process dies. */

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 
 /** Each brings the index one version further; none is ever changed once released. */
 const migrations: readonly string[] = [

@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { asMoorageError, MoorageError } from '../errors.ts'
+import { asMoorageError, MoorageError } from '../errors/index.ts'
 
 export interface FreeSpace {
   /** What is free for us, in bytes. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import type { KeptDirectories } from './kept-directories.ts'
 
 /** Directories that clients sent, by the digest of their content. */

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { MoorageError } from '../errors.ts'
+import { MoorageError } from '../errors/index.ts'
 import type { Temporaries } from './temporaries.ts'
 
 /**

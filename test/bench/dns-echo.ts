@@ -1,10 +1,10 @@
 /**
  * Sends each message back as its own answer, by Node's own socket: what a server on it cannot surpass. `each` sends it at
- * once, in four lines; `together` sends what a turn of the event loop receives together, as `dns/udp-listener.ts` does.
+ * once, in four lines; `together` sends what a turn of the event loop receives together, as `dns/sockets/udp-listener.ts` does.
  * It ends when its standard input does.
  */
 import { createSocket, type RemoteInfo } from 'node:dgram'
-import { addressOnly } from '../../dns/address.ts'
+import { addressOnly } from '../../dns/wire/address.ts'
 
 const [kind, port] = process.argv.slice(2)
 const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20, lookup: addressOnly })

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { definitionOf } from '../../src/cli/container-definition.ts'
-import { readContainer } from '../../src/cli/container-options.ts'
-import { forwardText } from '../../src/cli/port-forwards.ts'
+import { definitionOf } from '../../src/cli/options/container-definition.ts'
+import { readContainer } from '../../src/cli/options/container-options.ts'
+import { forwardText } from '../../src/cli/options/port-forwards.ts'
 
 t.test('flags describe a container and its services', async (t) => {
   const container = readContainer(

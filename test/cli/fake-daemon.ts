@@ -11,7 +11,7 @@ import {
   type Status,
   type StreamEvent,
 } from '../../src/definition/index.ts'
-import { type ErrorCode, type ErrorDetails, MoorageError } from '../../src/errors.ts'
+import { type ErrorCode, type ErrorDetails, MoorageError } from '../../src/errors/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
 /** What the fake was asked. */

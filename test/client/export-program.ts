@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { exportDirectory } from '../../src/client/export-directory.ts'
+import { exportDirectory } from '../../src/client/files/export-directory.ts'
 
 // Writes the tar TAR to TARGET, as whoever runs it; with FAIL it breaks off after the tar. Prints what went wrong.
 const [tar = '', target = '', fail] = process.argv.slice(2)

@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { MoorageError } from '../../src/errors.ts'
+import { MoorageError } from '../../src/errors/index.ts'
 
 const [behaviour = '', directory = '', ...flags] = process.argv.slice(2)
 const socket = (flags[flags.indexOf('--listen') + 1] ?? '').replace('unix://', '')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import type { StreamEvent } from '../../src/definition/index.ts'
-import { MoorageError } from '../../src/errors.ts'
+import { MoorageError } from '../../src/errors/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
 /** What the fake was asked. */

@@ -1,6 +1,6 @@
 import { Packet } from 'dns2'
 import t from 'tap'
-import { rcodeName } from '../../dns/codes.ts'
+import { rcodeName } from '../../dns/wire/codes.ts'
 import { createDnsServer } from '../../dns/index.ts'
 import { ask, header, opt, type QueryParts, question, wire } from './wire.ts'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { DnsError } from '../../dns/errors.ts'
 import { createDnsServer } from '../../dns/index.ts'
-import { precheck } from '../../dns/precheck.ts'
+import { precheck } from '../../dns/wire/precheck.ts'
 import { ask, header, opt, question } from './wire.ts'
 
 /** The same numbers in each run, so that what fails can be repeated (xorshift32). */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { typeName } from '../../dns/codes.ts'
+import { typeName } from '../../dns/wire/codes.ts'
 import { createDnsServer } from '../../dns/index.ts'
 import { tcpClient, udpClient } from './clients.ts'
 import { corpusNames, corpusReverse, corpusTypes, corpusZones, fillCorpus } from './corpus.ts'

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { createDnsServer, type DnsServer } from '../../dns/index.ts'
-import { hashName, wireName } from '../../dns/name.ts'
-import { ReadyAnswers } from '../../dns/ready-answers.ts'
-import { recordSet } from '../../dns/record-set.ts'
+import { hashName, wireName } from '../../dns/wire/name.ts'
+import { ReadyAnswers } from '../../dns/wire/kept-replies.ts'
+import { recordSet } from '../../dns/wire/record-set.ts'
 import { ask, opt, question } from './wire.ts'
 
 /** Numbers below a bound, the same each time. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDnsServer } from '../../dns/index.ts'
-import { createTurns } from '../../dns/turns.ts'
+import { createTurns } from '../../dns/sockets/turns.ts'
 import { tcpClient, udpClient, until } from './clients.ts'
 import { question } from './wire.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDnsServer, type DnsServer } from '../../dns/index.ts'
-import { parseSubnet } from '../../dns/subnet.ts'
+import { parseSubnet } from '../../dns/wire/subnet.ts'
 import { ask, header, opt, question } from './wire.ts'
 
 async function server() {

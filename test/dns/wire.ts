@@ -1,4 +1,4 @@
-import { typeCode } from '../../dns/codes.ts'
+import { typeCode } from '../../dns/wire/codes.ts'
 import { type DnsServer, newReply, respond, type Verdict } from '../../dns/index.ts'
 
 /** What a test's query is made of; everything is wrong if the test says so. */

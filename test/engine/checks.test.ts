@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { ServiceOptions } from '../../src/definition/index.ts'
-import { checksOf } from '../../src/engine/checks.ts'
-import { imageCheckOf } from '../../src/engine/image-check.ts'
-import type { PlannedService } from '../../src/engine/plan.ts'
-import { portsOf } from '../../src/engine/ports.ts'
-import { stopSignalOf } from '../../src/engine/stop-signal.ts'
+import { checksOf } from '../../src/engine/plan/health-checks.ts'
+import { imageCheckOf } from '../../src/engine/plan/image-healthcheck.ts'
+import type { PlannedService } from '../../src/engine/plan/plan.ts'
+import { portsOf } from '../../src/engine/plan/ports.ts'
+import { stopSignalOf } from '../../src/engine/plan/stop-signal.ts'
 
 const second = 1e9
 

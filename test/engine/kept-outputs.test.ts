@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Interests } from '../../src/engine/interests.ts'
-import { KeptOutputs } from '../../src/engine/kept-outputs.ts'
+import { Interests } from '../../src/engine/pacing/interests.ts'
+import { KeptOutputs } from '../../src/engine/registry/kept-outputs.ts'
 
 t.test('short outputs are kept, up to a bound; those not asked for go first', async (t) => {
   const kept = new KeptOutputs()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
-import { ancestorsOf } from '../../src/engine/ancestors.ts'
-import { planExec, planPart, type Sources } from '../../src/engine/plan.ts'
+import { ancestorsOf } from '../../src/engine/plan/ancestors.ts'
+import { planExec, planPart, type Sources } from '../../src/engine/plan/plan.ts'
 
 const sources: Sources = {
   image: async (ref) => ({

@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { Definition } from '../../src/definition/index.ts'
-import { planExec } from '../../src/engine/plan.ts'
-import { createPlanner } from '../../src/engine/planner.ts'
-import { MoorageError } from '../../src/errors.ts'
+import { planExec } from '../../src/engine/plan/plan.ts'
+import { createPlanner } from '../../src/engine/plan/plan-cache.ts'
+import { MoorageError } from '../../src/errors/index.ts'
 
 const config = { entrypoint: [], cmd: ['true'], env: [], user: '', workdir: '', exposedPorts: [] }
 const definition = (): Definition => ({

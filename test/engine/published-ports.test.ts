@@ -1,7 +1,7 @@
 import t from 'tap'
-import { createHostEndpoints } from '../../src/engine/host-endpoints.ts'
-import type { Networks } from '../../src/engine/networks.ts'
-import { PublishedIndex, portText } from '../../src/engine/published-ports.ts'
+import { createHostEndpoints } from '../../src/engine/registry/host-endpoints.ts'
+import type { Networks } from '../../src/engine/networks/networks.ts'
+import { PublishedIndex, portText } from '../../src/engine/registry/published-ports.ts'
 import type { ServiceNetwork } from '../../src/network/index.ts'
 
 const port = (host: number) => ({ host, service: 80, address: '127.0.0.1', protocol: 'tcp' as const })

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import type { Lease } from '../../src/lifecycle/index.ts'
-import { transitions } from '../../src/lifecycle/state-machine.ts'
+import { transitions } from '../../src/lifecycle/service/state-machine.ts'
 import { client, FakeDriver, settled, tcp, world } from './fake-service.ts'
 
 const events = [

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createPlaces } from '../../src/lifecycle/places.ts'
+import { createPlaces } from '../../src/lifecycle/exclusion/places.ts'
 import { settled, watch } from './fake-service.ts'
 
 t.test('no more than there are places, in the order of asking', async (t) => {

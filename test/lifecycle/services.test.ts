@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MoorageError } from '../../src/errors.ts'
+import { MoorageError } from '../../src/errors/index.ts'
 import type { ServiceProgress } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, settled, tcp, watch, world } from './fake-service.ts'
 

@@ -8,7 +8,7 @@ import {
   macBytes,
   macText,
   parseSubnet,
-} from '../../netns/addresses.ts'
+} from '../../netns/addressing/addresses.ts'
 
 t.test('a subnet is taken as it is written, or not at all', async (t) => {
   t.match(parseSubnet('10.88.0.0/16'), { text: '10.88.0.0/16', length: 16 })

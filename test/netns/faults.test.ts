@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
-import { faultPoints } from '../../netns/fault.ts'
+import { faultPoints } from '../../netns/ownership/fault.ts'
 import { createNetwork, recover } from '../../netns/index.ts'
 import { ownPlace, type Place, remains } from './support.ts'
 

@@ -3,17 +3,17 @@ import { closeSync } from 'node:fs'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { parseSubnet } from '../../netns/addresses.ts'
+import { parseSubnet } from '../../netns/addressing/addresses.ts'
 import {
   address6Of,
   conflictOf6,
   parseSubnet6,
   randomSubnet6,
   uplinkAddress6,
-} from '../../netns/addresses6.ts'
+} from '../../netns/addressing/addresses6.ts'
 import { createNetwork } from '../../netns/index.ts'
 import { createNamespace } from '../../netns/kernel/index.ts'
-import { connectTcp, listenTcp } from '../../netns/sockets.ts'
+import { connectTcp, listenTcp } from '../../netns/sockets/sockets.ts'
 import { onOwnHost } from './own-host.ts'
 import { serveEcho, tryTcp } from './peers.ts'
 import { inside, ownNetwork, ownPlace, remains, run } from './support.ts'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync } from 'node:fs'
 import t from 'tap'
 import { createNamespace } from '../../netns/kernel/index.ts'
-import { connectTcp, listenTcp } from '../../netns/sockets.ts'
+import { connectTcp, listenTcp } from '../../netns/sockets/sockets.ts'
 import { inside, ownNetwork, run, until } from './support.ts'
 
 t.test('on a narrower way both ends are told of it when they connect (MSS)', async (t) => {

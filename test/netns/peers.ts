@@ -1,7 +1,7 @@
 /** Real servers and clients inside namespaces, TCP and UDP, and how quickly they get which answer. */
 import { once } from 'node:events'
 import { isIPv6, type Socket } from 'node:net'
-import { bindUdp, connectTcp, listenTcp } from '../../netns/sockets.ts'
+import { bindUdp, connectTcp, listenTcp } from '../../netns/sockets/sockets.ts'
 
 interface Test {
   teardown(fn: () => unknown): unknown

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { createPool } from '../../netns/pool.ts'
+import { createPool } from '../../netns/handle/object-pool.ts'
 
 /** Makes numbers; each making waits until `finish` or `fail` is called. */
 function workshop() {

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { createNetwork, type Network, type Sandbox } from '../../netns/index.ts'
 import { createNamespace } from '../../netns/kernel/index.ts'
-import { connectTcp, listenTcp } from '../../netns/sockets.ts'
+import { connectTcp, listenTcp } from '../../netns/sockets/sockets.ts'
 import { dial, inside, ownNetwork, ownPlace, run } from './support.ts'
 
 t.setTimeout(180_000)

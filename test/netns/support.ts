@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createNetwork, type Network, type NetworkOptions } from '../../netns/index.ts'
-import { deriveInstance } from '../../netns/names.ts'
-import { connectTcp } from '../../netns/sockets.ts'
+import { deriveInstance } from '../../netns/addressing/names.ts'
+import { connectTcp } from '../../netns/sockets/sockets.ts'
 import { removeTree } from '../remove-tree.ts'
 
 export const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' })

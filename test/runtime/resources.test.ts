@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { capabilitiesOf } from '../../src/runtime/oci/bundle.ts'
-import { capabilities } from '../../src/runtime/oci/container-defaults.ts'
-import { hardLimits, processLimits } from '../../src/runtime/oci/limits.ts'
+import { capabilitiesOf } from '../../src/runtime/oci/container/bundle.ts'
+import { capabilities } from '../../src/runtime/oci/container/defaults.ts'
+import { hardLimits, processLimits } from '../../src/runtime/oci/container/limits.ts'
 import { ownRuntime, until } from './own-runtime.ts'
 
 const mebibyte = 1024 ** 2

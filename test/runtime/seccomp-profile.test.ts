@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { compileSeccomp } from '../../src/runtime/oci/seccomp.ts'
-import { type CommonProfile, convertProfile, readProfile } from '../../src/runtime/oci/seccomp-profile.ts'
+import { compileSeccomp } from '../../src/runtime/oci/seccomp/compile-profile.ts'
+import { type CommonProfile, convertProfile, readProfile } from '../../src/runtime/oci/seccomp/profile.ts'
 import { removeTree } from '../remove-tree.ts'
 
 const profile: CommonProfile = {

@@ -17,7 +17,7 @@ function tree(t: Test, files: Record<string, string>): string {
 
 t.test('the program', async (t) => {
   t.test('exits 1 and names file and arrow at a forbidden import', async (t) => {
-    const root = tree(t, { 'dns/zone.ts': "import { bridge } from '../netns/index.ts'\n" })
+    const root = tree(t, { 'dns/zones/zone.ts': "import { bridge } from '../netns/index.ts'\n" })
     const { status, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' })
     t.equal(status, 1)
     t.match(stderr, /dns\/zone\.ts -> netns\/index\.ts: dns may not import netns/)
@@ -56,14 +56,14 @@ t.test('every way to write a forbidden import is seen', async (t) => {
     'import { a } from "../netns/index.ts"',
     "import { a } from './../dns/../netns/index.ts'",
   ]
-  for (const way of ways) t.equal(check('dns/zone.ts', way).length, 1, way)
+  for (const way of ways) t.equal(check('dns/zones/zone.ts', way).length, 1, way)
 })
 
 t.test('what is allowed passes', async (t) => {
   const cases: [path: string, text: string][] = [
-    ['dns/zone.ts', "import { name } from './name.ts'"],
-    ['dns/zone.ts', "import { readFile } from 'node:fs/promises'"],
-    ['dns/zone.ts', " * import { a } from '../netns/index.ts'"],
+    ['dns/zones/zone.ts', "import { name } from './name.ts'"],
+    ['dns/zones/zone.ts', "import { readFile } from 'node:fs/promises'"],
+    ['dns/zones/zone.ts', " * import { a } from '../netns/index.ts'"],
     ['src/network/network.ts', "import { zone } from '../../dns/index.ts'"],
     ['src/network/network.ts', "import { moorageError } from '../errors.ts'"],
     ['src/engine/engine.ts', "import type { Runtime } from '../runtime/runtime.ts'"],
@@ -75,7 +75,7 @@ t.test('what is allowed passes', async (t) => {
 
 t.test('what else is refused', async (t) => {
   const cases: [path: string, text: string, words: RegExp][] = [
-    ['src/network/a.ts', "import '../../dns/zone.ts'", /entered by its index\.ts only/],
+    ['src/network/a.ts', "import '../../dns/zones/zone.ts'", /entered by its index\.ts only/],
     ['src/runtime/a.ts', "import './oci/index.ts'", /src\/runtime may not import src\/runtime\/oci/],
     ['src/client/a.ts', "import '../engine/index.ts'", /src\/client may not import src\/engine/],
     ['src/lifecycle/a.ts', "import '../store/index.ts'", /src\/lifecycle may not import src\/store/],
@@ -96,6 +96,6 @@ t.test('what else is refused', async (t) => {
 t.test('a room is the longest of the names that a path starts with', async (t) => {
   t.equal(roomOf('netns/kernel/libc.ts'), 'netns/kernel')
   t.equal(roomOf('netns/network.ts'), 'netns')
-  t.equal(roomOf('src/runtime/oci/launcher.ts'), 'src/runtime/oci')
+  t.equal(roomOf('src/runtime/oci/launcher/launcher.ts'), 'src/runtime/oci')
   t.equal(roomOf('src/enginery/a.ts'), undefined)
 })

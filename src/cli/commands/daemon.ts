@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Daemon, DaemonOptions } from '../../daemon/index.ts'
 import { bytesOf, milliseconds } from '../../definition/index.ts'
-import { asMoorageError, MoorageError } from '../../errors.ts'
+import { asMoorageError, MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext, type GlobalOptions } from '../action.ts'
 
 interface DaemonFlags {

@@ -1,10 +1,10 @@
 import { constants } from 'node:os'
 import type { Command } from 'commander'
 import type { DnsServer, DnsServerOptions } from '../../../dns/index.ts'
-import { MoorageError } from '../../errors.ts'
+import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
-import { collect, listenOf, recordOf, upstreamsOf, viewOf } from '../dns-options.ts'
-import { queryPrinter } from '../query-printer.ts'
+import { collect, listenOf, recordOf, upstreamsOf, viewOf } from '../options/dns-options.ts'
+import { queryPrinter } from '../printing/query-printer.ts'
 
 interface ServeFlags {
   zone: string[]

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { ZoneRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { table } from '../table.ts'
+import { table } from '../printing/table.ts'
 
 /** `moorage dns zone`: every name that is answered, with whose view it belongs to. */
 export function configure(command: Command): void {

@@ -1,10 +1,10 @@
 import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { ExecRequest } from '../../definition/index.ts'
-import { MoorageError } from '../../errors.ts'
+import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { documentPrinter, rawPrinter } from '../log-printer.ts'
+import { documentPrinter, rawPrinter } from '../printing/log-printer.ts'
 
 interface ExecFlags {
   interactive?: boolean

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Explanation } from '../../definition/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { printable } from '../terminal.ts'
+import { printable } from '../printing/terminal.ts'
 
 /** `moorage explain`: which field makes two services or runs different ones. */
 export function configure(command: Command): void {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { MoorageError } from '../../errors.ts'
+import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
 import {
@@ -8,8 +8,8 @@ import {
   matchingPrinter,
   prefixPrinter,
   rawPrinter,
-} from '../log-printer.ts'
-import { moment } from '../moment.ts'
+} from '../printing/log-printer.ts'
+import { moment } from '../printing/moment.ts'
 
 interface LogsFlags {
   follow?: boolean

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { NetworkRow, NetworkSettings } from '../../definition/index.ts'
-import { MoorageError } from '../../errors.ts'
+import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { withDaemon } from '../daemon-door.ts'
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { NetworkRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { table } from '../table.ts'
+import { table } from '../printing/table.ts'
 
 /** `moorage network ls`: every network, with who is in it. */
 export function configure(command: Command): void {

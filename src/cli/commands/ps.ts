@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { isLive, serviceTable } from '../service-table.ts'
+import { isLive, serviceTable } from '../services/service-table.ts'
 
 /** `moorage ps`: the rows of `status`, for scripts. */
 export function configure(command: Command): void {

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { isLive } from '../service-table.ts'
-import { serviceTree } from '../service-tree.ts'
+import { isLive } from '../services/service-table.ts'
+import { serviceTree } from '../services/service-tree.ts'
 
 /** `moorage tree`: the services, and why each is alive. */
 export function configure(command: Command): void {

@@ -1,5 +1,5 @@
 import type { ProgressEvent } from '../../definition/index.ts'
-import { holderOf, reasonOf } from '../event-words.ts'
+import { holderOf, reasonOf } from '../services/event-words.ts'
 
 /** How a step stands: what its mark and its colour are. */
 export type Standing = 'waiting' | 'working' | 'done' | 'ending' | 'failed'

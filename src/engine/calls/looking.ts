@@ -1,9 +1,9 @@
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { inOrder } from '../events/stories.ts'
-import { explainDifference } from '../explain.ts'
-import { defaultNetwork } from '../networks.ts'
-import { isLive } from '../rows.ts'
+import { explainDifference } from '../rows/explain.ts'
+import { defaultNetwork } from '../networks/networks.ts'
+import { isLive } from '../rows/rows.ts'
 import type { CallParts } from './parts.ts'
 
 /** The calls that say what goes on and what has been. */

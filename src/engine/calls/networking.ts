@@ -1,8 +1,8 @@
 import type { Problem } from '../../definition/index.ts'
-import { MoorageError } from '../../errors.ts'
+import { MoorageError } from '../../errors/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { networkRow } from '../network-row.ts'
+import { networkRow } from '../rows/network-row.ts'
 
 /** The calls on networks, and what is wrong with them. */
 export function networking({

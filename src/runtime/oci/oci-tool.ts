@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
-import { MoorageError } from '../../errors.ts'
-import { hybridControllers } from './cgroups.ts'
+import { MoorageError } from '../../errors/index.ts'
+import { hybridControllers } from './cgroups/cgroups.ts'
 
 /** The program that makes the containers. */
 export interface OciTool {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { processesIn, removeCgroup } from './cgroups.ts'
+import { processesIn, removeCgroup } from './cgroups/cgroups.ts'
 import { cgroupName, overlayAnnotation, type RuntimePaths, runtimePaths } from './paths.ts'
-import { commandLines, isAlive, killAll } from './processes.ts'
-import { removeMountTarget, removeOverlay } from './rootfs.ts'
+import { commandLines, isAlive, killAll } from './container/processes.ts'
+import { removeMountTarget, removeOverlay } from './container/rootfs.ts'
 
 export interface RecoveredContainers {
   /** Processes that were still there. */

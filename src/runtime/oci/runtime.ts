@@ -1,7 +1,7 @@
-import { errorFromWire, MoorageError } from '../../errors.ts'
+import { errorFromWire, MoorageError } from '../../errors/index.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
-import { LauncherProcess } from './launcher-process.ts'
-import type { FromLauncher } from './messages.ts'
+import { LauncherProcess } from './launcher/launcher-process.ts'
+import type { FromLauncher } from './launcher/messages.ts'
 import { recoverContainers } from './recover.ts'
 
 export interface OciRuntimeOptions {

@@ -1,0 +1,121 @@
+import { isIP } from 'node:net'
+import { DnsError } from '../errors.ts'
+import { type FollowOptions, followFile } from './follow-file.ts'
+import type { DnsServer } from '../server.ts'
+
+/** One line of a hosts file, hosts(5). */
+export interface HostsLine {
+  readonly line: number
+  readonly address: string
+  readonly names: readonly string[]
+}
+
+/** What every hosts file says of the machine itself: not for others (RFC 6761, 6.3). */
+const ownNames = /^(localhost|ip6-.*|broadcasthost)$|(^|\.)localhost(\.localdomain)?$/i
+
+/** @param problem is told of lines that mean nothing */
+export function parseHosts(text: string, problem: (line: number, what: string) => void): HostsLine[] {
+  return text.split('\n').flatMap((raw, index) => {
+    const [address = '', ...all] = raw.replace(/#.*/, '').trim().split(/\s+/)
+    const names = all.filter((name) => !ownNames.test(name))
+    if (address === '' || (names.length === 0 && all.length > 0)) return []
+    const line = index + 1
+    if (isIP(address) !== 0 && !address.includes('%') && names.length > 0) return [{ line, address, names }]
+    problem(line, names.length === 0 ? 'an address without a name' : `"${address}" is no address`)
+    return []
+  })
+}
+
+export interface FollowHostsOptions extends FollowOptions {
+  /** Is told of what is wrong in a file, and passed over. */
+  problem?: (what: string) => void
+  /** Names that somebody else looks after, as `zone.records()` spells them. */
+  except?: ReadonlySet<string>
+}
+
+/**
+ * Keeps the names of hosts files in the zones of a server, as long as the files say them: a name without a dot in the
+ * first zone, others in the zone that they end with. All that changed in a file is seen together.
+ *
+ * @example
+ * using hosts = followHosts(dns, ['/etc/hosts.dev'])
+ *
+ * @throws DnsError `HOSTS_FILE`, if a file cannot be read at first; later that is told by `failed`
+ */
+export function followHosts(
+  dns: DnsServer,
+  paths: readonly string[],
+  { problem = () => undefined, except = new Set(), ...options }: FollowHostsOptions = {},
+): Disposable {
+  const texts = new Map<string, HostsLine[]>()
+  let present = new Map<string, readonly string[]>()
+
+  const publish = () => {
+    const wanted = new Map<string, string[]>()
+    for (const [path, lines] of texts) {
+      for (const { line, address, names } of lines) {
+        for (const name of names) {
+          const full = fullName(name, dns.zones)
+          if (full === undefined) problem(`${path}:${line}: ${name} is in no zone of this server`)
+          else if (!except.has(full)) wanted.set(full, [...(wanted.get(full) ?? []), address])
+        }
+      }
+    }
+    dns.update((tx) => {
+      for (const name of present.keys()) {
+        if (!wanted.has(name)) tx.zone(zoneOf(name, dns.zones) as string).delete(`${name}.`)
+      }
+      for (const [name, addresses] of wanted) {
+        if (present.get(name)?.join() === addresses.join()) continue
+        try {
+          tx.zone(zoneOf(name, dns.zones) as string).set(`${name}.`, addresses)
+        } catch (error) {
+          // One line that is wrong does not take the others with it.
+          problem((error as Error).message)
+          wanted.delete(name)
+        }
+      }
+    })
+    present = wanted
+  }
+
+  const followed = new DisposableStack()
+  try {
+    for (const path of paths) {
+      let first = true
+      const failed = (error: Error) => {
+        if (first) throw new DnsError('HOSTS_FILE', `${path}: ${error.message}`, { cause: error })
+        options.failed?.(error)
+      }
+      const read = (text: string | undefined) => {
+        if (text === undefined && first) throw new DnsError('HOSTS_FILE', `${path}: there is no such file`)
+        if (text === undefined) problem(`${path}: is gone, and with it its names`)
+        texts.set(
+          path,
+          parseHosts(text ?? '', (line, what) => problem(`${path}:${line}: ${what}`)),
+        )
+        if (!first) publish()
+      }
+      followed.use(followFile(path, read, { ...options, failed }))
+      first = false
+    }
+    publish()
+  } catch (error) {
+    followed.dispose()
+    throw error
+  }
+  return followed
+}
+
+/** @returns in lower case, without a dot at its end; `undefined` if it is in no zone */
+function fullName(name: string, zones: readonly string[]): string | undefined {
+  const lower = name.toLowerCase().replace(/\.$/, '')
+  const full = lower.includes('.') || zones[0] === '.' ? lower : `${lower}.${zones[0]}`
+  return zoneOf(full, zones) === undefined ? undefined : full
+}
+
+function zoneOf(name: string, zones: readonly string[]): string | undefined {
+  return zones
+    .filter((zone) => zone === '.' || name === zone || name.endsWith(`.${zone}`))
+    .sort((a, b) => b.length - a.length)[0]
+}

@@ -1,0 +1,68 @@
+import { SocketAddress } from 'node:net'
+import { clientKey } from '../wire/address.ts'
+
+/** Forgotten together when there are more, so that made-up source addresses do not fill the memory. */
+const mostRemembered = 16_384
+
+interface Spelled {
+  readonly octets: Buffer
+  readonly text: string
+}
+
+/**
+ * The texts of client addresses, as views know them, by the octets that a packet carries. A client's text is made once:
+ * for all its further packets, finding its view makes no string.
+ */
+export class ClientTexts {
+  /** IPv4, as signed 32 bits, which are no object in the engine. */
+  readonly #four = new Map<number, string>()
+  /** IPv6, by hash; of two with the same hash the latest. */
+  readonly #six = new Map<number, Spelled>()
+
+  /** @param octets 4, or 16 */
+  of(octets: Uint8Array): string {
+    const key = word(octets, 0)
+    if (octets.length === 4) return this.#four.get(key) ?? this.#spellFour(key, octets)
+    const hash = mix(mix(mix(key, word(octets, 4)), word(octets, 8)), word(octets, 12))
+    const known = this.#six.get(hash)
+    return known !== undefined && same(known.octets, octets) ? known.text : this.#spellSix(hash, octets)
+  }
+
+  #spellFour(key: number, octets: Uint8Array): string {
+    const text = octets.join('.')
+    if (this.#four.size === mostRemembered) this.#four.clear()
+    this.#four.set(key, text)
+    return text
+  }
+
+  #spellSix(hash: number, octets: Uint8Array): string {
+    const text = clientKey(ipv6Text(octets))
+    if (this.#six.size === mostRemembered) this.#six.clear()
+    this.#six.set(hash, { octets: Buffer.from(octets), text })
+    return text
+  }
+}
+
+function word(octets: Uint8Array, at: number): number {
+  return (
+    ((octets[at] as number) << 24) |
+    ((octets[at + 1] as number) << 16) |
+    ((octets[at + 2] as number) << 8) |
+    (octets[at + 3] as number)
+  )
+}
+
+function mix(hash: number, next: number): number {
+  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ next
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  for (let at = 0; at < 16; at++) if (a[at] !== b[at]) return false
+  return true
+}
+
+function ipv6Text(octets: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, group) => word(octets, group * 2) >>> 16)
+  const address = groups.map((group) => group.toString(16)).join(':')
+  return new SocketAddress({ address, family: 'ipv6' }).address
+}

@@ -1,0 +1,153 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
+import type { Counts } from '../counters.ts'
+import type { Limits } from '../limits.ts'
+import { headerSize, longestQuery } from '../wire/decode-query.ts'
+import type { Send, Server } from '../answering/handle-query.ts'
+import type { Turns } from './turns.ts'
+
+/** So many queries of one connection are answered before others have their turn. */
+const queriesInVisit = 8
+
+/** One client's TCP connection: framing, pipelining with answers in any order, and its limits (RFC 7766). */
+export interface Connection {
+  /** Nothing is being answered. */
+  readonly idle: boolean
+  finish(): void
+  destroy(): void
+}
+
+interface Parts {
+  socket: Socket
+  client: string
+  server: Server
+  limits: Limits
+  clock: Clock
+  counts: Counts
+  turns: Turns
+}
+
+/** @param closed is called once, in the same turn in which the connection stops counting */
+export function openConnection(
+  { socket, client, server, limits, clock, counts, turns }: Parts,
+  closed: () => void,
+): Connection {
+  const asker = { client, transport: 'tcp' as const }
+  let received: Buffer = Buffer.alloc(0)
+  let waiting = 0
+  let ended = false
+  let gone = false
+  /** Whole queries wait for their turn. */
+  let queued = false
+  let lastQuery = clock.now()
+  let timer = clock.setTimeout(checkIdle, limits.idle)
+
+  // A client may say that it has asked its last question, and still wait for answers (RFC 7766, 6.2.4).
+  socket.allowHalfOpen = true
+  socket.setNoDelay(true)
+
+  const send: Send = (answer, size) => {
+    if (gone) return
+    // Length and message in one write, so in one segment (RFC 7766, 8).
+    const frame = Buffer.allocUnsafe(2 + size)
+    frame.writeUInt16BE(size)
+    answer.copy(frame, 2, 0, size)
+    socket.write(frame)
+  }
+
+  const destroy = () => {
+    if (gone) return
+    gone = true
+    timer[Symbol.dispose]()
+    turns.forget(answerFrames)
+    socket.destroy()
+    closed()
+  }
+
+  const busy = () => waiting >= limits.queriesPerConnection || socket.writableLength > limits.unreadAnswers
+
+  /** Octets of the next message; of what is longer than any query its header, by which it is refused. */
+  const nextSize = () => {
+    if (received.length < 2) return undefined
+    const size = received.readUInt16BE(0)
+    const needed = size > longestQuery ? headerSize : size
+    return received.length < 2 + needed ? undefined : size
+  }
+
+  function answerFrames() {
+    queued = false
+    // Answers that are ready together leave together.
+    socket.cork()
+    answerSome()
+    socket.uncork()
+    if (gone) return
+    if (!busy() && nextSize() !== undefined) {
+      queued = true
+      socket.pause()
+      turns.visit(answerFrames)
+    } else if (ended && waiting === 0 && !(received.length >= 2 && busy())) {
+      socket.end()
+      // Half a query, or what followed a refused one: nobody will read it.
+      socket.resume()
+    } else if (busy() || ended) socket.pause()
+    else socket.resume()
+  }
+
+  const answerSome = () => {
+    for (let left = queriesInVisit; left > 0 && !gone && !busy(); left--) {
+      const size = nextSize()
+      if (size === undefined) return
+      const tooLong = size > longestQuery
+      // Copied: it may wait for an upstream, and should not keep all that came with it.
+      const message = Buffer.from(received.subarray(2, 2 + (tooLong ? headerSize : size)))
+      received = tooLong ? received.subarray(received.length) : received.subarray(2 + size)
+      if (tooLong) ended = true
+      lastQuery = clock.now()
+      const answering = server.serve(message, asker, send)
+      if (answering === undefined) continue
+      waiting++
+      void answering.then(() => {
+        waiting--
+        lastQuery = clock.now()
+        if (!gone) turns.visit(answerFrames)
+      })
+    }
+  }
+
+  /** Counted from the last whole query, so that dripping octets does not keep a connection. */
+  function checkIdle() {
+    const left = lastQuery + limits.idle - clock.now()
+    if (waiting === 0 && left <= 0) destroy()
+    else timer = clock.setTimeout(checkIdle, Math.max(left, limits.idle / 10))
+  }
+
+  socket.on('data', (chunk: Buffer) => {
+    if (ended) return
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+    // Nothing more is read until it has had its turn.
+    socket.pause()
+    turns.visit(answerFrames)
+  })
+  socket.on('drain', () => turns.visit(answerFrames))
+  socket.on('end', () => {
+    ended = true
+    turns.visit(answerFrames)
+  })
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    // A client that goes away is no fault.
+    if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') counts.errors++
+  })
+  socket.on('close', destroy)
+
+  return {
+    get idle() {
+      return waiting === 0 && !queued
+    },
+    finish() {
+      ended = true
+      received = received.subarray(received.length)
+      answerFrames()
+    },
+    destroy,
+  }
+}

@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net'
+import { clientKey } from '../wire/address.ts'
+import type { Clock } from '../clock.ts'
+import type { Counts } from '../counters.ts'
+import type { Limits } from '../limits.ts'
+import type { Server } from '../answering/handle-query.ts'
+import { type Connection, openConnection } from './tcp-connection.ts'
+import { createTurns } from './turns.ts'
+
+export interface ConnectionsOptions {
+  server: Server
+  limits: Limits
+  clock: Clock
+  counts: Counts
+}
+
+/** The TCP connections of all listeners, within limits for all of them and for each client. */
+export interface Connections {
+  accept(socket: Socket): void
+  /** Reads no further query; each connection ends with its last answer. */
+  finish(): void
+  /** Ends all, whatever is in flight. */
+  destroy(): void
+}
+
+const none: ReadonlySet<Connection> = new Set()
+
+export function createConnections({ server, limits, clock, counts }: ConnectionsOptions): Connections {
+  /** The oldest first. */
+  const all = new Set<Connection>()
+  const turns = createTurns()
+  const byClient = new Map<string, Set<Connection>>()
+
+  /** Whether there is room, if need be that of an idle connection (RFC 7766, 6.2.2: idle ones may be closed). */
+  const room = (connections: ReadonlySet<Connection>, most: number): boolean => {
+    if (connections.size < most) return true
+    for (const connection of connections) {
+      if (!connection.idle) continue
+      counts.connectionsRefused++
+      connection.destroy()
+      return true
+    }
+    return false
+  }
+
+  return {
+    accept(socket) {
+      const address = socket.remoteAddress
+      // Reset before it was accepted.
+      if (address === undefined) return void socket.destroy()
+      const client = clientKey(address)
+      const roomForOne = room(byClient.get(client) ?? none, limits.connectionsPerClient)
+      if (!roomForOne || !room(all, limits.connections)) {
+        counts.connectionsRefused++
+        return void socket.destroy()
+      }
+      counts.connections++
+      counts.openConnections++
+      const connection = openConnection({ socket, client, server, limits, clock, counts, turns }, () => {
+        all.delete(connection)
+        counts.openConnections--
+        const held = byClient.get(client)
+        held?.delete(connection)
+        if (held?.size === 0) byClient.delete(client)
+      })
+      all.add(connection)
+      const held = byClient.get(client)
+      if (held === undefined) byClient.set(client, new Set([connection]))
+      else held.add(connection)
+    },
+    finish() {
+      for (const connection of all) connection.finish()
+    },
+    destroy() {
+      for (const connection of all) connection.destroy()
+    },
+  }
+}

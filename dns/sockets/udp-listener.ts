@@ -1,0 +1,66 @@
+import type { RemoteInfo, Socket } from 'node:dgram'
+import { clientKey } from '../wire/address.ts'
+import type { Send, Server } from '../answering/handle-query.ts'
+
+/** For any question and its answer: what is longer than 4,096 octets is cut, and known as too long. */
+const room = 4224
+
+interface Received {
+  readonly message: Buffer
+  readonly from: RemoteInfo
+}
+
+/**
+ * Answers what a bound socket receives.
+ * @param failed is told when an answer could not be sent, or the socket failed
+ */
+export function serveUdp(socket: Socket, server: Server, failed: (error: Error) => void): void {
+  const sent = (error: Error | null) => {
+    if (error !== null) failed(error)
+  }
+
+  const send = (answer: Buffer, size: number, { address, port }: RemoteInfo) => {
+    // A copy, as the kernel may take it later.
+    const copy = Buffer.allocUnsafe(size)
+    answer.copy(copy, 0, 0, size)
+    try {
+      socket.send(copy, port, address, sent)
+    } catch (error) {
+      // Its owner has closed it.
+      failed(error as Error)
+    }
+  }
+
+  // One of each for all messages: answering is synchronous, and what is forwarded takes a copy.
+  const packet = Buffer.alloc(room)
+  const asker = { client: '', transport: 'udp' as const }
+  let asking: RemoteInfo | undefined
+  const source = {
+    later(): Send {
+      const from = asking as RemoteInfo
+      return (answer, size) => send(answer, size, from)
+    },
+  }
+  const answer = ({ message, from }: Received) => {
+    asking = from
+    asker.client = clientKey(from.address)
+    const size = server.answer(packet, message.copy(packet), asker, source)
+    if (size > 0) send(packet, size, from)
+  }
+
+  let received: Received[] = []
+  const answerAll = () => {
+    const all = received
+    received = []
+    for (const one of all) answer(one)
+  }
+
+  socket.on('error', failed)
+  socket.on('message', (message, from) => {
+    // Nobody can be answered at port 0; whoever sent this did not mean to ask.
+    if (from.port === 0) return
+    // Answered together, once the socket has given what it gives in a turn of the event loop, 32 messages at most: one by
+    // one, receiving and sending by turns, they cost a third more (docs/decisions.md).
+    if (received.push({ message, from }) === 1) setImmediate(answerAll)
+  })
+}

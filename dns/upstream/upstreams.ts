@@ -1,0 +1,45 @@
+import { isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { clientKey } from '../wire/address.ts'
+import type { Listener } from '../sockets/listen.ts'
+import { followResolvConf, parseUpstream, type Upstream } from './resolv-conf.ts'
+
+/**
+ * Whom to ask, as often as it is called. Upstreams that are our own listeners are left out: where the host's resolver
+ * is this server, a query would go round for ever.
+ * @throws DnsError `INVALID_OPTION` for an upstream that is none
+ */
+export function upstreamSource(
+  wanted: 'system' | 'none' | readonly string[],
+  resolvConf: string,
+  listeners: readonly Pick<Listener, 'address' | 'port'>[],
+): () => readonly Upstream[] {
+  const all = typeof wanted === 'string' ? undefined : wanted.map(parseUpstream)
+  const read = all !== undefined ? () => all : wanted === 'system' ? followResolvConf(resolvConf) : () => []
+  let known: readonly Upstream[] | undefined
+  let foreign: readonly Upstream[] = []
+  return () => {
+    const upstreams = read()
+    if (upstreams !== known) {
+      known = upstreams
+      foreign = upstreams.filter((upstream) => !listeners.some((listener) => isListener(upstream, listener)))
+    }
+    return foreign
+  }
+}
+
+function isListener({ address, port }: Upstream, listener: Pick<Listener, 'address' | 'port'>): boolean {
+  if (port !== listener.port) return false
+  // Whoever connects to the wildcard reaches this machine: resolv.conf(5) has it for the local resolver.
+  if (address === '0.0.0.0' || address === '::') return isOurs(listener.address)
+  if (clientKey(listener.address) === clientKey(address)) return true
+  // A wildcard listens on all of this machine's addresses.
+  return (listener.address === '0.0.0.0' || listener.address === '::') && isOurs(address)
+}
+
+function isOurs(address: string): boolean {
+  if (address.startsWith('127.') || (isIPv6(address) && address === '::1')) return true
+  return Object.values(networkInterfaces()).some((list) =>
+    list?.some((own) => own.address === clientKey(address)),
+  )
+}

@@ -1,0 +1,199 @@
+import { extendedError, recordType } from './codes.ts'
+import { flag, headerSize, type Query } from './decode-query.ts'
+import type { ReadyAnswers } from './kept-replies.ts'
+import { type RecordSet, recordHead } from './record-set.ts'
+
+/**
+ * An answer while it is written: over and over into one buffer, which may be the query's own, since header and question
+ * stay where they are. What does not fit sets `overflow`, and nothing is written beyond `limit`.
+ */
+export interface Reply {
+  readonly buffer: Buffer
+  /** Octets written so far; in the end, those of the answer. */
+  length: number
+  limit: number
+  answers: number
+  authorities: number
+  additionals: number
+  overflow: boolean
+}
+
+/** The largest message there is: its length has two octets over TCP. */
+export const longestMessage = 65535
+
+export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
+  return { buffer, length: 0, limit: 0, answers: 0, authorities: 0, additionals: 0, overflow: false }
+}
+
+const optSize = 11
+const errorSize = 6
+
+/** Repeats the question, octet by octet, and keeps room for the OPT record. */
+export function startReply(reply: Reply, message: Buffer, query: Query, limit: number): void {
+  const { buffer } = reply
+  if (buffer !== message) message.copy(buffer, 0, 0, query.questionEnd)
+  reply.length = query.questionEnd
+  reply.limit = Math.min(limit, buffer.length) - (query.edns ? optSize + errorSize : 0)
+  reply.answers = 0
+  reply.authorities = 0
+  reply.additionals = 0
+  reply.overflow = false
+}
+
+/** Writes header and OPT. `code` may have the upper bits that only an OPT record can carry. */
+export function finishReply(
+  reply: Reply,
+  query: Query,
+  flags: number,
+  code: number,
+  udpSize: number,
+  reason: number,
+): void {
+  const { buffer } = reply
+  let extra = flags
+  if (reply.overflow) {
+    // RFC 2181, 9: no half of a set; the client asks again over TCP.
+    reply.length = query.questionEnd
+    reply.answers = reply.authorities = reply.additionals = 0
+    extra |= flag.TC
+  }
+  // Opcode, RD and CD are the query's; AD and Z are never ours to set (RFC 6840, 5.7).
+  put16(buffer, 2, flag.QR | (query.flags & (0x7800 | flag.RD | flag.CD)) | extra | (code & 0xf))
+  put16(buffer, 4, query.questionEnd > headerSize ? 1 : 0)
+  put16(buffer, 6, reply.answers)
+  put16(buffer, 8, reply.authorities)
+  put16(buffer, 10, reply.additionals + (query.edns ? 1 : 0))
+  if (query.edns) writeOpt(reply, query, code, udpSize, reason)
+}
+
+/** For every answer: `writeUInt16BE` looks at its arguments first. */
+function put16(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value >> 8
+  buffer[at + 1] = value
+}
+
+/** RFC 6891, 7: an OPT record for an OPT record, in errors and truncated answers too. */
+function writeOpt(reply: Reply, query: Query, code: number, udpSize: number, reason: number): void {
+  const { buffer } = reply
+  const at = reply.length
+  const explained = reason !== extendedError.none
+  buffer[at] = 0
+  put16(buffer, at + 1, recordType.OPT)
+  put16(buffer, at + 3, udpSize)
+  buffer[at + 5] = code >> 4
+  buffer[at + 6] = 0
+  // RFC 3225, 3: DO is repeated. No other flag is defined.
+  put16(buffer, at + 7, query.dnssecOk ? 0x8000 : 0)
+  put16(buffer, at + 9, explained ? errorSize : 0)
+  reply.length = at + optSize
+  if (!explained) return
+  // RFC 8914, 2: option 15, its length, the code, no text.
+  buffer.writeUInt16BE(15, at + 11)
+  buffer.writeUInt16BE(2, at + 13)
+  buffer.writeUInt16BE(reason, at + 15)
+  reply.length += errorSize
+}
+
+/** Adds the records of a set, owned by the question's name or, with `owner`, by the name at that offset. */
+export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): void {
+  const start = reply.length
+  if (!fits(reply, set.wire.length)) return
+  set.wire.copy(reply.buffer, start)
+  reply.length += set.wire.length
+  reply.answers += set.count
+  if (owner === headerSize) return
+  for (let at = start; at < reply.length; at += 2 + recordHead + reply.buffer.readUInt16BE(at + recordHead)) {
+    reply.buffer.writeUInt16BE(0xc000 | owner, at)
+  }
+}
+
+/** The same for an answer that was given before, with the question's name for its owner. */
+export function addReady(reply: Reply, ready: ReadyAnswers, found: number): void {
+  const length = ready.lengthAt(found)
+  if (!fits(reply, length)) return
+  const { buffer } = reply
+  const { octets } = ready
+  const from = ready.recordsAt(found)
+  const to = reply.length
+  // Mostly 16 octets, fewer than a call that copies them is worth.
+  for (let index = 0; index < length; index++) buffer[to + index] = octets[from + index] as number
+  reply.length = to + length
+  reply.answers += ready.countAt(found)
+}
+
+/**
+ * Adds the records of a set under another name, spelled in full: what a client would ask for next (RFC 2782). What
+ * does not fit is left out, whole, and is no reason to say that the answer is truncated (RFC 2181, 9).
+ */
+export function addHelp(reply: Reply, owner: Buffer, set: RecordSet): void {
+  const { buffer } = reply
+  if (reply.length + set.wire.length + set.count * (owner.length - 2) > reply.limit) return
+  let at = reply.length
+  for (let start = 0; start < set.wire.length; ) {
+    const end = start + 2 + recordHead + set.wire.readUInt16BE(start + recordHead)
+    at += owner.copy(buffer, at)
+    at += set.wire.copy(buffer, at, start + 2, end)
+    start = end
+  }
+  reply.length = at
+  reply.additionals += set.count
+}
+
+const hostmaster = Buffer.from('\x0ahostmaster', 'latin1')
+/** Seconds for secondaries, which there are none of; `minimum` is what counts (RFC 2308, 4). */
+const soaTimes = { refresh: 3600, retry: 600, expire: 86400 } as const
+
+/**
+ * Adds a zone's SOA record. Its names are pointers to `owner`, where the question ends in the zone's name; 0 stands
+ * for the root.
+ */
+export function addSoa(
+  reply: Reply,
+  owner: number,
+  serial: number,
+  ttl: number,
+  section: 'answers' | 'authorities',
+): void {
+  if (!fits(reply, 2 + recordHead + 2 + hostmaster.length + 2 + 20)) return
+  const { buffer } = reply
+  let at = writeOwner(buffer, reply.length, owner)
+  buffer.writeUInt16BE(recordType.SOA, at)
+  buffer.writeUInt16BE(1, at + 2)
+  buffer.writeUInt32BE(ttl, at + 4)
+  const data = at + recordHead
+  at = writeOwner(buffer, data, owner)
+  at += hostmaster.copy(buffer, at)
+  at = writeOwner(buffer, at, owner)
+  at = buffer.writeUInt32BE(serial, at)
+  at = buffer.writeUInt32BE(soaTimes.refresh, at)
+  at = buffer.writeUInt32BE(soaTimes.retry, at)
+  at = buffer.writeUInt32BE(soaTimes.expire, at)
+  at = buffer.writeUInt32BE(ttl, at)
+  buffer.writeUInt16BE(at - data, data - 2)
+  reply.length = at
+  reply[section]++
+}
+
+/** Adds the NS record of a zone whose name is the question's: the zone's own name, at this server. */
+export function addNs(reply: Reply, ttl: number): void {
+  if (!fits(reply, 2 + recordHead + 2)) return
+  const { buffer } = reply
+  let at = writeOwner(buffer, reply.length, headerSize)
+  at = buffer.writeUInt16BE(recordType.NS, at)
+  at = buffer.writeUInt16BE(1, at)
+  at = buffer.writeUInt32BE(ttl, at)
+  at = buffer.writeUInt16BE(2, at)
+  reply.length = writeOwner(buffer, at, headerSize)
+  reply.answers++
+}
+
+function writeOwner(buffer: Buffer, at: number, owner: number): number {
+  if (owner !== 0) return buffer.writeUInt16BE(0xc000 | owner, at)
+  return buffer.writeUInt8(0, at)
+}
+
+function fits(reply: Reply, octets: number): boolean {
+  if (reply.length + octets <= reply.limit) return true
+  reply.overflow = true
+  return false
+}

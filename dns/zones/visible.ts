@@ -1,0 +1,72 @@
+import { recordType } from '../wire/codes.ts'
+import { NameTable } from '../wire/name-table.ts'
+import { NameNode, type Names, parent } from './names.ts'
+import { type RecordSet, recordHead } from '../wire/record-set.ts'
+
+/** The names that a restricted view may see: `named` as they are, `above` only as names that others are below. */
+export type Granted = NameTable<'named' | 'above'>
+
+/** @param wires names of zones, in wire form. What is above them, up to the zone's top, exists too (RFC 8020). */
+export function grantNames(wires: readonly Buffer[], names: Names): Granted {
+  const granted: Granted = new NameTable()
+  for (const wire of wires) {
+    granted.set(wire, 'named')
+    const top = names.zoneOf(wire)?.wire.length ?? wire.length
+    for (let above = wire; above.length > top; ) {
+      above = parent(above)
+      if (granted.get(above) === undefined) granted.set(above, 'above')
+    }
+  }
+  return granted
+}
+
+/**
+ * A name as a restricted view sees it; `undefined` is a name that does not exist for it. It is there even before it has
+ * records, if the view was granted it, or one below it, and is without data then.
+ */
+export function asSeen(node: NameNode, granted: Granted): NameNode | undefined {
+  if (node.zone.kind === 'localhost') return node
+  if (node.zone.kind === 'reverse') return reverseAsSeen(node, granted)
+  const grant = granted.get(node.wire)
+  if (grant === 'named') return node.hosts.length === 0 ? node : withoutHidden(node, granted)
+  // The top of a zone is always there: its SOA is in every answer that says no.
+  if (grant === 'above' || node.wire.length === node.zone.wire.length) return bare(node)
+  return undefined
+}
+
+function bare(node: NameNode): NameNode {
+  return new NameNode(node.wire, node.zone)
+}
+
+/** The addresses of targets that it may not see do not travel with SRV records. */
+function withoutHidden(node: NameNode, granted: Granted): NameNode {
+  const hosts = node.hosts.filter((host) => granted.get(host) === 'named')
+  return Object.assign(bare(node), node, { hosts })
+}
+
+/** An address has those of its names that the view may see; without any, it has none at all. */
+function reverseAsSeen(node: NameNode, granted: Granted): NameNode | undefined {
+  if (node.ptr === undefined) return node
+  const seen = bare(node)
+  seen.ptr = namesSeen(node.ptr, granted)
+  return seen.ptr === undefined && node.children === 0 ? undefined : seen
+}
+
+function namesSeen(set: RecordSet, granted: Granted): RecordSet | undefined {
+  const kept: Buffer[] = []
+  for (let start = 0; start < set.wire.length; ) {
+    const data = start + 2 + recordHead
+    const end = data + set.wire.readUInt16BE(start + recordHead)
+    const name = set.wire.subarray(data, end)
+    if (granted.get(name) === 'named' || isLocalhost(name)) kept.push(set.wire.subarray(start, end))
+    start = end
+  }
+  return kept.length === 0
+    ? undefined
+    : { type: recordType.PTR, count: kept.length, wire: Buffer.concat(kept) }
+}
+
+function isLocalhost(name: Buffer): boolean {
+  return name.equals(localhost)
+}
+const localhost = Buffer.from('\x09localhost\x00', 'latin1')

@@ -1,0 +1,182 @@
+/** What is around networks on this host: other firewalls, routes, resolvers, what others left. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { conflictOf, defaultSubnets, parseSubnet, routeText } from '../addressing/addresses.ts'
+import type { Probe } from './check-host.ts'
+import { type ForeignChain, foreignChains } from '../firewall/foreign-rules.ts'
+import { type HostView, lookAtHost } from '../worker/host.ts'
+import { NetlinkSocket, rtnetlink } from '../kernel/index.ts'
+import { uplinkPrefix } from '../addressing/names.ts'
+import { applyRuleset } from '../firewall/nft.ts'
+import { isHeld, listOwners, type Owner } from '../ownership/owner.ts'
+
+export async function checkSurroundings(runDirectory: string): Promise<Probe[]> {
+  using socket = new NetlinkSocket()
+  const host = lookAtHost(socket)
+  const links = rtnetlink.listLinks(socket).map(({ name }) => name)
+  const networks = listOwners(runDirectory).filter(({ name }) => isHeld(runDirectory, name))
+  return [
+    wayOut(await foreignChains()),
+    bridgeNetfilter(),
+    reversePaths(),
+    subnets(host, networks),
+    resolvers(),
+    hostNames(networks),
+    await leftoversOfOthers(links),
+  ]
+}
+
+const well = (name: string, detail: string): Probe => ({ name, ok: true, detail, remedy: '' })
+
+/**
+ * A drop of another firewall's outweighs any accept of ours. What can be done politely is done (docker-user.ts); the
+ * rest is for whoever owns that firewall.
+ */
+export function wayOut(chains: readonly ForeignChain[]): Probe {
+  const name = 'way out'
+  const shut = chains.filter((chain) => chain.shut)
+  if (shut.length === 0) return well(name, 'no other firewall refuses to forward')
+  // Docker's chain is before its policy, for the family that it is of.
+  const closed = shut.filter(
+    ({ table }) => !chains.some((chain) => chain.table === table && chain.name === 'DOCKER-USER'),
+  )
+  if (closed.length === 0) {
+    return well(
+      name,
+      'Docker drops what it does not know; a rule in its chain DOCKER-USER lets containers out',
+    )
+  }
+  const [first] = closed as [ForeignChain]
+  return {
+    name,
+    ok: false,
+    detail: `the chain ${first.name} of the table ${first.table} drops what is forwarded, so containers do not reach the outside; all else works`,
+    remedy: remedyFor(first, chains),
+  }
+}
+
+function remedyFor({ table }: ForeignChain, chains: readonly ForeignChain[]): string {
+  const uplinks = `${uplinkPrefix()}+`
+  if (chains.some((chain) => chain.name === 'ufw-user-forward')) return `ufw route allow in on ${uplinks}`
+  if (/ firewalld$/.test(table)) {
+    return `firewall-cmd --permanent --zone=trusted --add-interface=${uplinks} && firewall-cmd --reload`
+  }
+  if (/^ip6? filter/.test(table)) {
+    const program = `${table.startsWith('ip6') ? 'ip6tables' : 'iptables'}${table.includes('legacy') ? '-legacy' : ''}`
+    const replies = '-m conntrack --ctstate ESTABLISHED,RELATED'
+    return `${program} -I FORWARD -i ${uplinks} -j ACCEPT; ${program} -I FORWARD -o ${uplinks} ${replies} -j ACCEPT`
+  }
+  return `let that table accept what comes in by the links ${uplinkPrefix()}*, and replies to it`
+}
+
+function bridgeNetfilter(): Probe {
+  const on = ['iptables', 'ip6tables', 'arptables'].filter(
+    (of) => read(`bridge/bridge-nf-call-${of}`) === '1',
+  )
+  const detail =
+    on.length === 0
+      ? 'off'
+      : 'on: what bridges of this host carry passes its firewall too; networks have theirs elsewhere, and switch it off there'
+  return well('br_netfilter', detail)
+}
+
+function reversePaths(): Probe {
+  const strict = readdirSync('/proc/sys/net/ipv4/conf').filter(
+    (link) => read(`ipv4/conf/${link}/rp_filter`) === '1',
+  )
+  const detail =
+    strict.length === 0
+      ? 'not strict'
+      : `strict on ${strict.join(', ')}: what networks send has an address of its uplink, and passes`
+  return well('rp_filter', detail)
+}
+
+/** Of the networks that there are, and of those that might be made. */
+function subnets({ routes }: HostView, networks: readonly Owner[]): Probe {
+  const name = 'subnets'
+  const foreign = routes.filter(({ link }) => !(link?.startsWith(uplinkPrefix()) ?? false))
+  const meeting = networks.flatMap(({ name: network, description }) => {
+    const conflict = description && conflictOf(parseSubnet(description.subnet), foreign)
+    return conflict ? [`${network} (${description.subnet}) meets ${routeText(conflict)}`] : []
+  })
+  if (meeting.length > 0) {
+    return {
+      name,
+      ok: false,
+      detail: `networks and routes of this host are in each other’s way: ${meeting.join('; ')}`,
+      remedy:
+        'make the network anew with another --subnet; until then its containers do not reach what is behind that route',
+    }
+  }
+  const free = defaultSubnets.filter((text) => conflictOf(parseSubnet(text), foreign) === undefined)
+  if (free.length > 0) return well(name, `${free.length} of ${defaultSubnets.length} usual subnets are free`)
+  return {
+    name,
+    ok: false,
+    detail: `none of the usual subnets (${defaultSubnets[0]} to ${defaultSubnets.at(-1)}) is free on this host`,
+    remedy: 'choose one: moorage daemon --subnet CIDR',
+  }
+}
+
+function resolvers(): Probe {
+  const name = 'resolvers'
+  let text = ''
+  try {
+    text = readFileSync('/etc/resolv.conf', 'utf8')
+  } catch {
+    // As an empty one.
+  }
+  const servers = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map(([, server]) => server)
+  if (servers.length > 0) return well(name, `${servers.join(', ')}, asked by this host for its containers`)
+  return {
+    name,
+    ok: false,
+    detail: '/etc/resolv.conf names no server, so containers resolve no names of the outside',
+    remedy: 'add a line to /etc/resolv.conf: nameserver ADDRESS',
+  }
+}
+
+/** For people who want the names of services on the host too (F9): it is theirs to switch on. */
+function hostNames(networks: readonly Owner[]): Probe {
+  const lines = networks.flatMap(({ uplink, description }) =>
+    uplink && description
+      ? [`resolvectl dns ${uplink} ${description.gateway}; resolvectl domain ${uplink} ~moorage.internal`]
+      : [],
+  )
+  const how = lines.length === 0 ? 'no network is there now; with one, this says how' : lines.join('; or ')
+  return well('names on the host', `off unless you run: ${how}`)
+}
+
+/**
+ * A daemon has a table first and uplinks then, and removes them the other way round; so a link whose table is gone is
+ * nobody's. A table without links may be of a daemon that has no network at this moment.
+ */
+async function leftoversOfOthers(links: readonly string[]): Promise<Probe> {
+  const listed = await applyRuleset('list tables\n').catch(() => '')
+  const tables = [...listed.matchAll(/^table inet moorage_([0-9a-v]{6})$/gm)].map(
+    ([, instance]) => instance as string,
+  )
+  const uplinks = links.filter((link) => /^moor[0-9a-v]{6}u/.test(link))
+  const orphans = uplinks.filter((link) => !tables.includes(link.slice(4, 10)))
+  if (orphans.length > 0) {
+    return {
+      name: 'other instances',
+      ok: false,
+      detail: `left behind: ${orphans.map((link) => `link ${link}`).join(', ')}`,
+      remedy: orphans.map((link) => `ip link del ${link}`).join('; '),
+    }
+  }
+  const idle = tables.filter((instance) => !uplinks.some((link) => link.startsWith(uplinkPrefix(instance))))
+  const without =
+    idle.length === 0
+      ? ''
+      : `; without a network ${idle.join(', ')} (if its daemon is gone: nft delete table inet moorage_${idle[0]})`
+  return well('other instances', `${tables.length} on this host${without}`)
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(`/proc/sys/net/${path}`, 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,210 @@
+/** A network's firewall: its rules, who may send as what, and who may reach whom. What it holds outlives a flush. */
+import { addressBytes } from '../addressing/addresses.ts'
+import { concatenation, linkNameKey, NetnsError, NftSocket, type SetElements, u32 } from '../kernel/index.ts'
+import { networkTable } from '../addressing/names.ts'
+import { applyRuleset } from './nft.ts'
+import { type Grant, type Lease, type NetworkRules, networkRuleset, type SwitchedPair } from './ruleset.ts'
+import { SwitchedPairs } from './switched-pairs.ts'
+import { TableGuard } from './table-guard.ts'
+
+const macKey = (mac: string) => Buffer.from(mac.replaceAll(':', ''), 'hex')
+const grantKey = (grant: Grant) => grant.join(' ')
+/** Elements that one message holds with room to spare; a nested attribute has 64 KiB. */
+const mostAtOnce = 400
+
+export interface FirewallOptions {
+  rules: NetworkRules
+  /** A descriptor of the network's namespace. */
+  namespace: number
+  /** Rules that somebody changed were put back, or could not be. */
+  onRestored: (by: string, failure?: Error) => void
+}
+
+export class Firewall implements Disposable {
+  readonly #rules: NetworkRules
+  readonly #namespace: number
+  readonly #nft: NftSocket
+  readonly #guard: TableGuard
+  readonly #leases = new Map<string, Lease>()
+  readonly #grants = new Map<string, Grant>()
+  readonly #switched = new SwitchedPairs((grant) => this.#grants.has(grantKey(grant)))
+
+  /** Must be called inside the network's namespace; rules are there after `apply`. */
+  constructor({ rules, namespace, onRestored }: FirewallOptions) {
+    this.#rules = rules
+    this.#namespace = namespace
+    this.#nft = new NftSocket()
+    try {
+      this.#guard = new TableGuard({ tables: [networkTable], restore: () => this.#apply(), onRestored })
+    } catch (error) {
+      this.#nft.close()
+      throw error
+    }
+  }
+
+  /** Puts everything in force, in one transaction. */
+  async apply(): Promise<void> {
+    this.#guard.expect()
+    await this.#apply()
+    this.#guard.look()
+  }
+
+  #apply(): Promise<unknown> {
+    const grants = [...this.#grants.values()]
+    const ruleset = networkRuleset(this.#rules, this.#leases.values(), grants, this.#switched.all())
+    return applyRuleset(ruleset, this.#namespace)
+  }
+
+  /** With isolation 'network' each sandbox is what the bridge passes on to; else it is pairs. */
+  #leaseElements(leases: readonly Lease[]): SetElements[] {
+    return [...leaseElements(leases), ...(this.#rules.isolation === 'network' ? macElements(leases) : [])]
+  }
+
+  /** After they were granted, revoked or forgotten. */
+  #switchedElements(grants: readonly Grant[]): { add: SetElements[]; remove: SetElements[] } {
+    if (this.#rules.isolation === 'network') return { add: [], remove: [] }
+    const { add, remove } = this.#switched.change(grants)
+    return { add: switchedElements(add), remove: switchedElements(remove) }
+  }
+
+  /** Lets a sandbox send as its address; in force when it resolves. */
+  async admit(lease: Lease): Promise<void> {
+    this.#leases.set(lease.address, lease)
+    this.#switched.admit(lease)
+    try {
+      await this.#change({ add: this.#leaseElements([lease]) })
+    } catch (error) {
+      this.#leases.delete(lease.address)
+      this.#switched.expel([lease])
+      throw error
+    }
+  }
+
+  /** Takes from sandboxes what they were given: address and grants, all at the same moment. */
+  async expel(addresses: readonly string[]): Promise<void> {
+    const leases = addresses.flatMap((address) => this.#leases.get(address) ?? [])
+    const gone = new Set(leases.flatMap(({ address, address6 }) => [address, address6]))
+    const grants = [...this.#grants.values()].filter((grant) => grant.some((address) => gone.has(address)))
+    for (const { address } of leases) this.#leases.delete(address)
+    for (const grant of grants) this.#grants.delete(grantKey(grant))
+    this.#switched.expel(leases)
+    const { remove } = this.#switchedElements(grants)
+    await this.#change({ remove: [...this.#leaseElements(leases), ...grantElements(grants), ...remove] })
+  }
+
+  async grant(grants: readonly Grant[]): Promise<void> {
+    const fresh = grants.filter((grant) => !this.#grants.has(grantKey(grant)))
+    for (const grant of fresh) this.#grants.set(grantKey(grant), grant)
+    const takeBack = this.#switched.grant(fresh)
+    const { add, remove } = this.#switchedElements(fresh)
+    try {
+      await this.#change({ add: [...grantElements(fresh), ...add], remove })
+    } catch (error) {
+      for (const grant of fresh) this.#grants.delete(grantKey(grant))
+      takeBack()
+      this.#switched.change(fresh)
+      throw error
+    }
+  }
+
+  async revoke(grants: readonly Grant[]): Promise<void> {
+    const held = grants.filter((grant) => this.#grants.delete(grantKey(grant)))
+    const { remove } = this.#switchedElements(held)
+    await this.#change({ remove: [...grantElements(held), ...remove] })
+  }
+
+  /** Where the kernel says that there is no such thing, somebody has been there: then all of it is made anew. */
+  async #change(change: { add?: SetElements[]; remove?: SetElements[] }): Promise<void> {
+    if (![change.add, change.remove].some((elements = []) => elements.length > 0)) return
+    // Its rules were written before this change, and would undo it.
+    if (this.#guard.restoring) return this.#guard.restore()
+    try {
+      this.#guard.during(() => this.#nft.change(change))
+    } catch (error) {
+      if (!(error instanceof NetnsError && error.errno === 'ENOENT')) throw error
+      await this.#guard.restore('somebody')
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#guard[Symbol.dispose]()
+    this.#nft.close()
+  }
+}
+
+/** The elements of a set or of a map, in messages that are not too long. */
+function inSet(
+  family: SetElements['family'],
+  set: string,
+  elements: readonly { key: Buffer; value?: Uint8Array }[],
+): SetElements[] {
+  const parts: SetElements[] = []
+  for (let at = 0; at < elements.length; at += mostAtOnce) {
+    const some = elements.slice(at, at + mostAtOnce)
+    const values = some.flatMap(({ value }) => value ?? [])
+    parts.push({
+      family,
+      table: networkTable,
+      set,
+      keys: some.map(({ key }) => key),
+      values: values.length === 0 ? undefined : values,
+    })
+  }
+  return parts
+}
+
+type Address = 'address' | 'address6'
+
+/** One address of each lease, where it has that. */
+const having = (leases: readonly Lease[], which: Address) =>
+  leases.flatMap((lease) => {
+    const own = lease[which]
+    return own === undefined ? [] : [{ ...lease, own: addressBytes(own) }]
+  })
+
+function leaseElements(leases: readonly Lease[]): SetElements[] {
+  const elements = (which: Address) =>
+    having(leases, which).map(({ link, own, mac, bridge }) => ({
+      key: concatenation(linkNameKey(link), own, macKey(mac)),
+      value: u32(bridge),
+    }))
+  return [
+    ...inSet('bridge', 'leases', elements('address')),
+    ...inSet('bridge', 'leases6', elements('address6')),
+  ]
+}
+
+function macElements(leases: readonly Lease[]): SetElements[] {
+  const elements = (which: Address) =>
+    having(leases, which).map(({ own, mac, bridge }) => ({
+      key: concatenation(u32(bridge), own),
+      value: macKey(mac),
+    }))
+  return [...inSet('bridge', 'macs', elements('address')), ...inSet('bridge', 'macs6', elements('address6'))]
+}
+
+const isIPv6 = (address: string) => address.includes(':')
+
+function grantElements(grants: readonly Grant[]): SetElements[] {
+  const elements = (ipv6: boolean) =>
+    grants
+      .filter(([client]) => isIPv6(client) === ipv6)
+      .map(([client, service]) => ({ key: concatenation(addressBytes(client), addressBytes(service)) }))
+  return [...inSet('inet', 'grants', elements(false)), ...inSet('inet', 'grants6', elements(true))]
+}
+
+function switchedElements(pairs: readonly SwitchedPair[]): SetElements[] {
+  const elements = (ipv6: boolean) =>
+    pairs
+      .filter(({ to }) => isIPv6(to.address) === ipv6)
+      .map(({ from, to }) => ({
+        key: concatenation(
+          linkNameKey(from.link),
+          addressBytes(from.address),
+          macKey(from.mac),
+          addressBytes(to.address),
+        ),
+        value: macKey(to.mac),
+      }))
+  return [...inSet('bridge', 'switched', elements(false)), ...inSet('bridge', 'switched6', elements(true))]
+}

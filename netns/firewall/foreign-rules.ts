@@ -1,0 +1,58 @@
+/** What other firewalls of this host do to what it forwards, and who they are. */
+import { inLegacyUse, listChain } from './iptables.ts'
+import { uplinkPrefix } from '../addressing/names.ts'
+import { applyRuleset } from './nft.ts'
+
+/** A chain of somebody else's, of either kind of rules. */
+export interface ForeignChain {
+  /** `ip filter`, or `ip filter (legacy)`. */
+  table: string
+  name: string
+  /** Drops what it is not told to let through, on its way through this host. */
+  shut: boolean
+}
+
+/** The chains of all tables but ours. */
+export async function foreignChains(): Promise<ForeignChain[]> {
+  const listed = await applyRuleset('list chains\n').catch(() => '')
+  const found = listed.split(/^table /m).flatMap((part) => {
+    const [head = '', ...lines] = part.split('\n')
+    const table = head.replace(/\s*\{.*$/, '')
+    if (table === '' || /^inet moorage_/.test(table)) return []
+    return chainsOf(table, lines)
+  })
+  for (const chain of found.filter(({ shut }) => shut)) {
+    const program = { 'ip filter': 'iptables', 'ip6 filter': 'ip6tables' }[chain.table]
+    if (program !== undefined) chain.shut = !(await letsOut(program))
+  }
+  for (const [family, program] of [
+    ['ip', 'iptables-legacy'],
+    ['ip6', 'ip6tables-legacy'],
+  ] as const) {
+    if (!inLegacyUse(family)) continue
+    for (const name of ['FORWARD', 'DOCKER-USER', 'ufw-user-forward']) {
+      const rules = await listChain(program, name)
+      if (rules === undefined) continue
+      const shut = rules[0] === '-P FORWARD DROP' && !(await letsOut(program))
+      found.push({ table: `${family} filter (legacy)`, name, shut })
+    }
+  }
+  return found
+}
+
+/** Whether somebody has followed our advice already. */
+async function letsOut(program: string): Promise<boolean> {
+  const rules = (await listChain(program)) ?? []
+  return rules.some((rule) => rule.includes(`-i ${uplinkPrefix()}+ `) && rule.endsWith('-j ACCEPT'))
+}
+
+function chainsOf(table: string, lines: readonly string[]): ForeignChain[] {
+  const found: ForeignChain[] = []
+  for (const line of lines) {
+    const name = /^\tchain (\S+) \{/.exec(line)?.[1]
+    if (name !== undefined) found.push({ table, name, shut: false })
+    const last = found.at(-1)
+    if (last !== undefined && /hook forward .*policy drop;/.test(line)) last.shut = true
+  }
+  return found
+}

@@ -1,0 +1,84 @@
+/** Running `iptables`, for the rules of others that are not ours to own: Docker's. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { NetnsError } from '../kernel/index.ts'
+import { applyRuleset } from './nft.ts'
+
+export type Family = 'ip' | 'ip6'
+
+/**
+ * The programs that reach a chain of the filter table, one for each kind of rules that has it: there are two kinds, by
+ * nf_tables and by what was before, which do not see one another, and which of them `iptables` is differs.
+ */
+export async function programsWith(chain: string): Promise<string[]> {
+  const found: string[] = []
+  const listed = await applyRuleset('list chains\n').catch(() => '')
+  for (const family of ['ip', 'ip6'] as const) {
+    if (hasChain(listed, family, chain)) found.push(await firstThatWorks(nftPrograms[family]))
+    const legacy = legacyPrograms[family]
+    if (inLegacyUse(family) && (await listChain(legacy, chain)) !== undefined) found.push(legacy)
+  }
+  return found
+}
+
+const nftPrograms = { ip: ['iptables-nft', 'iptables'], ip6: ['ip6tables-nft', 'ip6tables'] } as const
+const legacyPrograms = { ip: 'iptables-legacy', ip6: 'ip6tables-legacy' } as const
+
+/** Whether anybody has made a filter table of the older kind: looking at it by its program would make one. */
+export function inLegacyUse(family: Family): boolean {
+  try {
+    return readFileSync(`/proc/thread-self/net/${family}_tables_names`, 'utf8').split('\n').includes('filter')
+  } catch {
+    return false
+  }
+}
+
+/** What `nft list chains` prints: `table ip filter {`, and in it `chain DOCKER-USER {`. */
+function hasChain(listed: string, family: Family, chain: string): boolean {
+  const table = listed.split(/^table /m).find((part) => part.startsWith(`${family} filter {`))
+  return table?.split('\n').some((line) => line.trim() === `chain ${chain} {`) ?? false
+}
+
+async function firstThatWorks(programs: readonly string[]): Promise<string> {
+  for (const program of programs) if ((await run(program, ['--version'])).code === 0) return program
+  return programs[0] as string
+}
+
+/**
+ * The rules of a chain, or of all, as `iptables -S` prints them; undefined where there is no such chain, or no such
+ * program.
+ */
+export async function listChain(program: string, chain?: string): Promise<string[] | undefined> {
+  const { code, printed } = await run(program, ['-w', '5', '-S', ...(chain === undefined ? [] : [chain])])
+  return code === 0 ? printed.split('\n').filter(Boolean) : undefined
+}
+
+/**
+ * Changes chains and rules in one transaction, and leaves alone what is not named.
+ *
+ * @throws NetnsError `NFT_FAILED` with what it said
+ */
+export async function restoreRules(program: string, rules: string): Promise<void> {
+  const restore = program.replace(/^(ip6?tables)(.*)$/, '$1$2-restore')
+  const { code, said } = await run(restore, ['-w', '5', '--noflush'], rules)
+  if (code !== 0) throw new NetnsError('NFT_FAILED', `${restore} refused: ${said.trim()}`)
+}
+
+/** A program that is not there is as one that fails. */
+async function run(program: string, args: readonly string[], input = '') {
+  const child = spawn(program, args, { stdio: 'pipe' })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  try {
+    const [printed, said, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ])
+    return { code: code as number | null, printed, said }
+  } catch (error) {
+    return { code: null, printed: '', said: String(error) }
+  }
+}

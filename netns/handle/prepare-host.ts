@@ -1,0 +1,39 @@
+import { checkInstance, tableName } from '../addressing/names.ts'
+import { holdWorker } from './worker-thread.ts'
+
+export interface HostOptions {
+  instance: string
+  /** Where the addresses of the instance's uplinks are from. @defaultValue 169.254.240.0/20 */
+  uplinkRange?: string
+}
+
+/** An instance's part of the host: forwarding is on, and its nft table is there, until this is disposed of. */
+export interface Host extends AsyncDisposable {
+  readonly instance: string
+  /** The name of the table, in the family `inet`. */
+  readonly table: string
+  release(): Promise<void>
+}
+
+/**
+ * Prepares the host for an instance's networks, and keeps it so while there are none. Nobody has to: each network
+ * sees to it itself, and the last to go removes it.
+ *
+ * @throws NetnsError `NFT_FAILED`, `BAD_CIDR`, `INVALID_NAME`
+ */
+export async function prepareHost({ instance, uplinkRange }: HostOptions): Promise<Host> {
+  checkInstance(instance)
+  const worker = holdWorker()
+  try {
+    await worker.call('holdHost', { instance, ...(uplinkRange === undefined ? {} : { uplinkRange }) })
+  } catch (error) {
+    await worker.release()
+    throw error
+  }
+  let released: Promise<void> | undefined
+  const release = () => {
+    released ??= worker.call('releaseHost', { instance }).finally(() => worker.release())
+    return released
+  }
+  return { instance, table: tableName(instance), release, [Symbol.asyncDispose]: release }
+}

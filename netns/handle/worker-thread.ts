@@ -1,0 +1,104 @@
+/** The main thread's side of the worker: started for the first who holds it, ended after the last. */
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { NetnsError, type NetnsErrorCode } from '../kernel/index.ts'
+import type { NetworkEvent } from '../worker/kernel-network.ts'
+import type { Answer, MethodName, Methods, RemoteError, Told } from '../worker/methods.ts'
+
+export interface WorkerThread {
+  call<Name extends MethodName>(method: Name, params: Parameters<Methods[Name]>[0]): ReturnType<Methods[Name]>
+  /** What a network tells, by its number; until the returned function is called. */
+  listen(network: number, listener: (event: NetworkEvent) => void): () => void
+  /** Must be called once; afterwards the process can exit. */
+  release(): Promise<void>
+}
+
+interface Pending {
+  resolve: (value: unknown) => void
+  reject: (error: Error) => void
+}
+
+interface Thread {
+  worker: Worker
+  pending: Map<number, Pending>
+  listeners: Map<number, (event: NetworkEvent) => void>
+  holders: number
+  calls: number
+  lost: NetnsError | undefined
+}
+
+let current: Thread | undefined
+
+function start(): Thread {
+  // The sources run unbuilt, and the build does not rewrite the name of a file in a URL.
+  const file = import.meta.url.endsWith('.ts') ? '../worker/worker.ts' : './worker.js'
+  // Descriptors made there are used, and some closed, here. What a test runner loads into this thread it need not have.
+  const worker = new Worker(new URL(file, import.meta.url), {
+    name: 'netns',
+    trackUnmanagedFds: false,
+    execArgv: process.execArgv.filter((argument) => argument.startsWith('--disable-warning')),
+  })
+  const thread: Thread = {
+    worker,
+    pending: new Map(),
+    listeners: new Map(),
+    holders: 0,
+    calls: 0,
+    lost: undefined,
+  }
+  worker.on('message', (answer: Answer | Told) => {
+    if ('event' in answer) return thread.listeners.get(answer.network)?.(answer.event)
+    const call = thread.pending.get(answer.id)
+    thread.pending.delete(answer.id)
+    if ('error' in answer) call?.reject(errorFrom(answer.error))
+    else call?.resolve(answer.value)
+  })
+  const lose = (cause?: unknown) => {
+    thread.lost ??= new NetnsError(
+      'WORKER_FAILED',
+      `the network thread ended: ${cause ?? 'nobody knows why'}`,
+      { cause },
+    )
+    if (current === thread) current = undefined
+    for (const { reject } of thread.pending.values()) reject(thread.lost)
+    thread.pending.clear()
+  }
+  worker.on('error', lose)
+  worker.on('exit', () => lose())
+  return thread
+}
+
+function errorFrom({ code, message, errno, stack }: RemoteError): NetnsError {
+  const cause = new Error(message)
+  if (stack !== undefined) cause.stack = stack
+  return new NetnsError(code as NetnsErrorCode, message, { cause, ...(errno === undefined ? {} : { errno }) })
+}
+
+export function holdWorker(): WorkerThread {
+  current ??= start()
+  const thread = current
+  thread.holders += 1
+  return {
+    call(method, params) {
+      const answer = new Promise<unknown>((resolve, reject) => {
+        if (thread.lost !== undefined) return reject(thread.lost)
+        const id = thread.calls++
+        thread.pending.set(id, { resolve, reject })
+        thread.worker.postMessage({ id, method, params })
+      })
+      return answer as ReturnType<Methods[typeof method]>
+    },
+    listen(network, listener) {
+      thread.listeners.set(network, listener)
+      return () => thread.listeners.delete(network)
+    },
+    async release() {
+      thread.holders -= 1
+      if (thread.holders > 0 || thread.lost !== undefined) return
+      if (current === thread) current = undefined
+      const ended = once(thread.worker, 'exit')
+      thread.worker.postMessage('end')
+      await ended
+    },
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * A UDP socket that receives and sends in batches (recvmmsg, sendmmsg): for servers that answer small questions by the
+ * hundred thousand. Node's own makes one system call, and several objects, for each datagram.
+ */
+import { closeSync } from 'node:fs'
+import {
+  AF_INET,
+  AF_INET6,
+  addressOctets,
+  bind,
+  inNamespace,
+  kernelError,
+  linkIndex,
+  Messages,
+  NetnsError,
+  SOCK_DGRAM,
+  setsockopt,
+  sockaddrSize,
+  socket,
+  socketName,
+  type Watch,
+  watch,
+} from '../kernel/index.ts'
+
+/** Where a datagram came from. Its fields are good during the call that it is handed to, and no longer. */
+export interface PacketSource {
+  /** 4 octets of an IPv4 address, or 16 of an IPv6 one. */
+  readonly octets: Uint8Array
+  readonly port: number
+  /** For an answer that is not ready at once: how to send it, whenever that is; a socket that is closed sends nothing. */
+  later(): (answer: Uint8Array, size: number) => void
+}
+
+/** What is done with what arrives. */
+export interface PacketHandler {
+  /**
+   * Answers the datagram in the first `size` octets of `packet`: writes over it, and returns how long the answer is, or 0
+   * for none. `packet` is used again after the call. Only so many octets are there as `packet` has: a larger datagram
+   * was cut.
+   */
+  packet(packet: Buffer, size: number, source: PacketSource): number
+  /** Something failed, for one datagram or at all; the socket goes on. */
+  failed(error: Error): void
+}
+
+/** What a socket did so far. */
+export interface BatchCounters {
+  readonly received: number
+  readonly sent: number
+  /** Calls of the kernel that brought anything. `received / batches` is how much batching there is. */
+  readonly batches: number
+  /** Answers that had to wait for the kernel's queue, and those that it refused. */
+  readonly waits: number
+  readonly refused: number
+}
+
+/** A UDP socket of this kind; it fits `listen` of `moorage/dns`. */
+export interface BatchedUdp extends Disposable {
+  readonly address: string
+  readonly port: number
+  readonly counters: BatchCounters
+  /** Begins to receive; once. */
+  receive(handler: PacketHandler): void
+  /** May be called at any time, from a handler too, and again. Answers that were not sent yet are dropped. */
+  close(): void
+}
+
+export interface BatchedUdpOptions {
+  /** A network namespace's descriptor. @defaultValue the process's own */
+  namespace?: number
+  /** Datagrams that are received at once. @defaultValue 64 */
+  batch?: number
+  /** Octets of the largest datagram, question or answer; larger ones are cut. @defaultValue 4224 */
+  room?: number
+  /** Octets that may pile up in the kernel while the process does something else. @defaultValue 4 MiB, 5,000 questions */
+  receiveBuffer?: number
+}
+
+/** After so many batches, the event loop's other work has its turn. */
+const batchesPerTurn = 16
+
+const SOL_SOCKET = 1
+const SO_RCVBUF = 8
+const SO_RCVBUFFORCE = 33
+const IPPROTO_IP = 0
+const IP_PKTINFO = 8
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
+const IPV6_RECVPKTINFO = 49
+
+const EINTR = 4
+const EBADF = 9
+const EAGAIN = 11
+
+/** Keeps every open socket from being collected: what wakes it is seen by the event loop only. */
+const open = new Set<BatchedUdp>()
+
+/**
+ * A UDP socket on an address, bound when this returns. On a wildcard (`0.0.0.0`, `::`) answers come from the address
+ * that was asked.
+ *
+ * @param port - 0 for any
+ * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+ */
+export function bindBatchedUdp(address: string, port: number, options: BatchedUdpOptions = {}): BatchedUdp {
+  const make = () => boundSocket(address, port, options.receiveBuffer ?? 4 * 1024 * 1024)
+  const { fd, ...facts } = options.namespace === undefined ? make() : inNamespace(options.namespace, make)
+  try {
+    return batchedUdp(fd, { ...facts, address }, options)
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+interface Bound {
+  fd: number
+  family: number
+  wildcard: boolean
+  port: number
+}
+
+function boundSocket(address: string, port: number, receiveBuffer: number): Bound {
+  const [text = '', scope] = address.split('%')
+  const octets = addressOctets(text)
+  if (octets === undefined || !Number.isInteger(port) || port < 0 || port > 0xffff) {
+    throw new NetnsError('KERNEL', `${address} port ${port} is not an IP address with a port`, {
+      errno: 'EINVAL',
+    })
+  }
+  const family = octets.length === 4 ? AF_INET : AF_INET6
+  const wildcard = octets.every((octet) => octet === 0)
+  const name = Buffer.alloc(family === AF_INET ? 16 : sockaddrSize)
+  name.writeUInt16LE(family, 0)
+  name.writeUInt16BE(port, 2)
+  name.set(octets, family === AF_INET ? 4 : 8)
+  if (scope !== undefined) name.writeUInt32LE(linkIndex(scope), 24)
+  const fd = socket(family, SOCK_DGRAM, 0, 'make a socket')
+  try {
+    const on = (level: number, option: number) =>
+      setsockopt(fd, level, option, Buffer.of(1, 0, 0, 0), 'set up a socket')
+    if (family === AF_INET6) on(IPPROTO_IPV6, IPV6_V6ONLY)
+    if (wildcard && family === AF_INET) on(IPPROTO_IP, IP_PKTINFO)
+    if (wildcard && family === AF_INET6) on(IPPROTO_IPV6, IPV6_RECVPKTINFO)
+    setReceiveBuffer(fd, receiveBuffer)
+    const where = `${family === AF_INET ? address : `[${address}]`}:${port}`
+    bind(fd, name, `bind to ${where}`)
+    return { fd, family, wildcard, port: Buffer.from(socketName(fd)).readUInt16BE(2) }
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+/** Past the machine's limit (net.core.rmem_max, often 208 KiB) for root; up to it for others. */
+function setReceiveBuffer(fd: number, octets: number): void {
+  const value = new Uint8Array(Uint32Array.of(octets).buffer)
+  try {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, value, 'set up a socket')
+  } catch {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, 'set up a socket')
+  }
+}
+
+interface Facts {
+  address: string
+  port: number
+  family: number
+  wildcard: boolean
+}
+
+function batchedUdp(
+  fd: number,
+  { address, port, family, wildcard }: Facts,
+  { batch = 64, room = 4224 }: BatchedUdpOptions,
+): BatchedUdp {
+  const kind = {
+    nameLength: family === AF_INET ? 16 : sockaddrSize,
+    destinations: wildcard,
+  }
+  const messages = new Messages({ count: batch, room, ...kind })
+  const counters = { received: 0, sent: 0, batches: 0, waits: 0, refused: 0 }
+  let handler: PacketHandler | undefined
+  let watching: Watch | undefined
+  let blocked = false
+  let closed = false
+
+  const failed = (errno: number, doing: string) => {
+    if (!closed) handler?.failed(kernelError(errno, `${doing} on ${address} port ${port}`))
+  }
+
+  /** What was asked on one link may be answered over another; IPv6 needs it, for its link-local addresses. */
+  const forgetLink = (control: Buffer) => (family === AF_INET ? control.fill(0, 16, 20) : control)
+
+  /** Sends what is staged. Whether all of it is done with: sent, or refused. */
+  const flush = (of: Messages): boolean => {
+    while (of.unsent > 0 && !closed) {
+      const sent = of.send(fd)
+      if (sent > 0) counters.sent += sent
+      else if (sent === -EAGAIN) return false
+      else if (sent !== -EINTR) {
+        // The error is the first one's alone, a client's that has gone or that a firewall does not let pass.
+        of.skip()
+        counters.refused++
+        failed(-sent, 'send a datagram')
+      }
+    }
+    return true
+  }
+
+  const sources = Array.from({ length: batch }, (_, place): PacketSource => {
+    const name = messages.name(place)
+    return {
+      octets: family === AF_INET ? name.subarray(4, 8) : name.subarray(8, 24),
+      get port() {
+        return ((name[2] as number) << 8) | (name[3] as number)
+      },
+      later: () => later(Buffer.from(name), forgetLink(Buffer.from(messages.control(place)))),
+    }
+  })
+
+  /** One answer by itself. They are few: somebody else had to be asked first. */
+  const later = (name: Buffer, control: Buffer) => (answer: Uint8Array, size: number) => {
+    if (closed) return
+    const single = new Messages({ count: 1, room: size, ...kind })
+    single.contents(0).set(answer.subarray(0, size))
+    single.name(0).set(name)
+    single.control(0).set(control)
+    single.stage(0, size)
+    if (flush(single)) return
+    // The kernel's queue is full; whoever asked will ask again.
+    counters.refused++
+    failed(EAGAIN, 'send a datagram')
+  }
+
+  const answer = (received: number, handle: PacketHandler) => {
+    counters.received += received
+    counters.batches++
+    for (let index = 0; index < received && !closed; index++) {
+      const place = messages.placeOf(index)
+      let size = 0
+      try {
+        size = handle.packet(messages.contents(place), messages.sizeOf(index), sources[place] as PacketSource)
+      } catch (error) {
+        handle.failed(error instanceof Error ? error : new Error(String(error)))
+      }
+      if (size <= 0) continue
+      if (wildcard) forgetLink(messages.control(place))
+      messages.stage(index, Math.min(size, room))
+    }
+  }
+
+  const turn = () => {
+    if (handler === undefined) return
+    if (blocked) {
+      if (!flush(messages)) return
+      blocked = false
+      if (!closed) watching?.wait({ readable: true })
+    }
+    for (let batches = 0; batches < batchesPerTurn && !closed; batches++) {
+      const received = messages.receive(fd)
+      if (received <= 0) {
+        if (received === -EINTR) continue
+        if (received !== -EAGAIN && received !== 0) failed(-received, 'receive datagrams')
+        if (received === -EBADF) self.close()
+        return
+      }
+      answer(received, handler)
+      if (!flush(messages)) {
+        blocked = true
+        counters.waits++
+        watching?.wait({ writable: true })
+        return
+      }
+      // Not full: there was no more a moment ago.
+      if (received < batch) return
+    }
+  }
+
+  const self: BatchedUdp = {
+    address,
+    port,
+    counters,
+    receive(how) {
+      if (closed) throw new NetnsError('KERNEL', `${address} port ${port} is closed`, { errno: 'EBADF' })
+      if (handler !== undefined) throw new TypeError('this socket has a handler already')
+      handler = how
+      watching = watch(fd, turn)
+    },
+    close() {
+      if (closed) return
+      closed = true
+      open.delete(self)
+      watching?.close()
+      closeSync(fd)
+    },
+    [Symbol.dispose]: () => self.close(),
+  }
+  open.add(self)
+  return self
+}

@@ -1,0 +1,206 @@
+/** Ports that lead from the host into a network, and from a sandbox to the host. */
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import net from 'node:net'
+import { type Copying, forwardTcp } from './forward-tcp.ts'
+import { forwardUdp, systemTimers, type Timers } from './forward-udp.ts'
+import { kernelError, NetnsError } from '../kernel/index.ts'
+import { bindUdp, connectTcp, endpointText, listenTcp } from './sockets.ts'
+
+/** Where something is reached. */
+export interface Endpoint {
+  address: string
+  port: number
+}
+
+export interface ForwardLimits {
+  /** TCP connections, or UDP clients, at one time. @defaultValue 4096 */
+  limit?: number
+  /** UDP: milliseconds of silence after which a client is forgotten. @defaultValue 60,000 */
+  idleTimeout?: number
+  /** TCP: milliseconds for the connection to where it leads. @defaultValue 5,000 */
+  dialTimeout?: number
+  /** For tests. */
+  timers?: Timers
+}
+
+export interface ForwardOptions extends ForwardLimits {
+  /** The host's side; 127.0.0.1 unless said, port 0 is any that is free. */
+  host: { address?: string; port: number }
+  /**
+   * Where it leads, inside the network. A function is asked for each new connection or UDP client, since a service
+   * may have another address by then; where it returns undefined the connection is reset, the datagram dropped.
+   */
+  to: Endpoint | (() => Endpoint | undefined)
+  /** @defaultValue `tcp` */
+  protocol?: 'tcp' | 'udp'
+}
+
+/** A way from a sandbox back to the host. */
+export interface HostForwardOptions extends ForwardLimits {
+  /** The port of the sandbox; 0 is any that is free. */
+  port: number
+  /** Where it leads on the host; 127.0.0.1 unless said. */
+  to: { address?: string; port: number }
+  /** @defaultValue `tcp` */
+  protocol?: 'tcp' | 'udp'
+  /** Who may use it, by address; everybody who reaches the sandbox unless said. */
+  admits?: (client: string) => boolean
+}
+
+/** A port that leads somewhere else, until it is closed. */
+export interface Forward extends AsyncDisposable, Endpoint {
+  readonly protocol: 'tcp' | 'udp'
+  /** TCP connections, or UDP clients, at this moment. */
+  readonly connections: number
+  /** Resolves when it is closed, by whomever. */
+  readonly closed: Promise<void>
+  /** Resolves when nothing of it is open any more; connections are cut off. May be called again. */
+  close(): Promise<void>
+}
+
+const everybody = () => true
+const anyAddress = (like: string) => (net.isIPv6(like) ? '::' : '0.0.0.0')
+
+/**
+ * A port of the host that leads into a network.
+ *
+ * @param namespace - the network's; what is copied comes from the gateway's address
+ * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+ */
+export async function forwardFromHost(
+  namespace: number,
+  { host, to, protocol = 'tcp', ...limits }: ForwardOptions,
+): Promise<Forward> {
+  const { address = '127.0.0.1', port } = host
+  const target = typeof to === 'function' ? to : () => to
+  if (protocol === 'udp') {
+    const socket = await hostUdp(address, port)
+    const open = () => {
+      const found = target()
+      return found && { ...found, socket: bindUdp(namespace, anyAddress(found.address), 0) }
+    }
+    return forwardOf('udp', socket.address(), forwardUdp({ socket, open, ...udpLimits(limits) }))
+  }
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  await bound(server, () => server.listen({ host: address, port }), address, port)
+  const dial = (signal: AbortSignal) => {
+    const found = target()
+    if (found === undefined) throw new NetnsError('NETWORK_GONE', 'there is nothing to connect to')
+    return connectTcp(namespace, found.address, found.port, dialOptions(limits, signal))
+  }
+  return forwardOf(
+    'tcp',
+    server.address() as net.AddressInfo,
+    forwardTcp({ server, dial, ...tcpLimits(limits) }),
+  )
+}
+
+/**
+ * A port of a sandbox that leads to the host.
+ *
+ * @param namespace - the sandbox's
+ * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+ */
+export async function forwardToHost(
+  namespace: number,
+  own: string,
+  { port, to, protocol = 'tcp', admits = everybody, ...limits }: HostForwardOptions,
+): Promise<Forward> {
+  const { address = '127.0.0.1' } = to
+  if (protocol === 'udp') {
+    const socket = bindUdp(namespace, own, port)
+    await listening(socket)
+    const open = () => {
+      const outward = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
+      return { socket: outward, address, port: to.port }
+    }
+    return forwardOf('udp', socket.address(), forwardUdp({ socket, open, ...udpLimits(limits), admits }))
+  }
+  const server = await listenTcp(namespace, own, port, { allowHalfOpen: true, pauseOnConnect: true })
+  const dial = async (signal: AbortSignal) => {
+    const connection = net.connect({ host: address, port: to.port, allowHalfOpen: true })
+    try {
+      await once(connection, 'connect', { signal: dialOptions(limits, signal).signal })
+      return connection
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+  }
+  return forwardOf(
+    'tcp',
+    server.address() as net.AddressInfo,
+    forwardTcp({ server, dial, ...tcpLimits(limits), admits }),
+  )
+}
+
+function forwardOf(protocol: 'tcp' | 'udp', { address, port }: Endpoint, copying: Copying): Forward {
+  const ended = Promise.withResolvers<void>()
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= copying.close().finally(ended.resolve)
+    return closing
+  }
+  return {
+    protocol,
+    address,
+    port,
+    get connections() {
+      return copying.size
+    },
+    closed: ended.promise,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+const tcpLimits = ({ limit = 4096 }: ForwardLimits) => ({ limit, admits: everybody })
+const udpLimits = ({ limit = 4096, idleTimeout = 60_000, timers = systemTimers }: ForwardLimits) => ({
+  limit,
+  idleTimeout,
+  timers,
+  admits: everybody,
+})
+
+function dialOptions({ dialTimeout = 5_000 }: ForwardLimits, signal: AbortSignal) {
+  return {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(dialTimeout)]),
+    allowHalfOpen: true,
+  }
+}
+
+async function hostUdp(address: string, port: number): Promise<dgram.Socket> {
+  const socket = dgram.createSocket(net.isIPv6(address) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
+  await bound(socket, () => socket.bind({ address, port, exclusive: true }), address, port)
+  return socket
+}
+
+/** Waits until it listens; a refusal is told as those of sockets inside a namespace are. */
+async function bound(
+  socket: net.Server | dgram.Socket,
+  start: () => unknown,
+  address: string,
+  port: number,
+): Promise<void> {
+  try {
+    const ready = once(socket, 'listening')
+    start()
+    await ready
+  } catch (cause) {
+    socket.close()
+    const { errno, code } = cause as NodeJS.ErrnoException
+    if (errno === undefined || code === undefined) throw cause
+    const { message } = kernelError(-errno, `bind to ${endpointText(address, port)}`)
+    throw new NetnsError('KERNEL', message, { cause, errno: code })
+  }
+}
+
+/** `address()` of a socket that took over a descriptor is known once it has said so. */
+async function listening(socket: dgram.Socket): Promise<void> {
+  try {
+    socket.address()
+  } catch {
+    await once(socket, 'listening')
+  }
+}

@@ -1,0 +1,96 @@
+import type {
+  Binding,
+  Definition,
+  ExecOperation,
+  ExposedPort,
+  Mount,
+  Operation,
+  PortForward,
+  ServiceOptions,
+} from '../../definition/index.ts'
+
+/** A container as the command line describes it. */
+export interface ContainerRequest {
+  image: string
+  /** None: the image's own command. */
+  args: readonly string[]
+  env: [name: string, value: string][]
+  volumes: { name: string; path: string }[]
+  ports: ExposedPort[]
+  services: BoundService[]
+  /** Ports of the host that lead to it. */
+  publish: PortForward[]
+  /** Of every service, in milliseconds. */
+  startTimeout?: number
+}
+
+export interface BoundService {
+  alias: string
+  image: string
+  args: string[]
+  env: [name: string, value: string][]
+  ports: ExposedPort[]
+}
+
+/**
+ * The graph of a container and of the services that it is bound to. Arguments keep the image's entrypoint, as with
+ * `docker run IMAGE ARGS`. `of` adds what only this use of the container has.
+ */
+export function definitionOf(
+  { image, args, env, volumes, services, startTimeout }: ContainerRequest,
+  of: Pick<ExecOperation, 'stdin' | 'expect' | 'noCache' | 'hostname'> = {},
+): Definition {
+  const ops: Operation[] = []
+  const add = (operation: Operation): number => ops.push(operation) - 1
+  const images = new Map<string, number>()
+  const imageOf = (ref: string): number => {
+    const index = images.get(ref) ?? add({ op: 'image', ref })
+    images.set(ref, index)
+    return index
+  }
+  const command = (words: readonly string[]) =>
+    words.length === 0 ? {} : { args: [...words], useEntrypoint: true }
+
+  const bindings = services.map(
+    (service): Binding => ({
+      alias: service.alias,
+      service: {
+        exec: add({
+          op: 'exec',
+          input: imageOf(service.image),
+          ...command(service.args),
+          ...(service.env.length === 0 ? {} : { env: service.env }),
+        }),
+        ...serviceOptions(service.ports, startTimeout),
+      },
+    }),
+  )
+  const mounts = volumes.map(
+    ({ name, path }): Mount => ({
+      type: 'cache',
+      path,
+      volume: add({ op: 'cacheVolume', name }),
+      sharing: 'shared',
+    }),
+  )
+  const root = add({
+    op: 'exec',
+    input: imageOf(image),
+    ...command(args),
+    ...(env.length === 0 ? {} : { env }),
+    ...(mounts.length === 0 ? {} : { mounts }),
+    ...(bindings.length === 0 ? {} : { bindings }),
+    ...of,
+  })
+  return { ops, root }
+}
+
+export function serviceOptions(
+  ports: readonly ExposedPort[],
+  startTimeout: number | undefined,
+): ServiceOptions {
+  return {
+    ...(ports.length === 0 ? {} : { ports: [...ports] }),
+    ...(startTimeout === undefined ? {} : { startTimeout }),
+  }
+}

@@ -1,0 +1,104 @@
+import type { Explanation, ProgressEvent, RunRow, ServiceProgress, ServiceRow } from '../../definition/index.ts'
+import { age, span } from '../printing/age.ts'
+import { holderOf, reasonOf } from './event-words.ts'
+
+/** What is known of a service or a run when somebody asks why. */
+export interface Knowledge {
+  service?: ServiceRow
+  run?: RunRow
+  /** The events of its last lives, in order. */
+  history: readonly ProgressEvent[]
+  /** Other live services that go by one of its names. */
+  namesakes: readonly { row: ServiceRow; difference: Explanation | undefined }[]
+  now: number
+}
+
+/** A cause and its effect: `started because`, and why. */
+export type Cause = readonly [effect: string, cause: string]
+
+/** The chain of causes, in the order in which one would ask. */
+export function whyOf(known: Knowledge): Cause[] {
+  return known.service ? whyService(known.service, known) : whyRun(known)
+}
+
+function whyService(row: ServiceRow, { history, namesakes, now }: Knowledge): Cause[] {
+  const states = history.filter(
+    (event): event is ServiceProgress => event.kind === 'service' && event.because !== undefined,
+  )
+  const ago = ({ time }: ProgressEvent) => `${age(now - time)} ago`
+  const causes: Cause[] = []
+  const alive = !['stopped', 'failed', 'stopping'].includes(row.state)
+
+  const started = states.findLast(({ state }) => state === 'starting')
+  if (started) causes.push(['started because', `${reasonOf(started)}, ${ago(started)}`])
+  if (alive)
+    for (const holder of row.clients)
+      causes.push(['alive because', `${holderOf(holder)} holds it or waits for it`])
+
+  const begun = started?.seq ?? 0
+  const checks = new Map<string, Extract<ProgressEvent, { kind: 'check' }>>()
+  for (const event of history) if (event.kind === 'check' && event.seq > begun) checks.set(event.check, event)
+  for (const { check, state, count, answer, time } of checks.values()) {
+    const times = count === 1 ? 'the first check' : `${count} checks`
+    if (state === 'passing')
+      causes.push([
+        'healthy because',
+        `${check} passed after ${times}, ${span(time - (started?.time ?? time))} after the start`,
+      ])
+    else causes.push(['unhealthy because', `${check}: ${answer ?? state}${alive ? `; ${row.health}` : ''}`])
+  }
+
+  for (const { row: other, difference } of namesakes) {
+    const fields = difference?.differences.map(({ field }) => field).join(', ')
+    const why =
+      other.network === row.network
+        ? `its definition is another one${fields ? ` (${fields})` : ''}`
+        : `its network is ${other.network}`
+    causes.push(['not shared because', `${other.id} is called ${other.name} too, but ${why}`])
+  }
+
+  const ending = states.findLast(({ state, seq }) => state === 'stopping' && seq > begun)
+  const unused = states.findLast(({ state, seq }) => state === 'grace' && seq > begun)
+  if (row.state === 'grace') {
+    const left = row.stopsAt === null ? '' : `; its grace ends in ${age(row.stopsAt - now + 999)}`
+    causes.push(['stops because', `nobody uses it${lastUse(history, now)}${left}`])
+  } else if (ending) {
+    const before = ending.because === 'grace-over' && unused ? `, unused since ${ago(unused)}` : ''
+    causes.push([
+      `${row.state} because`,
+      `${reasonOf(ending)}, ${ago(ending)}${before}${lastUse(history, now)}`,
+    ])
+  }
+  if (row.error !== null) causes.push(['failed because', row.error])
+  return causes
+}
+
+/** Who held it last, where that is known. */
+function lastUse(history: readonly ProgressEvent[], now: number): string {
+  const last = history.findLast((event) => event.kind === 'lease' && event.state === 'released')
+  if (last?.kind !== 'lease') return ''
+  return `; ${holderOf(last.holder)} was the last, ${age(now - last.time)} ago`
+}
+
+function whyRun({ run, history, now }: Knowledge): Cause[] {
+  const events = history.filter((event) => event.kind === 'exec')
+  const causes: Cause[] = []
+  const ago = ({ time }: ProgressEvent) => `${age(now - time)} ago`
+  const waiting = events.findLast(({ state }) => state === 'waiting')
+  if (waiting)
+    causes.push(['started because', `somebody asked for it and no result of it was stored, ${ago(waiting)}`])
+  const last = events.at(-1)
+  if (last?.state === 'waiting')
+    causes.push(['waits because', 'what it stands on or its services are not ready'])
+  if (last?.state === 'cached')
+    causes.push(['not run because', `a run ${age(last.age ?? 0)} before had its result, ${ago(last)}`])
+  if (last?.state === 'done')
+    causes.push(['ended because', `it exited with code ${last.exitCode ?? 0}, ${ago(last)}`])
+  if (last?.state === 'failed') causes.push(['failed because', `${last.detail ?? 'it failed'}, ${ago(last)}`])
+  if (run?.state === 'running')
+    causes.push([
+      'runs because',
+      `${run.callers} ${run.callers === 1 ? 'caller waits' : 'callers wait'} for it`,
+    ])
+  return causes
+}

@@ -1,0 +1,330 @@
+import type { Output, Protocol, ResultEvent, Sharing } from '../../definition/index.ts'
+import type { CacheVolume } from '../graph/cache-volume.ts'
+import { type Check, healthCheckOf } from './health-checks.ts'
+import { checkAlias, withBinding } from './bindings.ts'
+import { cacheMount, partMount, tempMount, withMount } from './mounts.ts'
+import { checkPath, containerPath } from '../graph/path.ts'
+import { placeOf } from './place.ts'
+import { type ExposedPortOptions, withoutPort, withPort } from './ports.ts'
+import { checkHostname, checkStopSignal, checkVariable } from './validate.ts'
+import { type ContainerState, emptyContainer } from './state.ts'
+import { withDefinition } from '../files/delivery.ts'
+import { Directory } from '../files/directory.ts'
+import { type DescribedMount, type ExecFields, ExecNode, type ExecOptions } from '../graph/exec-node.ts'
+import { File } from '../files/file.ts'
+import { copied, type NewFileOptions, type PutOptions, removed, written } from '../graph/file-changes.ts'
+import { PartNode } from '../graph/file-nodes.ts'
+import { ImageNode, RootfsNode } from '../graph/filesystem-node.ts'
+import type { Node } from '../graph/graph.ts'
+import { notYet } from './not-yet.ts'
+import { type ResourceOptions, resourcesOf } from './resources.ts'
+import { type EndpointOptions, Service } from '../service/service.ts'
+import { type ServiceSettings, serviceOptionsOf } from './service-settings.ts'
+import { type CallContext, evaluate, type Session } from '../session.ts'
+
+/**
+ * A description of a container, by value: each `with…` gives another one, and nothing runs until something asynchronous
+ * is awaited. The last `withExec` is the process that a service runs, or that `stdout()` reports on; those before are
+ * steps that have ended.
+ */
+export class Container {
+  readonly #session: Session
+  readonly #state: ContainerState
+
+  constructor(session: Session, state: Partial<ContainerState> = {}) {
+    this.#session = session
+    this.#state = { ...emptyContainer, ...state }
+  }
+
+  #with(changes: Partial<ContainerState>): Container {
+    return new Container(this.#session, { ...this.#state, ...changes })
+  }
+
+  #withProcess(changes: ExecFields): Container {
+    return this.#with({ process: { ...this.#state.process, ...changes } })
+  }
+
+  /**
+   * Starts from an image: `docker.io/library/redis:7`, or `mmdebstrap:bookworm?packages=redis-server`.
+   *
+   * @param options.pull - `always` asks again what a tag means
+   */
+  from(ref: string, options: { pull?: 'always' } = {}): Container {
+    const filesystem = new ImageNode(ref, { pull: options.pull, platform: this.#state.platform })
+    return this.#with({ filesystem, lastExec: undefined })
+  }
+
+  /** Starts from a directory: `moorage.host.directory('/path')`. */
+  withRootfs(directory: Directory): Container {
+    return this.#with({ filesystem: new RootfsNode(directory.node), lastExec: undefined })
+  }
+
+  /** Runs a command. It captures what stands before it: environment, user, mounts, bindings. */
+  withExec(args: readonly string[], options: ExecOptions = {}): Container {
+    const exec = this.#exec({ args: [...args], ...options })
+    return this.#with({ filesystem: exec, lastExec: exec })
+  }
+
+  #exec(fields: ExecFields): ExecNode {
+    const { filesystem, process, mounts, bindings } = this.#state
+    return new ExecNode(filesystem, { ...process, ...fields }, mounts, bindings)
+  }
+
+  /** Replaces the image's entrypoint. */
+  withEntrypoint(args: readonly string[]): Container {
+    return this.#withProcess({ entrypoint: [...args] })
+  }
+
+  /** Replaces the image's command. */
+  withDefaultArgs(args: readonly string[]): Container {
+    return this.#withProcess({ defaultArgs: [...args] })
+  }
+
+  withEnvVariable(name: string, value: string): Container {
+    return this.#withEnv(name, value)
+  }
+
+  withoutEnvVariable(name: string): Container {
+    return this.#withEnv(name, null)
+  }
+
+  #withEnv(name: string, value: string | null): Container {
+    checkVariable(name)
+    return this.#withProcess({ env: [...(this.#state.process.env ?? []), [name, value]] })
+  }
+
+  /** An absolute path; made when it does not exist. @throws MoorageError INVALID_OPTION */
+  withWorkdir(path: string): Container {
+    checkPath('working directory', path)
+    return this.#withProcess({ workdir: path })
+  }
+
+  /** A name or number of the image's /etc/passwd, with `:group` if wanted. */
+  withUser(user: string): Container {
+    return this.#withProcess({ user })
+  }
+
+  /**
+   * A name in the network, besides the one that is derived from the definition: one label. As part of what the process
+   * sees, it stands before the `withExec` that it is for.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withHostname(name: string): Container {
+    checkHostname(name)
+    return this.#withProcess({ hostname: name })
+  }
+
+  /**
+   * Declares a port. As a service, it is ready when a TCP port accepts a connection, and a UDP port is bound; with
+   * `check`, when it answers by HTTP, or is not waited for (`none`).
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withExposedPort(port: number, options: ExposedPortOptions = {}): Container {
+    return this.#with({ ports: withPort(this.#state.ports, port, options) })
+  }
+
+  withoutExposedPort(port: number, options: { protocol?: Protocol } = {}): Container {
+    const { protocol = 'tcp' } = options
+    return this.#with({ ports: withoutPort(this.#state.ports, port, protocol) })
+  }
+
+  /**
+   * Something more that must hold before clients of this as a service run; several may be given. `none`: neither its
+   * ports nor the image's own HEALTHCHECK are waited for, nor what was given before.
+   *
+   * @example
+   * .withHealthcheck({ exec: ['pg_isready'] })
+   * .withHealthcheck({ http: { path: '/health', port: 8080 }, timeout: '2s' })
+   * .withHealthcheck({ log: /ready to accept connections/ })
+   * @throws MoorageError INVALID_OPTION
+   */
+  withHealthcheck(check: Check): Container {
+    if (check === 'none') return this.#with({ healthcheck: check, checks: [] })
+    return this.#with({ checks: [...this.#state.checks, healthCheckOf(check)] })
+  }
+
+  /**
+   * What it may use, and what it is given; added to what was said before. It stands before the `withExec` that it is
+   * for.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withResources(resources: ResourceOptions): Container {
+    return this.#withProcess({ resources: { ...this.#state.process.resources, ...resourcesOf(resources) } })
+  }
+
+  /** Sent to stop it as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
+  withStopSignal(signal: string): Container {
+    checkStopSignal(signal)
+    return this.#with({ stopSignal: signal })
+  }
+
+  /**
+   * Makes a service reachable under an alias: by DNS, for this container alone, and in its /etc/hosts.
+   *
+   * @param alias - any host name, one of the real world too
+   * @throws MoorageError INVALID_ALIAS, ALIAS_TWICE
+   */
+  withServiceBinding(alias: string, service: Container | Service): Container {
+    checkAlias(alias)
+    const { vertex: exec, options } = service instanceof Container ? service.asService() : service
+    return this.#with({ bindings: withBinding(this.#state.bindings, { alias, exec, options }) })
+  }
+
+  /**
+   * Mounts a directory that outlives runs.
+   *
+   * @param options.sharing - `shared`: everybody sees one directory; `private`: each that runs at the same time has one
+   *   of its own, used again later; `locked`: one runs at a time, a service for as long as it lives
+   * @throws MoorageError INVALID_OPTION
+   */
+  withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
+    return this.#withMount(cacheMount(path, volume, options.sharing))
+  }
+
+  /**
+   * Mounts a directory. Commands may change it, each for itself: the next one sees it as it was given, and no output has
+   * the changes.
+   *
+   * @throws MoorageError INVALID_OPTION
+   */
+  withMountedDirectory(path: string, directory: Directory): Container {
+    return this.#withMount(partMount('directory', path, directory.node))
+  }
+
+  /** Mounts a file, like a directory. @throws MoorageError INVALID_OPTION */
+  withMountedFile(path: string, file: File): Container {
+    return this.#withMount(partMount('file', path, file.node))
+  }
+
+  /**
+   * Mounts an empty directory in memory, which ends with each command.
+   *
+   * @param options.size - the most that it holds, in bytes; half of the memory unless said
+   * @throws MoorageError INVALID_OPTION
+   */
+  withMountedTemp(path: string, options: { size?: number } = {}): Container {
+    return this.#withMount(tempMount(path, options.size))
+  }
+
+  #withMount(mount: DescribedMount): Container {
+    return this.#with({ mounts: withMount(this.#state.mounts, mount) })
+  }
+
+  /** A directory of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
+  directory(path: string): Directory {
+    const { source, path: inner } = placeOf(this.#state, 'directory', path)
+    return new Directory(this.#session, new PartNode('directory', source, inner))
+  }
+
+  /** A regular file of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
+  file(path: string): File {
+    const { mounts } = this.#state
+    const mount = mounts.find((one) => one.type === 'file' && one.path === containerPath('file', path))
+    if (mount?.type === 'file') return new File(this.#session, mount.source)
+    const { source, path: inner } = placeOf(this.#state, 'file', path)
+    return new File(this.#session, new PartNode('file', source, inner))
+  }
+
+  /** Puts a file at `path`; directories on the way are made. @throws MoorageError INVALID_OPTION */
+  withFile(path: string, file: File, options: PutOptions & { permissions?: number } = {}): Container {
+    return this.#change('file', path, (input, inner) => copied(input, file.node, inner, options))
+  }
+
+  /** Puts what is in a directory into the one at `path`, which is made if need be. @throws MoorageError INVALID_OPTION */
+  withDirectory(path: string, directory: Directory, options: PutOptions = {}): Container {
+    return this.#change('directory', path, (input, inner) => copied(input, directory.node, inner, options))
+  }
+
+  /** Writes a file, root's and readable for all unless said. @throws MoorageError INVALID_OPTION */
+  withNewFile(path: string, contents: string | Uint8Array, options: NewFileOptions = {}): Container {
+    return this.#change('file', path, (input, inner) => written(input, inner, contents, options))
+  }
+
+  /** Removes a file, or a link; there need be none. @throws MoorageError INVALID_OPTION */
+  withoutFile(path: string): Container {
+    return this.#change('file', path, (input, inner) => removed(input, inner))
+  }
+
+  /** Removes a directory and all that is in it; there need be none. @throws MoorageError INVALID_OPTION */
+  withoutDirectory(path: string): Container {
+    return this.#change('directory', path, (input, inner) => removed(input, inner, { recursive: true }))
+  }
+
+  /** A change of what is at a path: of the filesystem, or of the directory that is mounted there. */
+  #change(what: string, path: string, make: (input: Node, path: string) => Node): Container {
+    const { source, path: inner, mount } = placeOf(this.#state, what, path)
+    const changed = make(source, inner)
+    return mount ? this.#withMount({ ...mount, source: changed }) : this.#with({ filesystem: changed })
+  }
+
+  /**
+   * This container as a service: its last exec run on that exec's input filesystem, or `args` on the container as it
+   * is now, or the image's own entrypoint and command.
+   */
+  asService(settings: ServiceSettings = {}): Service {
+    const { args, useEntrypoint, instance } = settings
+    const base =
+      args === undefined
+        ? this.vertex
+        : this.#exec({ args: [...args], ...(useEntrypoint === undefined ? {} : { useEntrypoint }) })
+    const exec = instance === undefined ? base : base.withFields({ instance })
+    return new Service(this.#session, exec, serviceOptionsOf(this.#state, settings))
+  }
+
+  /** The exec that running this means: the last one, or the image's own command. */
+  get vertex(): ExecNode {
+    return this.#state.lastExec ?? this.#exec({})
+  }
+
+  #evaluate(output: Output, context: CallContext = {}): Promise<ResultEvent> {
+    return withDefinition(this.#session, this.vertex, context, (definition, signal) =>
+      evaluate(this.#session, { definition, output }, context, signal),
+    )
+  }
+
+  /** What the last exec wrote to its standard output, running what has to be run. @throws MoorageError, ExecError */
+  async stdout(context?: CallContext): Promise<string> {
+    return String((await this.#evaluate('stdout', context)).value)
+  }
+
+  /** What the last exec wrote to its standard error. */
+  async stderr(context?: CallContext): Promise<string> {
+    return String((await this.#evaluate('stderr', context)).value)
+  }
+
+  /** How the last exec ended; `expect` says which codes are no error. */
+  async exitCode(context?: CallContext): Promise<number> {
+    return (await this.#evaluate('exitCode', context)).exitCode
+  }
+
+  /** Runs what has to be run. */
+  async sync(context?: CallContext): Promise<this> {
+    await this.#evaluate('sync', context)
+    return this
+  }
+
+  /** The digest of the last exec; starts nothing. */
+  digest(context?: CallContext): Promise<string> {
+    return this.asService().digest(context)
+  }
+
+  /** The name that this has as a service; starts nothing. */
+  hostname(context?: CallContext): Promise<string> {
+    return this.asService().hostname(context)
+  }
+
+  /** `name:port`, or with `scheme` a URL; starts nothing. @throws MoorageError NO_PORT */
+  endpoint(options?: EndpointOptions): Promise<string> {
+    return this.asService().endpoint(options)
+  }
+
+  withMountedSecret(..._: unknown[]): never {
+    return notYet('withMountedSecret (F28)')
+  }
+  withSecretVariable(..._: unknown[]): never {
+    return notYet('withSecretVariable (F28)')
+  }
+}

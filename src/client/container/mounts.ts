@@ -1,0 +1,31 @@
+import { normalPath, type Sharing } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import type { CacheVolume } from '../graph/cache-volume.ts'
+import { checkPath, containerPath } from '../graph/path.ts'
+import type { DescribedMount } from '../graph/exec-node.ts'
+import type { Node } from '../graph/graph.ts'
+
+/** With one more; what was mounted at the same path is replaced. */
+export function withMount(mounts: readonly DescribedMount[], mount: DescribedMount): DescribedMount[] {
+  return [...mounts.filter((one) => normalPath(one.path) !== normalPath(mount.path)), mount]
+}
+
+/** @throws MoorageError INVALID_OPTION */
+export function cacheMount(path: string, volume: CacheVolume, sharing: Sharing = 'shared'): DescribedMount {
+  checkPath('mount', path)
+  return { type: 'cache', path, volume, sharing }
+}
+
+/** @throws MoorageError INVALID_OPTION */
+export function partMount(type: 'directory' | 'file', path: string, source: Node): DescribedMount {
+  return { type, path: containerPath('mount', path), source }
+}
+
+/** @throws MoorageError INVALID_OPTION */
+export function tempMount(path: string, size: number | undefined): DescribedMount {
+  if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
+    throw new MoorageError('INVALID_OPTION', { option: `size ${size}`, reason: 'it is a number of bytes' })
+  }
+  const mount = { type: 'temp' as const, path: containerPath('mount', path) }
+  return { ...mount, ...(size === undefined ? {} : { size }) }
+}

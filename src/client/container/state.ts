@@ -1,0 +1,32 @@
+import type { ExposedPort, HealthCheck } from '../../definition/index.ts'
+import type { BoundService, DescribedMount, ExecFields, ExecNode } from '../graph/exec-node.ts'
+import { ScratchNode } from '../graph/filesystem-node.ts'
+import type { Node } from '../graph/graph.ts'
+
+/** What a description of a container says so far. */
+export interface ContainerState {
+  readonly filesystem: Node
+  readonly platform: string | undefined
+  readonly lastExec: ExecNode | undefined
+  readonly process: ExecFields
+  readonly mounts: readonly DescribedMount[]
+  readonly bindings: readonly BoundService[]
+  readonly ports: readonly ExposedPort[]
+  readonly healthcheck: 'none' | undefined
+  readonly checks: readonly HealthCheck[]
+  readonly stopSignal: string | undefined
+}
+
+/** Nothing yet. */
+export const emptyContainer: ContainerState = {
+  filesystem: new ScratchNode(),
+  platform: undefined,
+  lastExec: undefined,
+  process: {},
+  mounts: [],
+  bindings: [],
+  ports: [],
+  healthcheck: undefined,
+  checks: [],
+  stopSignal: undefined,
+}

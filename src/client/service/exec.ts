@@ -1,0 +1,66 @@
+import type { ExecRequest } from '../../definition/index.ts'
+import { MoorageError, moorageError } from '../../errors/index.ts'
+import { type CallContext, eventsOf, type Session, signalOf, target } from '../session.ts'
+
+export interface ServiceExecOptions extends CallContext {
+  /** Given to the process, whose standard input then ends. */
+  stdin?: string
+  /** Which exit codes are a success. @defaultValue `'success'`: 0 */
+  expect?: 'success' | 'any' | readonly number[]
+}
+
+/** How a command ended, and what it wrote. */
+export interface ServiceExecResult {
+  exitCode: number
+  stdout: string
+  stderr: string
+}
+
+/** The most that is collected of each stream. */
+const outputLimit = 16 * 1024 * 1024
+
+/** Runs a command in a service that runs, to its end. */
+export async function execIn(
+  session: Session,
+  label: string,
+  args: readonly string[],
+  { stdin, expect = 'success', ...context }: ServiceExecOptions,
+): Promise<ServiceExecResult> {
+  const body: ExecRequest = { args: [...args], ...(stdin === undefined ? {} : { stdin }) }
+  const path = target(`services/${label}/exec`, { network: session.network })
+  const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+  const sizes = { stdout: 0, stderr: 0 }
+  const events = session.transport.output('POST', path, body, { signal: signalOf(session, context) })
+  for await (const event of eventsOf(events)) {
+    if (event.type === 'output') {
+      const { stream, data } = event
+      sizes[stream] += data.length
+      if (sizes[stream] > outputLimit) {
+        throw new MoorageError('OUTPUT_TOO_LARGE', {
+          stream,
+          command: args.join(' '),
+          size: `more than ${outputLimit}`,
+          limit: outputLimit,
+        })
+      }
+      parts[stream].push(Buffer.from(data))
+    } else if (event.type === 'result') {
+      const { exitCode } = event
+      const [stdout, stderr] = [
+        Buffer.concat(parts.stdout).toString(),
+        Buffer.concat(parts.stderr).toString(),
+      ]
+      if (meets(expect, exitCode)) return { exitCode, stdout, stderr }
+      throw moorageError('EXEC_FAILED', { command: args.join(' '), args, exitCode, stdout, stderr })
+    }
+  }
+  throw new MoorageError('DAEMON_UNREACHABLE', {
+    host: session.transport.host,
+    reason: 'it went away before the command had ended',
+  })
+}
+
+function meets(expect: NonNullable<ServiceExecOptions['expect']>, exitCode: number): boolean {
+  if (expect === 'any') return true
+  return expect === 'success' ? exitCode === 0 : expect.includes(exitCode)
+}

@@ -1,0 +1,86 @@
+import type { Lease, StateName } from '../../lifecycle/index.ts'
+import { checksOf } from '../plan/health-checks.ts'
+import type { Caller, EngineContext } from '../context.ts'
+import type { PlannedBinding, PlannedExec, PlannedService } from '../plan/plan.ts'
+import type { Releases } from '../release.ts'
+import { serviceDriver } from './service-driver.ts'
+import { stopSignalOf } from '../plan/stop-signal.ts'
+
+/** A service's place in the registry: the same definition in another network is another instance. */
+export function serviceKey(network: string, exec: PlannedExec): string {
+  return `${network}/${exec.label}`
+}
+
+export interface AcquireService {
+  service: PlannedService
+  network: string
+  /** Who wants it, for `status`. */
+  holder: string
+  alias?: string
+  caller: Caller
+}
+
+/** A lease on a service, which is started if it does not run. */
+export async function acquireService(context: EngineContext, wanted: AcquireService): Promise<Lease> {
+  const { service, network, holder, alias, caller } = wanted
+  const { exec, options } = service
+  const key = serviceKey(network, exec)
+  const stopSignal = stopSignalOf(service)
+  const waits = (detail: string) =>
+    context.tell.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
+  const { state } = context.services.get(key) ?? {}
+  if (state !== 'ready' && state !== 'grace') waits(waitWords[state ?? 'stopped'] ?? 'its start')
+  const refused = new AbortController()
+  const acquired = context.services.acquire(key, serviceDriver(context, service, network), {
+    holder,
+    checks: checksOf(service),
+    signal: AbortSignal.any([caller.signal, refused.signal]),
+    ...(alias === undefined ? {} : { alias }),
+    ...(options.grace === undefined ? {} : { grace: options.grace }),
+    ...(options.startTimeout === undefined ? {} : { startTimeout: options.startTimeout }),
+    ...(options.stopTimeout === undefined ? {} : { stopTimeout: options.stopTimeout }),
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+    onProgress: (progress) => {
+      if (progress.state === 'waiting') waits(progress.detail ?? 'its start')
+    },
+  })
+  try {
+    context.volumes.check(`${network}/${holder}`)
+  } catch (error) {
+    refused.abort(error)
+  }
+  return acquired
+}
+
+/** What one who wants a service waits for, where that is not plain. */
+const waitWords: Partial<Record<StateName, string>> = {
+  starting: 'its start, which is under way',
+  stopping: 'the end of its earlier run',
+}
+
+/**
+ * Leases on all services that an exec is bound to, started side by side. An error is thrown only when every start
+ * has settled, so that none is left behind; the leases that were had go into `releases` either way.
+ */
+export async function acquireBindings(
+  context: EngineContext,
+  wanted: {
+    bindings: readonly PlannedBinding[]
+    network: string
+    holder: string
+    caller: Caller
+    releases: Releases
+  },
+): Promise<Lease[]> {
+  const { bindings, network, holder, caller, releases } = wanted
+  const settled = await Promise.allSettled(
+    bindings.map(({ alias, service }) =>
+      acquireService(context, { service, network, holder, alias, caller }),
+    ),
+  )
+  const leases = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  for (const lease of leases) releases.add('release a lease', () => lease.release())
+  const failed = settled.find((one) => one.status === 'rejected')
+  if (failed) throw failed.reason
+  return leases
+}

@@ -1,0 +1,45 @@
+import { rm } from 'node:fs/promises'
+import type { ExecRequest, ResultEvent } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import type { Caller, EngineContext } from '../context.ts'
+import { replayRun } from '../registry/log-pieces.ts'
+import type { RunRecord } from '../registry/run-records.ts'
+
+/**
+ * Runs a command in the container of a run, besides its own, and sends its output as it comes. It ends with its caller.
+ *
+ * @throws MoorageError SERVICE_NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's reason
+ */
+export async function execInService(
+  context: EngineContext,
+  record: RunRecord,
+  { args, stdin }: ExecRequest,
+  caller: Caller,
+): Promise<ResultEvent> {
+  const { container } = record
+  if (container === undefined || record.ended.aborted) throw notRunning(record)
+  const logs = await context.store.temporary()
+  try {
+    const ended = new AbortController()
+    const running = container
+      .exec({ args, logs, ...(stdin === undefined ? {} : { stdin }) }, { signal: caller.signal })
+      .finally(() => ended.abort())
+    // Waited for below; a failure must not count as unhandled until then.
+    running.catch(() => undefined)
+    const run = { run: `${record.id}-exec`, startedAt: Date.now() }
+    await replayRun(logs, run, { ...caller, ended: ended.signal })
+    const { code } = await running
+    caller.signal.throwIfAborted()
+    return { type: 'result', value: code, exitCode: code }
+  } finally {
+    await rm(logs, { recursive: true, force: true })
+  }
+}
+
+function notRunning({ row }: RunRecord): MoorageError {
+  return new MoorageError(
+    'SERVICE_NOT_RUNNING',
+    { service: row.id },
+    { message: `the service ${row.id} is not running` },
+  )
+}

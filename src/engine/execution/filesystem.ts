@@ -1,0 +1,172 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { applyChange, copyTree } from '../files/apply-change.ts'
+import type { Caller, EngineContext } from '../context.ts'
+import { evaluateExec } from './run-exec.ts'
+import { fetchUrl } from './fetch.ts'
+import { type LayerPlace, layerOf } from './layer.ts'
+import type { PlannedFilesystem } from '../plan/plan.ts'
+import { fetchedPath } from '../plan/plan-files.ts'
+import type { PlannedChange, PlannedDirectory, PlannedFetch, PlannedFile } from '../plan/planned-files.ts'
+import type { Releases } from '../release.ts'
+import { locate, openTree } from '../files/tree.ts'
+import { runOwner } from '../registry/waits.ts'
+
+/** For whom a filesystem is made, and what lets go of what is held for it. */
+export interface FilesystemWanted {
+  network: string
+  /** Who needs it, as waits.ts names it. */
+  owner: string
+  caller: Caller
+  releases: Releases
+}
+
+/**
+ * The directories that a filesystem is made of, topmost first. The execs that make it are run if they have to be, with
+ * their services; when all of it is stored, nothing is run and nothing is started.
+ */
+export async function filesystemOf(
+  context: EngineContext,
+  filesystem: PlannedFilesystem | PlannedFetch,
+  wanted: FilesystemWanted,
+): Promise<string[]> {
+  const stored = storedLayers(context, filesystem)
+  if (stored !== undefined) return stored
+  switch (filesystem.kind) {
+    case 'root':
+      return filesystem.directory === null ? [] : [filesystem.directory]
+    case 'exec': {
+      const { network, owner, caller, releases } = wanted
+      // Said, so that who waits for a volume knows who waits for whom.
+      using _waits = context.waits.add(owner, runOwner(filesystem, network))
+      const outcome = await evaluateExec(context, { exec: filesystem, network, caller })
+      releases.add('let go of a layer', () => outcome.release())
+      return [...outcome.layers]
+    }
+    case 'change': {
+      const { base, changes } = changesOf(filesystem)
+      const below = await filesystemOf(context, base, wanted)
+      const own = await layerOf(context, filesystem, wanted, (place, shared) =>
+        change(context, { changes, below, place }, shared),
+      )
+      return [own, ...below]
+    }
+    case 'directory': {
+      const { input } = filesystem
+      if (filesystem.path === '/') return filesystemOf(context, input, wanted)
+      // A part of overlaid layers is no layer: a directory above it may be marked as replaced in one of them.
+      return [
+        await layerOf(context, filesystem, wanted, (place, shared) =>
+          takeOut(context, filesystem, place, shared),
+        ),
+      ]
+    }
+    case 'fetch':
+      return [
+        await layerOf(context, filesystem, wanted, async (place, shared) => {
+          const { network, caller, releases } = shared
+          await mkdir(place.layer)
+          const path = join(place.layer, fetchedPath)
+          await fetchUrl(context, { fetch: filesystem, path, network, caller, releases })
+        }),
+      ]
+  }
+}
+
+/** The same if all of it is stored already; else nothing. */
+export function storedLayers(
+  context: EngineContext,
+  filesystem: PlannedFilesystem | PlannedFetch,
+): string[] | undefined {
+  const layers: string[] = []
+  for (let at: PlannedFilesystem | PlannedFetch = filesystem; ; ) {
+    if (at.kind === 'root') return at.directory === null ? layers : [...layers, at.directory]
+    if (at.noCache) return undefined
+    if (at.kind === 'directory' && at.path === '/') {
+      at = at.input
+      continue
+    }
+    const result = context.store.results.get(at.digest)
+    if (result === undefined) return undefined
+    layers.push(result.layer)
+    // These two stand on nothing.
+    if (at.kind === 'directory' || at.kind === 'fetch') return layers
+    at = at.kind === 'exec' ? at.input : changesOf(at).base
+  }
+}
+
+/**
+ * The changes that one layer holds, first to last, and what it stands on. What is written and removed one after the
+ * other is one layer, since the kernel takes no more than 500; what is copied, which may be much, is one that others share.
+ */
+function changesOf(last: PlannedChange): { base: PlannedFilesystem; changes: PlannedChange[] } {
+  const changes = [last]
+  let base = last.input
+  while (isSmall(last) && base.kind === 'change' && isSmall(base)) {
+    changes.unshift(base)
+    base = base.input
+  }
+  return { base, changes }
+}
+
+function isSmall({ change }: PlannedChange): boolean {
+  return change.type !== 'copy'
+}
+
+interface Changing {
+  changes: readonly PlannedChange[]
+  below: readonly string[]
+  place: LayerPlace
+}
+
+async function change(
+  context: EngineContext,
+  { changes, below, place }: Changing,
+  shared: FilesystemWanted,
+): Promise<void> {
+  const { signal } = shared.caller
+  // A copy is alone in its layer.
+  const copied = changes[0]?.change
+  using source = copied?.type === 'copy' ? await partOf(context, copied.source, shared) : undefined
+  using tree = openTree(context, below, place)
+  for (const { change: wanted, root } of changes) {
+    await applyChange(tree, { change: wanted, root: root.ref, source, signal })
+  }
+}
+
+async function takeOut(
+  context: EngineContext,
+  directory: PlannedDirectory,
+  place: LayerPlace,
+  shared: FilesystemWanted,
+): Promise<void> {
+  using part = await partOf(context, directory, shared)
+  await mkdir(place.layer)
+  await copyTree(part.path, place.layer, { signal: shared.caller.signal })
+}
+
+/** A file or a directory of a filesystem, which is made if it has to be, opened for reading. */
+export async function partOf(
+  context: EngineContext,
+  part: PlannedFilesystem | PlannedFile,
+  wanted: FilesystemWanted,
+) {
+  const { filesystem, paths, name } = locate(part)
+  const tree = openTree(context, await filesystemOf(context, filesystem, wanted))
+  try {
+    const found = tree.find(paths, { name, kind: part.kind === 'file' ? 'file' : 'directory' })
+    const { fd, path, stat } = found
+    return {
+      fd,
+      path,
+      stat,
+      [Symbol.dispose]() {
+        found[Symbol.dispose]()
+        tree[Symbol.dispose]()
+      },
+    }
+  } catch (error) {
+    tree[Symbol.dispose]()
+    throw error
+  }
+}

@@ -1,0 +1,99 @@
+import type { PortForward } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import type { Lease } from '../../lifecycle/index.ts'
+import type { ServiceNetwork } from '../../network/index.ts'
+import { type AcquireService, acquireService, serviceKey } from './bindings.ts'
+import type { EngineContext } from '../context.ts'
+import { type PublishedPorts, publishPorts } from '../registry/published-ports.ts'
+import { Releases } from '../release.ts'
+
+/** A service that is held, with the ports of the host that lead to it as long as it is. */
+export interface HeldService {
+  readonly lease: Lease
+  readonly ports: readonly PortForward[]
+}
+
+/**
+ * A lease on a service, and ports that lead to it. They are opened first: a port that cannot be had fails before
+ * anything is started. They follow the service when it restarts, and go with the lease.
+ *
+ * @throws MoorageError PORT_UNUSABLE, and what `acquireService` throws
+ */
+export async function holdService(
+  context: EngineContext,
+  { publish, ...wanted }: AcquireService & { publish: readonly PortForward[] },
+): Promise<HeldService> {
+  const key = serviceKey(wanted.network, wanted.service.exec)
+  const published = await publishFor(
+    context,
+    wanted.network,
+    publish,
+    () => context.services.get(key)?.address ?? undefined,
+  )
+  let lease: Lease
+  try {
+    lease = await acquireService(context, wanted)
+  } catch (error) {
+    await published.close()
+    throw error
+  }
+  if (publish.length === 0) {
+    await published.close()
+    return { lease, ports: [] }
+  }
+  const unlist = context.published.add(key, published.ports)
+  let held = true
+  const release = () => {
+    if (!held) return
+    held = false
+    // Listed until they are closed: whoever waits for that asks for the list.
+    context.background('close published ports', published.close().finally(unlist))
+    lease.release()
+  }
+  void lease.lost.then(release)
+  return {
+    ports: published.ports,
+    lease: {
+      key: lease.key,
+      lost: lease.lost,
+      get address() {
+        return lease.address
+      },
+      release,
+      [Symbol.dispose]: release,
+    },
+  }
+}
+
+/** Ports that lead into a network, which is held as long as they are open; none at all need no network. */
+export async function publishFor(
+  context: EngineContext,
+  name: string,
+  ports: readonly PortForward[],
+  address: () => string | undefined,
+): Promise<PublishedPorts> {
+  const releases = new Releases()
+  const close = () => releases.run()
+  if (ports.length === 0) return { ports: [], close, [Symbol.asyncDispose]: close }
+  const { release } = await context.networks.use(name)
+  releases.add('leave the network', release)
+  try {
+    const published = await publishPorts(serviceNetworkOf(context, name), ports, address)
+    releases.add('close published ports', () => published.close())
+    return { ports: published.ports, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/**
+ * A network that is in use.
+ *
+ * @throws MoorageError SERVICES_DNS_OFF where containers use the host's
+ */
+export function serviceNetworkOf({ networks }: EngineContext, name: string): ServiceNetwork {
+  const network = networks.get(name)
+  if (network === undefined) throw new MoorageError('SERVICES_DNS_OFF')
+  return network
+}

@@ -1,0 +1,74 @@
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { EngineContext } from '../context.ts'
+import type { FilesystemWanted } from './filesystem.ts'
+import { LayerHolders } from '../files/layer-holders.ts'
+import { Releases } from '../release.ts'
+
+/** Where a layer is made: a temporary directory of its own. */
+export interface LayerPlace {
+  /** Becomes the layer. */
+  readonly layer: string
+  /** For the kernel, while it is an overlay's upper. */
+  readonly work: string
+}
+
+interface Flown {
+  readonly layer: string
+  readonly holders: LayerHolders
+}
+
+/**
+ * The layer of a vertex: from the store, or made once for all who ask for it meanwhile, and stored under its digest.
+ * Whatever goes wrong on the way, nothing of it is left. It is held until `releases` lets go of it.
+ */
+export async function layerOf(
+  context: EngineContext,
+  { digest, noCache }: { digest: string; noCache: boolean },
+  { network, owner, caller, releases }: FilesystemWanted,
+  make: (place: LayerPlace, shared: FilesystemWanted) => Promise<void>,
+): Promise<string> {
+  const stored = noCache ? undefined : context.store.results.get(digest)
+  if (stored !== undefined) return stored.layer
+  const maker = `${network}/layer ${digest.slice(7, 19)}`
+  using _waits = context.waits.add(owner, maker)
+  const flown = await context.flights.join<Flown>(
+    `${network}/${digest}/layer`,
+    async ({ signal }) => {
+      const held = new Releases()
+      const place = await context.store.temporary()
+      try {
+        context.store.ensureSpace()
+        const layer = join(place, 'layer')
+        const shared = { network, owner: maker, caller: { signal, onEvent: () => undefined }, releases: held }
+        await make({ layer, work: join(place, 'work') }, shared)
+        signal.throwIfAborted()
+        return noCache
+          ? await keepForHolders(context, layer, signal)
+          : await store(context, digest, layer, place)
+      } finally {
+        await rm(place, { recursive: true, force: true })
+        context.background('clean up after making a layer', held.run())
+      }
+    },
+    { signal: caller.signal },
+  )
+  releases.add('let go of a layer', flown.holders.hold())
+  return flown.layer
+}
+
+async function store(context: EngineContext, digest: string, layer: string, place: string): Promise<Flown> {
+  // Nothing ran, so nothing was said.
+  const logs = join(place, 'logs')
+  await mkdir(logs)
+  const stored = await context.store.results.adopt({ digest, upper: layer, logs, exitCode: 0 })
+  return { layer: stored.layer, holders: new LayerHolders(async () => undefined) }
+}
+
+async function keepForHolders(context: EngineContext, layer: string, signal: AbortSignal): Promise<Flown> {
+  const kept = await context.store.temporary()
+  await rename(layer, kept)
+  const holders = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
+  holders.dropWhenUnused(signal)
+  return { layer: kept, holders }
+}

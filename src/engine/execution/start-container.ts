@@ -1,0 +1,141 @@
+import { chmod, rm } from 'node:fs/promises'
+import type { RunRow } from '../../definition/index.ts'
+import type { Berths, Member } from '../../network/index.ts'
+import type { ContainerMount, RunningContainer } from '../../runtime/runtime.ts'
+import type { EngineContext } from '../context.ts'
+import type { PlannedExec } from '../plan/plan.ts'
+import type { Releases } from '../release.ts'
+import type { RunRecord } from '../registry/run-records.ts'
+import type { HeldVolumes } from '../registry/volumes.ts'
+
+/** A container of an exec vertex that has been started. */
+export interface StartedContainer {
+  readonly container: RunningContainer
+  readonly member: Pick<Member, 'address'>
+  readonly record: RunRecord
+  /** The directory that holds what it wrote. */
+  readonly upper: string
+}
+
+export interface StartOptions {
+  exec: PlannedExec
+  kind: RunRecord['kind']
+  network: Berths
+  /** Directories of its filesystem, topmost first. */
+  lowers: readonly string[]
+  /** What else is mounted in it than its volumes. */
+  mounts: readonly ContainerMount[]
+  volumes: HeldVolumes
+  signal: AbortSignal
+  /** What is to be released when it has ended, or could not be started. */
+  releases: Releases
+}
+
+/**
+ * A berth and a container in it. The name is in DNS and the aliases are in place before the process exists.
+ */
+export async function startContainer(
+  context: EngineContext,
+  options: StartOptions,
+): Promise<StartedContainer> {
+  const { store, runtime, records } = context
+  const { exec, kind, network, lowers, mounts, volumes, signal, releases } = options
+  await context.turns.take()
+  store.ensureSpace()
+  const id = records.nextId(exec.label)
+  const upper = await store.temporary()
+  releases.add('remove what it wrote', () => rm(upper, { recursive: true, force: true }))
+  // It becomes the container's /, which others than root may enter.
+  await chmod(upper, 0o755)
+  // Kept after the end for those who ask for it then; the records remove it, or the sweep of the next start.
+  const logs = await store.temporary()
+
+  await context.turns.take()
+  const member = await network.join({
+    name: exec.label,
+    names: exec.customName === undefined ? [] : [exec.customName],
+    aliases: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.label])),
+    service: kind === 'service',
+    signal,
+  })
+  releases.add('leave the network', () => member.release())
+
+  const ended = new AbortController()
+  const row = describeRun(exec, network.name, member.address)
+  const record: RunRecord = {
+    id,
+    label: exec.label,
+    kind,
+    row,
+    exec,
+    logs,
+    ended: ended.signal,
+    stored: false,
+  }
+  records.add(record)
+  try {
+    await context.turns.take()
+    const container = await runtime.start(
+      {
+        id,
+        image: exec.root.ref,
+        args: exec.args,
+        env: exec.env.map(([name, value]) => `${name}=${value}`),
+        user: exec.user,
+        workdir: exec.workdir,
+        ...(exec.stdin === undefined ? {} : { stdin: exec.stdin }),
+        hostname: exec.label,
+        lowers,
+        upper,
+        namespace: member.namespace,
+        mounts: [
+          { type: 'bind', source: member.hostsFile, destination: '/etc/hosts', readonly: true },
+          { type: 'bind', source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
+          ...mounts,
+          ...exec.volumes.map((volume) => ({
+            type: 'bind' as const,
+            source: volumes.directoryOf(volume),
+            destination: volume.path,
+            readonly: false,
+          })),
+        ],
+        logs,
+        resources: exec.resources,
+        ...(context.logLimit === undefined ? {} : { logLimit: context.logLimit }),
+      },
+      { signal },
+    )
+    record.container = container
+    for (const note of container.notes) context.log('warn', note, { container: id })
+    void container.exited.then(({ code }) => end(row, ended, code))
+    return { container, member, record, upper }
+  } catch (error) {
+    end(row, ended, null)
+    throw error
+  }
+}
+
+function end(row: RunRow, ended: AbortController, exitCode: number | null): void {
+  row.endedAt = Date.now()
+  row.exitCode = exitCode
+  row.state = exitCode === 0 ? 'done' : 'failed'
+  ended.abort()
+}
+
+function describeRun(exec: PlannedExec, network: string, address: string): RunRow {
+  return {
+    id: exec.label.slice(0, 12),
+    label: exec.label,
+    network,
+    state: 'running',
+    image: exec.root.ref,
+    args: [...exec.args],
+    address,
+    bindings: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.hostname])),
+    callers: 0,
+    ports: [],
+    startedAt: Date.now(),
+    endedAt: null,
+    exitCode: null,
+  }
+}

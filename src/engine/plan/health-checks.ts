@@ -1,0 +1,61 @@
+import type { CheckTimes, ExposedPort, HealthCheck, HttpRequest } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import type { Check } from '../../lifecycle/index.ts'
+import { imageCheckOf } from './image-healthcheck.ts'
+import type { PlannedService } from './plan.ts'
+
+/**
+ * What is waited for before a binder runs: each port that it declares, the image's own HEALTHCHECK, and the checks that
+ * it asks for. Ports that only the image's EXPOSE names are listed, not waited for.
+ */
+export function checksOf({ exec, options }: PlannedService): Check[] {
+  const { ports = [], healthcheck, checks = [] } = options
+  const asked = checks.map((check) => checkOf(check, ports))
+  if (healthcheck === 'none') return asked
+  const image = imageCheckOf(exec.root.config.healthcheck)
+  return [...ports.flatMap(portCheckOf), ...(image ? [image] : []), ...asked]
+}
+
+function portCheckOf({ port, protocol, check }: ExposedPort): Check[] {
+  if (check === 'none') return []
+  if (check?.http) return [{ ...httpOf(port, check.http), ...timingOf(check) }]
+  return [{ kind: protocol, port, ...timingOf(check ?? {}) }]
+}
+
+function checkOf(check: HealthCheck, ports: readonly ExposedPort[]): Check {
+  const timing = timingOf(check)
+  if ('tcp' in check) return { kind: 'tcp', port: check.tcp, ...timing }
+  if ('udp' in check) return { kind: 'udp', port: check.udp, ...timing }
+  if ('exec' in check) return { kind: 'exec', args: check.exec, ...timing }
+  if ('log' in check) {
+    const { pattern, flags } = typeof check.log === 'string' ? { pattern: check.log } : check.log
+    return { kind: 'log', pattern, ...(flags ? { flags } : {}), ...timing }
+  }
+  const port = check.http.port ?? ports.find(({ protocol }) => protocol === 'tcp')?.port
+  if (port === undefined) {
+    throw new MoorageError('INVALID_OPTION', {
+      option: `the check http ${check.http.path}`,
+      reason: 'it names no port, and no TCP port is exposed',
+    })
+  }
+  return { ...httpOf(port, check.http), ...timing }
+}
+
+function httpOf(port: number, { path, status }: HttpRequest) {
+  return { kind: 'http' as const, port, path, ...(status === undefined ? {} : { status: [status].flat() }) }
+}
+
+/** Without an interval, for counting failures: as often as checks are tried in the end. */
+const defaultInterval = 1_000
+const defaultRetries = 3
+
+function timingOf({ timeout, interval, startPeriod, retries }: CheckTimes): Pick<Check, 'timing'> {
+  const counted = startPeriod !== undefined || retries !== undefined
+  const failsAfter = (startPeriod ?? 0) + (retries ?? defaultRetries) * (interval ?? defaultInterval)
+  const timing = {
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(interval === undefined ? {} : { interval }),
+    ...(counted ? { failsAfter } : {}),
+  }
+  return Object.keys(timing).length === 0 ? {} : { timing }
+}

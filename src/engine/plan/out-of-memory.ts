@@ -1,0 +1,23 @@
+import { type MoorageError, moorageError } from '../../errors/index.ts'
+import type { PlannedExec } from './plan.ts'
+
+/** That the kernel killed a container for lack of memory, with what it was allowed. */
+export function outOfMemory(
+  { args, resources }: PlannedExec,
+  details: { exitCode: number; stdout: string; stderr: string },
+): MoorageError {
+  const { memory } = resources
+  return moorageError('OUT_OF_MEMORY', {
+    command: args.join(' '),
+    args,
+    limit: memory === undefined ? 'all that this host has' : sizeText(memory),
+    limitBytes: memory ?? null,
+    ...details,
+  })
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 1024 ** 3
+    ? `${Math.round((bytes / 1024 ** 2) * 10) / 10} MiB`
+    : `${Math.round((bytes / 1024 ** 3) * 10) / 10} GiB`
+}

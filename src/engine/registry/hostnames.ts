@@ -1,0 +1,34 @@
+import { hostnameOf } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import type { PlannedExec } from '../plan/plan.ts'
+
+/** Which service has which name, in each network: a name of one's own choice may be another's as well. */
+export class Hostnames {
+  readonly #holders = new Map<string, PlannedExec>()
+
+  /**
+   * Takes the names of a service that is about to start; dispose of it at its end.
+   *
+   * @throws MoorageError HOSTNAME_TAKEN, naming the holder
+   */
+  claim(network: string, exec: PlannedExec): Disposable {
+    const { label, customName } = exec
+    const names = customName === undefined ? [label] : [label, customName]
+    const keys = names.map((name) => `${network}/${name}`)
+    for (const [index, key] of keys.entries()) {
+      const holder = this.#holders.get(key)
+      if (holder !== undefined && holder.digest !== exec.digest) {
+        throw new MoorageError('HOSTNAME_TAKEN', {
+          hostname: hostnameOf(names[index] ?? label),
+          holder: `${holder.label.slice(0, 12)} (${holder.args.join(' ').slice(0, 60)})`,
+        })
+      }
+    }
+    for (const key of keys) this.#holders.set(key, exec)
+    return {
+      [Symbol.dispose]: () => {
+        for (const key of keys) if (this.#holders.get(key) === exec) this.#holders.delete(key)
+      },
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { PortForward } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import { type Forward, NetnsError, type ServiceNetwork } from '../../network/index.ts'
+
+/** Ports of the host that lead to one service or run, for as long as it is open. */
+export interface PublishedPorts extends AsyncDisposable {
+  /** As they were asked for, with the ports and addresses that were found. */
+  readonly ports: readonly PortForward[]
+  close(): Promise<void>
+}
+
+/** `127.0.0.1:49153->6379/tcp` */
+export function portText({ address = '127.0.0.1', host, service, protocol = 'tcp' }: PortForward): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${host}->${service}/${protocol}`
+}
+
+interface Listed {
+  readonly ports: readonly PortForward[]
+  isOpen(): boolean
+}
+
+/** Which ports of the host lead to which service at the moment, by the service's key. */
+export class PublishedIndex {
+  readonly #listed = new Map<string, Set<Listed>>()
+
+  /**
+   * Lists ports until what this returns is called.
+   *
+   * @param isOpen - for those that somebody else closes, of which nobody tells
+   */
+  add(key: string, ports: readonly PortForward[], isOpen: () => boolean = () => true): () => void {
+    const listed = new Set([...(this.#listed.get(key) ?? [])].filter((one) => one.isOpen()))
+    const one = { ports, isOpen }
+    this.#listed.set(key, listed.add(one))
+    return () => {
+      const left = this.#listed.get(key)
+      left?.delete(one)
+      if (left?.size === 0) this.#listed.delete(key)
+    }
+  }
+
+  of(key: string): readonly PortForward[] {
+    return [...(this.#listed.get(key) ?? [])].flatMap((one) => (one.isOpen() ? one.ports : []))
+  }
+}
+
+/**
+ * Opens all of them or none.
+ *
+ * @param address - where the service is now; asked anew for each connection, since it restarts at another one. Where it
+ *   is nowhere, a connection is reset
+ * @throws MoorageError PORT_UNUSABLE
+ */
+export async function publishPorts(
+  { network }: ServiceNetwork,
+  wanted: readonly PortForward[],
+  address: () => string | undefined,
+): Promise<PublishedPorts> {
+  await using opened = new AsyncDisposableStack()
+  const ports: PortForward[] = []
+  for (const { host, service, address: at = '127.0.0.1', protocol = 'tcp' } of wanted) {
+    const to = () => {
+      const now = address()
+      return now === undefined ? undefined : { address: now, port: service }
+    }
+    let forward: Forward
+    try {
+      forward = await network.forward({ host: { address: at, port: host }, to, protocol })
+    } catch (error) {
+      if (!(error instanceof NetnsError && error.code === 'KERNEL')) throw error
+      throw new MoorageError(
+        'PORT_UNUSABLE',
+        { port: `${host}/${protocol}`, address: at, reason: error.message },
+        {
+          cause: error,
+        },
+      )
+    }
+    opened.use(forward)
+    ports.push({ host: forward.port, service, address: forward.address, protocol })
+  }
+  const held = opened.move()
+  const close = () => held.disposeAsync()
+  return { ports, close, [Symbol.asyncDispose]: close }
+}

@@ -1,0 +1,94 @@
+import { MoorageError } from '../../errors/index.ts'
+import type { Services } from '../../lifecycle/index.ts'
+import { createLocks, type Locks } from '../../lifecycle/index.ts'
+import type { Store } from '../../store/index.ts'
+import type { PlannedExec, PlannedVolume } from '../plan/plan.ts'
+import { foreverWaiting, type Waits } from './waits.ts'
+
+/** Where a container finds its cache volumes, for as long as it runs. */
+export interface HeldVolumes extends Disposable {
+  /** The directory of each mount. */
+  directoryOf(volume: PlannedVolume): string
+}
+
+export interface Volumes {
+  /**
+   * Takes the volumes of a container: waits for those that are locked, and gives it directories of its own for those
+   * that are private.
+   *
+   * @param owner - as waits.ts names it
+   * @throws MoorageError VOLUME_DEADLOCK; the abort reason of `signal`
+   */
+  acquire(
+    exec: PlannedExec,
+    options: { owner: string; signal: AbortSignal; onWait: (detail: string) => void },
+  ): Promise<HeldVolumes>
+  /** Whether somebody waits for a volume that this owner has. */
+  isWanted(owner: string): boolean
+  /** @throws MoorageError VOLUME_DEADLOCK when what this owner waits for besides volumes can never come */
+  check(owner: string): void
+}
+
+export interface VolumesOptions {
+  store: Store
+  services: () => Services
+  waits: Waits
+}
+
+export function createVolumes({ store, services, waits }: VolumesOptions): Volumes {
+  /** How many containers use the private directories of a volume, by number. */
+  const taken = new Map<string, Set<number>>()
+
+  const locks: Locks = createLocks({
+    onWanted(owner) {
+      const key = /^(.+)\/service (.+)$/.exec(owner)
+      if (key) services().hurry(`${key[1]}/${key[2]}`)
+    },
+  })
+
+  const takeFree = (name: string): number => {
+    const used = taken.get(name) ?? new Set()
+    taken.set(name, used)
+    let free = 1
+    while (used.has(free)) free += 1
+    used.add(free)
+    return free
+  }
+
+  const refuse = (volume: string, owner: string) => {
+    const circle = foreverWaiting(owner, { services: services().list(), locks, waits })
+    if (circle) throw new MoorageError('VOLUME_DEADLOCK', { volume, path: circle.join(' -> ') })
+  }
+
+  return {
+    async acquire(exec, { owner, signal, onWait }) {
+      const locked = exec.volumes.filter(({ sharing }) => sharing === 'locked').map(({ name }) => name)
+      const held = await locks.acquire(locked, {
+        owner,
+        signal,
+        mayWait(volume, holder) {
+          refuse(volume, owner)
+          onWait(`waiting for the volume ${volume}, which ${holder.replace(/^[^/]*\//, '')} has locked`)
+        },
+      })
+      // One volume at two paths is one directory.
+      const own = new Map<string, number>()
+      for (const { name, sharing } of exec.volumes) {
+        if (sharing === 'private' && !own.has(name)) own.set(name, takeFree(name))
+      }
+      return {
+        directoryOf: ({ name, sharing }) =>
+          sharing === 'private' ? store.volumes.path(name, own.get(name)) : store.volumes.path(name),
+        [Symbol.dispose]() {
+          held[Symbol.dispose]()
+          for (const [name, number] of own) taken.get(name)?.delete(number)
+          own.clear()
+        },
+      }
+    },
+    isWanted: (owner) => locks.isWanted(owner),
+    check(owner) {
+      for (const { owner: waiter, name } of locks.waiting()) if (waiter !== owner) refuse(name, waiter)
+    },
+  }
+}

@@ -1,0 +1,32 @@
+import type { NetworkRow, NetworkSettings } from '../../definition/index.ts'
+import type { ServiceNetwork } from '../../network/index.ts'
+import type { Networks } from '../networks/networks.ts'
+
+/** A network as `network ls` and `status` show it. */
+export function networkRow({ name, network }: ServiceNetwork, networks: Networks): NetworkRow {
+  const { subnet, gateway, subnet6, gateway6, isolation, mtu, namespace, hostRoute } = network
+  return {
+    name,
+    subnet,
+    gateway,
+    subnet6: subnet6 ?? null,
+    gateway6: gateway6 ?? null,
+    isolation,
+    mtu,
+    namespace,
+    hostRoute: hostRoute.present ? 'yes' : hostRoute.reason,
+    kept: networks.isKept(name),
+    sandboxes: network.sandboxes,
+    pooled: network.pooled,
+    problems: network.problems.map(({ message }) => message),
+  }
+}
+
+/** What an engine is told of networks. */
+export function networkSettings({ subnet, ipv6, isolation }: NetworkSettings): NetworkSettings {
+  return {
+    ...(subnet === undefined ? {} : { subnet }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    ...(isolation === undefined ? {} : { isolation }),
+  }
+}

@@ -1,0 +1,66 @@
+import type { Clock } from '../clock.ts'
+
+/** A process that cannot be killed now, as while it waits for a disk, may be later. */
+const killAgainAfter = 1_000
+
+export interface EscalationOptions {
+  clock: Clock
+  /** Sends a signal to the process. */
+  signal: (name: string) => Promise<void>
+  stopSignal: string
+  /** From the stop signal to SIGKILL, in milliseconds. */
+  stopTimeout: number
+  /** Told when a signal could not be sent. The escalation goes on. */
+  onTrouble: (error: unknown) => void
+}
+
+/** Ends a process: its stop signal, and after a while SIGKILL. Disposed at the process's end. */
+export class Escalation implements Disposable {
+  readonly #options: EscalationOptions
+  #timer: Disposable | undefined
+  #killing = false
+  #over = false
+
+  constructor(options: EscalationOptions) {
+    this.#options = options
+  }
+
+  /** Sends the stop signal. */
+  ask(): void {
+    const { clock, stopSignal, stopTimeout } = this.#options
+    if (stopSignal === 'SIGKILL') {
+      this.kill()
+      return
+    }
+    this.#timer = clock.setTimeout(() => this.kill(), stopTimeout)
+    void this.#send(stopSignal)
+  }
+
+  /** Does not wait any longer. */
+  kill(): void {
+    if (this.#killing) return
+    this.#killing = true
+    this.#sendKill()
+  }
+
+  [Symbol.dispose](): void {
+    this.#over = true
+    this.#timer?.[Symbol.dispose]()
+  }
+
+  #sendKill(): void {
+    if (this.#over) return
+    this.#timer?.[Symbol.dispose]()
+    this.#timer = this.#options.clock.setTimeout(() => this.#sendKill(), killAgainAfter)
+    void this.#send('SIGKILL')
+  }
+
+  async #send(name: string): Promise<void> {
+    try {
+      await this.#options.signal(name)
+    } catch (error) {
+      // Once it has ended, that it could not be told to end does not matter.
+      if (!this.#over) this.#options.onTrouble(error)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { MoorageError } from '../../errors/index.ts'
+import type { Clock } from '../clock.ts'
+import { isNeeded } from './dependents.ts'
+import type { Service } from '../service/service.ts'
+
+/** SIGKILL takes effect at once; what is not gone after this is stuck. */
+const killPatience = 5_000
+
+export interface DrainOptions {
+  /** For everything, in milliseconds; SIGKILL for what is left. @defaultValue 30000, times the timeout scale */
+  timeout?: number
+  /** @defaultValue `dependents-first` */
+  order?: 'dependents-first' | 'all-at-once'
+}
+
+/**
+ * Stops all services, also those in grace: those that no service needs first, and so on down; independent ones side by
+ * side. Nothing new may start meanwhile.
+ *
+ * @throws AggregateError of what could not be stopped or released
+ */
+export async function drain(
+  live: () => Service[],
+  clock: Clock,
+  { timeout, order }: Required<DrainOptions>,
+): Promise<void> {
+  const stopping = new Map<Service, Promise<void>>()
+  const failures = new Set<unknown>()
+  let killing = false
+
+  const stop = (service: Service) => {
+    const ended = service
+      .stop({ kill: killing, code: 'DAEMON_STOPPING' })
+      .catch((error) => void failures.add(error))
+      .finally(() => stopping.delete(service))
+    stopping.set(service, ended)
+  }
+
+  const overdue = Promise.withResolvers<void>()
+  using _deadline = clock.setTimeout(overdue.resolve, timeout)
+  // A circle cannot be made through bindings; should one be there, it is stopped whole.
+  const next = () => {
+    const waiting = live().filter((service) => !stopping.has(service))
+    const free = order === 'all-at-once' ? waiting : waiting.filter((service) => !isNeeded(service))
+    return free.length > 0 || stopping.size > 0 ? free : waiting
+  }
+  const round = () => {
+    for (const service of next()) stop(service)
+    return Promise.race(stopping.values())
+  }
+
+  let late = false
+  void overdue.promise.then(() => {
+    late = true
+  })
+  while (!late && live().length > 0) await Promise.race([round(), overdue.promise])
+
+  killing = true
+  const left = live()
+  for (const service of left) stop(service)
+  const given = Promise.withResolvers<void>()
+  using _patience = clock.setTimeout(given.resolve, killPatience)
+  await Promise.race([Promise.all(stopping.values()), given.promise])
+  for (const { driver } of live()) {
+    failures.add(new MoorageError('INTERNAL', { reason: `service ${driver.hostname} cannot be stopped` }))
+  }
+  if (failures.size > 0) throw new AggregateError(failures, [...failures].map(String).join('; '))
+}

@@ -1,0 +1,87 @@
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
+import { mountOverlay, umount } from '../../../../netns/kernel/index.ts'
+import type { ContainerSpec } from '../../runtime.ts'
+import { inMountOrder, type ReadyMount } from './bundle.ts'
+import { kernelMounts } from './defaults.ts'
+
+/** A container's root filesystem, mounted in this process's mount namespace. */
+export interface Rootfs {
+  readonly path: string
+  /** The directory beside the upper that holds the rest. */
+  readonly overlay: string
+  unmount(): void
+  /** Removes what stands beside the upper; after `unmount`. */
+  remove(): Promise<void>
+}
+
+/**
+ * Mounts the overlay of a container at `target`, which exists.
+ *
+ * Lowest of all lies a directory with every mount point in it: so the OCI runtime has none to make, and nothing of the
+ * kind is left in the upper directory to be stored with a result. It is on the upper's filesystem, because an overlay of
+ * two filesystems has other inode numbers.
+ */
+export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonly ReadyMount[]): Rootfs {
+  const overlay = overlayDirectory(spec.upper)
+  mkdirSync(overlay, { mode: 0o700 })
+  try {
+    const work = join(overlay, 'work')
+    mkdirSync(work)
+    const lowers = [...spec.lowers, makeMountPoints(mounts, join(overlay, 'mount-points'))]
+    mountOverlay({ lowers, upper: spec.upper, work, target, volatile: true })
+  } catch (error) {
+    rmSync(overlay, { recursive: true })
+    // The kernel does not say which.
+    const missing = [...spec.lowers, spec.upper].find((directory) => !existsSync(directory))
+    throw missing === undefined ? error : new Error(`the layer ${missing} does not exist`, { cause: error })
+  }
+  return {
+    path: target,
+    overlay,
+    unmount: () => umount(target),
+    remove: () => removeOverlay(overlay),
+  }
+}
+
+export function overlayDirectory(upper: string): string {
+  return `${upper}.overlay`
+}
+
+/** Removes what stood beside an upper; nothing is mounted from it any more. */
+export async function removeOverlay(overlay: string): Promise<void> {
+  await rm(overlay, { recursive: true, force: true })
+}
+
+/** The mount point itself; an error here means that it is still mounted, and then nothing below it may be touched. */
+export function removeMountTarget(target: string): void {
+  try {
+    rmdirSync(target)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+function makeMountPoints(mounts: readonly ReadyMount[], directory: string): string {
+  mkdirSync(directory, { mode: 0o755 })
+  for (const { destination } of kernelMounts) {
+    // Those below /dev are made in the tmpfs that covers it.
+    if (!destination.startsWith('/dev/')) makeMountPoint(directory, destination, true)
+  }
+  for (const mount of inMountOrder(mounts)) {
+    const isDirectory = mount.type === 'temporary' || statSync(mount.source).isDirectory()
+    makeMountPoint(directory, mount.destination, isDirectory)
+  }
+  return directory
+}
+
+function makeMountPoint(root: string, destination: string, isDirectory: boolean): void {
+  // Normal and absolute first: `..` does not lead out.
+  const path = join(root, normalize(join('/', destination)))
+  if (isDirectory) mkdirSync(path, { recursive: true, mode: 0o755 })
+  else {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    closeSync(openSync(path, 'a', 0o644))
+  }
+}
