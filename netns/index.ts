@@ -1,4 +1,14 @@
 /** `moorage/netns`: bridge networks in namespaces of their own, sandboxes with addresses, and their firewall. */
+
+export { checkHost, type Probe } from './check/check-host.ts'
+export type { Isolation } from './firewall/ruleset.ts'
+export { createNetwork, openNetwork } from './handle/create-network.ts'
+export type { NamespaceOf } from './handle/foreign-namespace.ts'
+export { type Host, type HostOptions, prepareHost } from './handle/prepare-host.ts'
+export type { AdoptedSandbox, Sandbox } from './handle/sandbox.ts'
+export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
+export type { Granted, Network, NetworkEvents, NetworkOptions, OpenNetworkOptions } from './network.ts'
+export { type Recovered, type RecoverOptions, recover } from './ownership/recover.ts'
 export {
   type BatchCounters,
   type BatchedUdp,
@@ -7,8 +17,6 @@ export {
   type PacketHandler,
   type PacketSource,
 } from './sockets/batched-udp.ts'
-export { checkHost, type Probe } from './check/check-host.ts'
-export type { NamespaceOf } from './handle/foreign-namespace.ts'
 export type {
   Endpoint,
   Forward,
@@ -16,13 +24,6 @@ export type {
   ForwardOptions,
   HostForwardOptions,
 } from './sockets/forward.ts'
-export { createNetwork, openNetwork } from './handle/create-network.ts'
-export { NetnsError, type NetnsErrorCode } from './kernel/index.ts'
-export type { NetworkProblem } from './worker/kernel-network.ts'
-export type { Granted, Network, NetworkEvents, NetworkOptions, OpenNetworkOptions } from './network.ts'
-export { type Host, type HostOptions, prepareHost } from './handle/prepare-host.ts'
-export { type Recovered, type RecoverOptions, recover } from './ownership/recover.ts'
-export type { Isolation } from './firewall/ruleset.ts'
-export type { AdoptedSandbox, Sandbox } from './handle/sandbox.ts'
 export { type ConnectOptions, listenTcp } from './sockets/sockets.ts'
+export type { NetworkProblem } from './worker/kernel-network.ts'
 export type { HostRouteState } from './worker/uplink.ts'

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { DnsError } from '../errors.ts'
-import { type FollowOptions, followFile } from './follow-file.ts'
 import type { DnsServer } from '../server.ts'
+import { type FollowOptions, followFile } from './follow-file.ts'
 
 /** One line of a hosts file, hosts(5). */
 export interface HostsLine {

@@ -1,8 +1,8 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { closeSync } from 'node:fs'
 import { createServer, isIP, isIPv6, type Server as TcpServer } from 'node:net'
-import { addressOnly } from '../wire/address.ts'
 import { DnsError } from '../errors.ts'
+import { addressOnly } from '../wire/address.ts'
 import type { PacketSocket } from './packets.ts'
 
 /**

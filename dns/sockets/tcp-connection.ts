@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
+import type { Send, Server } from '../answering/handle-query.ts'
 import type { Clock } from '../clock.ts'
 import type { Counts } from '../counters.ts'
 import type { Limits } from '../limits.ts'
 import { headerSize, longestQuery } from '../wire/decode-query.ts'
-import type { Send, Server } from '../answering/handle-query.ts'
 import type { Turns } from './turns.ts'
 
 /** So many queries of one connection are answered before others have their turn. */

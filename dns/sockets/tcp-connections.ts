@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
-import { clientKey } from '../wire/address.ts'
+import type { Server } from '../answering/handle-query.ts'
 import type { Clock } from '../clock.ts'
 import type { Counts } from '../counters.ts'
 import type { Limits } from '../limits.ts'
-import type { Server } from '../answering/handle-query.ts'
+import { clientKey } from '../wire/address.ts'
 import { type Connection, openConnection } from './tcp-connection.ts'
 import { createTurns } from './turns.ts'
 

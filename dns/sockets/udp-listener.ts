@@ -1,6 +1,6 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
-import { clientKey } from '../wire/address.ts'
 import type { Send, Server } from '../answering/handle-query.ts'
+import { clientKey } from '../wire/address.ts'
 
 /** For any question and its answer: what is longer than 4,096 octets is cut, and known as too long. */
 const room = 4224

@@ -1,7 +1,7 @@
+import type { UpstreamChoice } from '../options.ts'
 import type { Listener } from '../sockets/listen.ts'
 import { hashName, wireName } from '../wire/name.ts'
 import { NameTable } from '../wire/name-table.ts'
-import type { UpstreamChoice } from '../options.ts'
 import type { Upstream } from './resolv-conf.ts'
 import { upstreamSource } from './upstreams.ts'
 

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
-import { addressOnly } from '../wire/address.ts'
 import { DnsError } from '../errors.ts'
+import { addressOnly } from '../wire/address.ts'
 import { flag, headerSize } from '../wire/decode-query.ts'
 import { sameName } from '../wire/name.ts'
 import type { Upstream } from './resolv-conf.ts'

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { clientKey } from '../wire/address.ts'
 import type { Listener } from '../sockets/listen.ts'
+import { clientKey } from '../wire/address.ts'
 import { followResolvConf, parseUpstream, type Upstream } from './resolv-conf.ts'
 
 /**

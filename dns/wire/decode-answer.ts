@@ -1,6 +1,6 @@
 import { SocketAddress } from 'node:net'
-import { rcodeName, typeName } from './codes.ts'
 import { DnsError } from '../errors.ts'
+import { rcodeName, typeName } from './codes.ts'
 import { flag } from './decode-query.ts'
 import { precheck } from './precheck.ts'
 

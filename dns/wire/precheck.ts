@@ -1,5 +1,5 @@
-import { recordType } from './codes.ts'
 import { DnsError } from '../errors.ts'
+import { recordType } from './codes.ts'
 import { headerSize } from './decode-query.ts'
 import { longestLabel, longestName } from './name.ts'
 

@@ -1,5 +1,5 @@
-import { parseAddress } from './address.ts'
 import { DnsError } from '../errors.ts'
+import { parseAddress } from './address.ts'
 import { textName } from './name.ts'
 
 /** The same as text. */

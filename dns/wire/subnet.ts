@@ -1,6 +1,6 @@
 import { SocketAddress } from 'node:net'
-import { parseAddress } from './address.ts'
 import { DnsError } from '../errors.ts'
+import { parseAddress } from './address.ts'
 
 /** A block of addresses; one address is a block of its own, with the longest prefix. */
 export interface Subnet {

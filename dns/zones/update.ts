@@ -1,5 +1,5 @@
-import type { Change, Journal } from './changes.ts'
 import { DnsError } from '../errors.ts'
+import type { Change, Journal } from './changes.ts'
 import type { Views } from './view.ts'
 import type { Zone } from './zone.ts'
 

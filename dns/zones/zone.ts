@@ -1,10 +1,10 @@
+import { DnsError } from '../errors.ts'
 import { type Address, parseAddress } from '../wire/address.ts'
 import type { DnsRecord } from '../wire/decode-answer.ts'
-import type { Journal } from './changes.ts'
-import { DnsError } from '../errors.ts'
 import { textName } from '../wire/name.ts'
 import { mostRecords, type ServiceTarget, serviceData, textData } from '../wire/record-set.ts'
 import { checkTtl } from '../wire/ttl.ts'
+import type { Journal } from './changes.ts'
 import { type Content, nothing, type ZoneData } from './zone-data.ts'
 
 export interface RecordOptions {

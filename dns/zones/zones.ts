@@ -1,9 +1,9 @@
-import { recordType } from '../wire/codes.ts'
 import { DnsError } from '../errors.ts'
+import { recordType } from '../wire/codes.ts'
 import { textName, wireName } from '../wire/name.ts'
-import { Names, type ZoneCut, type ZoneKind } from './names.ts'
 import { recordSet } from '../wire/record-set.ts'
 import { reverseZones } from '../wire/reverse.ts'
+import { Names, type ZoneCut, type ZoneKind } from './names.ts'
 import { ReverseNames } from './reverse-names.ts'
 import { ZoneData } from './zone-data.ts'
 

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { isIPv6, SocketAddress } from 'node:net'
 import ip from 'ip'
-import type { HostRoute, Subnet } from './addresses.ts'
 import { NetnsError } from '../kernel/index.ts'
+import type { HostRoute, Subnet } from './addresses.ts'
 
 export interface Subnet6 {
   readonly text: string

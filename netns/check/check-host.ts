@@ -1,11 +1,11 @@
 /** What this host must have for networks, each thing tried out in a namespace that is thrown away. */
 import { closeSync, readFileSync } from 'node:fs'
-import { checkSurroundings } from './check-surroundings.ts'
-import { createNamespace, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 import { bridgeName } from '../addressing/names.ts'
 import { applyRuleset } from '../firewall/nft.ts'
-import { isHeld, listOwners } from '../ownership/owner.ts'
 import { networkRuleset } from '../firewall/ruleset.ts'
+import { createNamespace, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
+import { isHeld, listOwners } from '../ownership/owner.ts'
+import { checkSurroundings } from './check-surroundings.ts'
 
 /** One thing that the host must have, and what to do where it does not. */
 export interface Probe {

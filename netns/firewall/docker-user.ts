@@ -2,9 +2,10 @@
  * The way out on a host with Docker, which drops what it does not know. An accept in a table of ours does not outweigh
  * that; Docker leaves one chain to others, DOCKER-USER, and so there is one marked rule in it.
  */
-import { inLegacyUse, listChain, programsWith, restoreRules } from './iptables.ts'
-import { Monitor, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NftTransactions } from '../kernel/index.ts'
+
 import { uplinkPrefix } from '../addressing/names.ts'
+import { Monitor, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NftTransactions } from '../kernel/index.ts'
+import { inLegacyUse, listChain, programsWith, restoreRules } from './iptables.ts'
 
 const dockerChain = 'DOCKER-USER'
 const ownChain = (instance: string) => `MOORAGE-${instance}`

@@ -1,6 +1,7 @@
 /** What other firewalls of this host do to what it forwards, and who they are. */
-import { inLegacyUse, listChain } from './iptables.ts'
+
 import { uplinkPrefix } from '../addressing/names.ts'
+import { inLegacyUse, listChain } from './iptables.ts'
 import { applyRuleset } from './nft.ts'
 
 /** A chain of somebody else's, of either kind of rules. */

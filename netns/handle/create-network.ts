@@ -1,10 +1,10 @@
 import { defaultSubnets, parseSubnet } from '../addressing/addresses.ts'
 import { parseSubnet6 } from '../addressing/addresses6.ts'
-import { networkOf } from './network-handle.ts'
-import { NetnsError } from '../kernel/index.ts'
-import type { MadeNetwork } from '../worker/kernel-network.ts'
 import { checkInstance, checkName, deriveInstance } from '../addressing/names.ts'
+import { NetnsError } from '../kernel/index.ts'
 import type { Network, NetworkOptions, OpenNetworkOptions } from '../network.ts'
+import type { MadeNetwork } from '../worker/kernel-network.ts'
+import { networkOf } from './network-handle.ts'
 import { holdWorker, type WorkerThread } from './worker-thread.ts'
 
 let networks = 0

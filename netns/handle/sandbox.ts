@@ -1,11 +1,11 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type net from 'node:net'
+import { inNamespace, NetnsError } from '../kernel/index.ts'
 import { type Forward, forwardToHost, type HostForwardOptions } from '../sockets/forward.ts'
 import type { Forwards } from '../sockets/forwards.ts'
-import { inNamespace, NetnsError } from '../kernel/index.ts'
-import type { MadeSandbox } from '../worker/port.ts'
 import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from '../sockets/sockets.ts'
+import type { MadeSandbox } from '../worker/port.ts'
 
 /** One container's network: a namespace with a loopback, and an address on the network's bridge. */
 export interface Sandbox extends AsyncDisposable {

@@ -17,10 +17,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
-import { faultPoint } from './fault.ts'
-import { lockFile, NetnsError, umount } from '../kernel/index.ts'
 import { namespaceDirectory } from '../addressing/names.ts'
 import type { NetworkRules } from '../firewall/ruleset.ts'
+import { lockFile, NetnsError, umount } from '../kernel/index.ts'
+import { faultPoint } from './fault.ts'
 
 /** What is needed to open a network again. */
 export interface NetworkDescription extends NetworkRules {

@@ -1,8 +1,9 @@
 /** Finding and removing what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
-import { removeDockerRules } from '../firewall/docker-user.ts'
-import { NetlinkSocket, rtnetlink, type NetlinkSocket as Socket } from '../kernel/index.ts'
+
 import { checkInstance, tableName, uplinkPrefix } from '../addressing/names.ts'
+import { removeDockerRules } from '../firewall/docker-user.ts'
 import { removeTable } from '../firewall/nft.ts'
+import { NetlinkSocket, rtnetlink, type NetlinkSocket as Socket } from '../kernel/index.ts'
 import { type Claim, isHeld, listOwners, namespacePath, tryClaim } from './owner.ts'
 
 export interface RecoverOptions {

@@ -3,12 +3,12 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { addressText, defaultUplinkRange, type HostRoute, parseSubnet } from '../addressing/addresses.ts'
 import { address6Text } from '../addressing/addresses6.ts'
-import { DockerWayOut } from '../firewall/docker-user.ts'
-import { type NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 import { tableName } from '../addressing/names.ts'
+import { DockerWayOut } from '../firewall/docker-user.ts'
 import { applyRuleset, removeTable } from '../firewall/nft.ts'
 import { hostRuleset } from '../firewall/ruleset.ts'
 import { TableGuard } from '../firewall/table-guard.ts'
+import { type NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 
 /** Told when somebody changed the instance's table on the host and it was put back, or could not be. */
 export type RestoredListener = (by: string, failure?: Error) => void

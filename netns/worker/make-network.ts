@@ -2,10 +2,9 @@
 import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { addressText, defaultQuarantine, gatewayOf, parseSubnet } from '../addressing/addresses.ts'
 import { address6Of, address6Text } from '../addressing/addresses6.ts'
-import { Bridges, firstPortIndex, mostPorts } from './bridges.ts'
-import { faultPoint } from '../ownership/fault.ts'
+import { bridgePrefix } from '../addressing/names.ts'
 import { Firewall } from '../firewall/firewall.ts'
-import { forwardIPv6, holdHost, lookAtHost } from './host.ts'
+import type { Isolation } from '../firewall/ruleset.ts'
 import {
   bindMount,
   createNamespace,
@@ -14,12 +13,13 @@ import {
   NetnsError,
   rtnetlink,
 } from '../kernel/index.ts'
-import { KernelNetwork, linkGroup, type NetworkEvent, Problems } from './kernel-network.ts'
-import { bridgePrefix } from '../addressing/names.ts'
+import { faultPoint } from '../ownership/fault.ts'
 import { claimName, isHeld, type NetworkDescription, tryClaim } from '../ownership/owner.ts'
-import { linksReady } from './ready.ts'
 import { takeOver } from '../ownership/recover.ts'
-import type { Isolation } from '../firewall/ruleset.ts'
+import { Bridges, firstPortIndex, mostPorts } from './bridges.ts'
+import { forwardIPv6, holdHost, lookAtHost } from './host.ts'
+import { KernelNetwork, linkGroup, type NetworkEvent, Problems } from './kernel-network.ts'
+import { linksReady } from './ready.ts'
 import { NamespaceSettings } from './settings.ts'
 import { takeBack } from './undo.ts'
 import {

@@ -1,10 +1,17 @@
 /** A sandbox as the kernel has it: a namespace, and a veth pair between it and a port of the bridge. */
 import { closeSync } from 'node:fs'
-import { addressBytes, addressText, gatewayOf, macBytes, macText, type Subnet } from '../addressing/addresses.ts'
+import {
+  addressBytes,
+  addressText,
+  gatewayOf,
+  macBytes,
+  macText,
+  type Subnet,
+} from '../addressing/addresses.ts'
 import { address6Of, address6Text, type Subnet6 } from '../addressing/addresses6.ts'
-import { faultPoint } from '../ownership/fault.ts'
-import { createNamespace, inNamespace, NetlinkSocket, type Request, rtnetlink } from '../kernel/index.ts'
 import { sandboxLinkName } from '../addressing/names.ts'
+import { createNamespace, inNamespace, NetlinkSocket, type Request, rtnetlink } from '../kernel/index.ts'
+import { faultPoint } from '../ownership/fault.ts'
 import type { NamespaceSettings } from './settings.ts'
 
 export interface MadeSandbox {

@@ -12,12 +12,18 @@ import {
   routeText,
   type Subnet,
 } from '../addressing/addresses.ts'
-import { conflictOf6, parseSubnet6, randomSubnet6, type Subnet6, uplinkAddress6 } from '../addressing/addresses6.ts'
-import { faultPoint } from '../ownership/fault.ts'
-import { type HostView, lookAtHost } from './host.ts'
-import { inNamespace, linkIndex, type NetlinkSocket, NetnsError, rtnetlink } from '../kernel/index.ts'
+import {
+  conflictOf6,
+  parseSubnet6,
+  randomSubnet6,
+  type Subnet6,
+  uplinkAddress6,
+} from '../addressing/addresses6.ts'
 import { innerUplinkName, uplinkName, uplinkPrefix } from '../addressing/names.ts'
+import { inNamespace, linkIndex, type NetlinkSocket, NetnsError, rtnetlink } from '../kernel/index.ts'
+import { faultPoint } from '../ownership/fault.ts'
 import type { Claim } from '../ownership/owner.ts'
+import { type HostView, lookAtHost } from './host.ts'
 
 /** Whether the host itself has a route to the sandboxes; if not, everything but that works. */
 export type HostRouteState = { present: true } | { present: false; reason: string }

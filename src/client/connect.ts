@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path'
 import type { StreamEvent } from '../definition/index.ts'
 import { asMoorageError, MoorageError } from '../errors/index.ts'
-import { parseAddress } from './wire/address.ts'
 import { cancellation } from './cancellation.ts'
-import { Moorage } from './moorage.ts'
 import { answers, startDaemon } from './daemon/start-daemon.ts'
+import { Moorage } from './moorage.ts'
+import { parseAddress } from './wire/address.ts'
 import { createTransport, type Transport } from './wire/transport.ts'
 
 export interface ConnectOptions {

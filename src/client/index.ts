@@ -1,20 +1,27 @@
 /** The SDK's way to a daemon, and what it describes containers by. */
-export type { ServiceBindings } from './container/bound-services.ts'
-export { CacheVolume } from './graph/cache-volume.ts'
-export type { Check, CheckTiming, PortCheck } from './container/health-checks.ts'
+
 export { type ConnectOptions, connect, hostOf } from './connect.ts'
+export type { ServiceBindings } from './container/bound-services.ts'
 export { Container } from './container/container.ts'
-export { Directory, type ExportOptions } from './files/directory.ts'
-export type { ServiceExecOptions, ServiceExecResult } from './service/exec.ts'
-export type { ExecOptions } from './graph/exec-node.ts'
-export { File } from './files/file.ts'
-export type { NewFileOptions, PutOptions } from './graph/file-changes.ts'
-export type { HostPortOptions } from './service/host-service.ts'
-export { type Host, Moorage } from './moorage.ts'
-export type { OutputEvent, OutputStreamEvent } from './wire/output.ts'
+export type { Check, CheckTiming, PortCheck } from './container/health-checks.ts'
 export type { ResourceOptions, Size } from './container/resources.ts'
-export { type EndpointOptions, type LogEntry, type LogsOptions, RunningService, Service } from './service/service.ts'
 export type { ServiceSettings } from './container/service-settings.ts'
-export type { CallContext, Session } from './session.ts'
-export { type CallOptions, createTransport, type Transport } from './wire/transport.ts'
+export { Directory, type ExportOptions } from './files/directory.ts'
+export { File } from './files/file.ts'
+export { CacheVolume } from './graph/cache-volume.ts'
+export type { ExecOptions } from './graph/exec-node.ts'
+export type { NewFileOptions, PutOptions } from './graph/file-changes.ts'
+export { type Host, Moorage } from './moorage.ts'
+export type { ServiceExecOptions, ServiceExecResult } from './service/exec.ts'
+export type { HostPortOptions } from './service/host-service.ts'
+export {
+  type EndpointOptions,
+  type LogEntry,
+  type LogsOptions,
+  RunningService,
+  Service,
+} from './service/service.ts'
 export type { Tunnel } from './service/tunnel.ts'
+export type { CallContext, Session } from './session.ts'
+export type { OutputEvent, OutputStreamEvent } from './wire/output.ts'
+export { type CallOptions, createTransport, type Transport } from './wire/transport.ts'

@@ -3,12 +3,8 @@ import { apiVersion, type Status } from '../definition/index.ts'
 import { type Engine, positionOf } from '../engine/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { framesType } from '../logs/frame.ts'
-import { keepBodies, parseOnce } from './schemas/bodies.ts'
-import { clientGone } from './streams/client-gone.ts'
-import { type EventStream, streamEvents } from './streams/event-stream.ts'
-import { type EventsQuery, sendEvents } from './streams/events.ts'
-import { streamFrames } from './streams/frame-stream.ts'
 import type { Pins } from './pins.ts'
+import { keepBodies, parseOnce } from './schemas/bodies.ts'
 import {
   blobDigest,
   blobsRequest,
@@ -21,6 +17,10 @@ import {
   upRequest,
 } from './schemas/schemas.ts'
 import type { Sessions } from './sessions.ts'
+import { clientGone } from './streams/client-gone.ts'
+import { type EventStream, streamEvents } from './streams/event-stream.ts'
+import { type EventsQuery, sendEvents } from './streams/events.ts'
+import { streamFrames } from './streams/frame-stream.ts'
 
 /** What the routes need of the daemon that they are a door to. */
 export interface RoutesContext {

@@ -7,11 +7,11 @@ import { networking } from './calls/networking.ts'
 import type { CallParts } from './calls/parts.ts'
 import { createPlans } from './calls/plans.ts'
 import { serving } from './calls/serving.ts'
-import { receiveDirectory } from './files/receive-directory.ts'
 import type { Engine, EngineOptions } from './engine.ts'
-import { createHostEndpoints } from './registry/host-endpoints.ts'
-import { Interests } from './pacing/interests.ts'
+import { receiveDirectory } from './files/receive-directory.ts'
 import { type OpenEngine, openEngine } from './open-engine.ts'
+import { Interests } from './pacing/interests.ts'
+import { createHostEndpoints } from './registry/host-endpoints.ts'
 
 /** From the start of a drain to SIGKILL for what is left. */
 const drainTimeout = 30_000

@@ -4,4 +4,10 @@ export { createEngine } from './create-engine.ts'
 export { checkEverything, type Probe } from './doctor.ts'
 export type { Engine, EngineOptions } from './engine.ts'
 export type { EventLog } from './events/event-log.ts'
-export { eventsOf, type LogOptions, type LogPiece, type LogPosition, positionOf } from './registry/log-pieces.ts'
+export {
+  eventsOf,
+  type LogOptions,
+  type LogPiece,
+  type LogPosition,
+  positionOf,
+} from './registry/log-pieces.ts'

@@ -2,12 +2,19 @@
  * Work that is run once for everybody, and services that live as long as somebody wants them. Knows nothing of
  * containers: what it starts, probes and stops is handed to it, and so is time.
  */
-export type { AcquireOptions, ServiceProgress } from './service/binder.ts'
-export { circleThrough } from './exclusion/circle.ts'
+
+export {
+  createFlights,
+  type Flight,
+  type FlightCaller,
+  type Flights,
+  type FlightsOptions,
+} from '../concurrency/flight.ts'
 export { type Clock, systemClock } from './clock.ts'
-export type { DrainOptions } from './stopping/drain.ts'
 export type { Exit, RunningService, ServiceDriver, StartContext } from './driver.ts'
-export { createFlights, type Flight, type FlightCaller, type Flights, type FlightsOptions } from '../concurrency/flight.ts'
+export { circleThrough } from './exclusion/circle.ts'
+export { createLocks, type LockOptions, type Locks, type LocksOptions } from './exclusion/locks.ts'
+export { createPlaces, type Places } from './exclusion/places.ts'
 export type {
   Answer,
   Check,
@@ -21,8 +28,8 @@ export type {
   UdpCheck,
 } from './health/index.ts'
 export type { Lease } from './lease.ts'
-export { createLocks, type LockOptions, type Locks, type LocksOptions } from './exclusion/locks.ts'
 export type { Because, NewsOf, ServiceNews } from './news.ts'
-export { createPlaces, type Places } from './exclusion/places.ts'
+export type { AcquireOptions, ServiceProgress } from './service/binder.ts'
 export { createServices, type Services, type ServicesOptions } from './services.ts'
 export type { ServiceSnapshot, StateName } from './snapshot.ts'
+export type { DrainOptions } from './stopping/drain.ts'

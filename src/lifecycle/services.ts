@@ -1,15 +1,15 @@
 import { MoorageError, moorageError } from '../errors/index.ts'
-import { type AcquireOptions, Binder, type Seat } from './service/binder.ts'
 import type { Clock } from './clock.ts'
-import { dependentKeys } from './stopping/dependents.ts'
-import { type DrainOptions, drain } from './stopping/drain.ts'
 import type { ServiceDriver } from './driver.ts'
-import { timedOut } from './service/failures.ts'
 import type { Lease } from './lease.ts'
 import type { NewsOf, ServiceNews } from './news.ts'
+import { type AcquireOptions, Binder, type Seat } from './service/binder.ts'
+import { timedOut } from './service/failures.ts'
+import type { Defaults } from './service/grace-and-timeouts.ts'
 import { notEnded, Service } from './service/service.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
-import type { Defaults } from './service/grace-and-timeouts.ts'
+import { dependentKeys } from './stopping/dependents.ts'
+import { type DrainOptions, drain } from './stopping/drain.ts'
 
 /** Defaults, in milliseconds. */
 const grace = 10_000

@@ -1,8 +1,8 @@
 import t from 'tap'
+import { words } from '../../src/cli/options/words.ts'
 import { age, span } from '../../src/cli/printing/age.ts'
 import { moment } from '../../src/cli/printing/moment.ts'
 import { table } from '../../src/cli/printing/table.ts'
-import { words } from '../../src/cli/options/words.ts'
 
 t.test('a command line is split as a POSIX shell splits it', async (t) => {
   const cases: [line: string, found: string[]][] = [

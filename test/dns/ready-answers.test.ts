@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createDnsServer, type DnsServer } from '../../dns/index.ts'
-import { hashName, wireName } from '../../dns/wire/name.ts'
 import { ReadyAnswers } from '../../dns/wire/kept-replies.ts'
+import { hashName, wireName } from '../../dns/wire/name.ts'
 import { recordSet } from '../../dns/wire/record-set.ts'
 import { ask, opt, question } from './wire.ts'
 

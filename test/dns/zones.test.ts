@@ -1,6 +1,6 @@
 import t from 'tap'
-import { parseAddress } from '../../dns/wire/address.ts'
 import { createDnsServer, DnsError, type DnsServer } from '../../dns/index.ts'
+import { parseAddress } from '../../dns/wire/address.ts'
 import { reverseName, reverseZones } from '../../dns/wire/reverse.ts'
 
 async function data(dns: DnsServer, name: string, type = 'A', as?: string): Promise<string[] | string> {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createHostEndpoints } from '../../src/engine/registry/host-endpoints.ts'
 import type { Networks } from '../../src/engine/networks/networks.ts'
+import { createHostEndpoints } from '../../src/engine/registry/host-endpoints.ts'
 import { PublishedIndex, portText } from '../../src/engine/registry/published-ports.ts'
 import type { ServiceNetwork } from '../../src/network/index.ts'
 

@@ -3,9 +3,9 @@ import type { ProgressEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { wordsOf } from '../services/event-words.ts'
 import { moment } from '../printing/moment.ts'
 import { printable, type Style, type Terminal } from '../printing/terminal.ts'
+import { wordsOf } from '../services/event-words.ts'
 
 /** `moorage events`: what goes on in the daemon. */
 export function configure(command: Command): void {

@@ -3,11 +3,16 @@ import type { Command } from 'commander'
 import type { EvaluateRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
-import { age } from '../printing/age.ts'
-import { definitionOf } from '../options/container-definition.ts'
-import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../options/container-options.ts'
 import { withDaemon } from '../daemon-door.ts'
+import { definitionOf } from '../options/container-definition.ts'
+import {
+  addContainerOptions,
+  type ContainerFlags,
+  collect,
+  readContainer,
+} from '../options/container-options.ts'
 import { forwardText } from '../options/port-forwards.ts'
+import { age } from '../printing/age.ts'
 import { progressView } from '../printing/progress.ts'
 
 interface RunFlags extends ContainerFlags {

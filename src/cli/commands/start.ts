@@ -2,9 +2,14 @@ import type { Command } from 'commander'
 import { milliseconds, type StartRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
-import { definitionOf, serviceOptions } from '../options/container-definition.ts'
-import { addContainerOptions, type ContainerFlags, collect, readContainer } from '../options/container-options.ts'
 import { withDaemon } from '../daemon-door.ts'
+import { definitionOf, serviceOptions } from '../options/container-definition.ts'
+import {
+  addContainerOptions,
+  type ContainerFlags,
+  collect,
+  readContainer,
+} from '../options/container-options.ts'
 import { forwardText } from '../options/port-forwards.ts'
 import { progressView } from '../printing/progress.ts'
 

@@ -2,10 +2,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { NetworkRow, Status } from '../../definition/index.ts'
 import { action, type CommandContext } from '../action.ts'
-import { age } from '../printing/age.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { serviceTable } from '../services/service-table.ts'
+import { age } from '../printing/age.ts'
 import { printable, type Terminal } from '../printing/terminal.ts'
+import { serviceTable } from '../services/service-table.ts'
 
 /** How often `-w` looks, in milliseconds. */
 const watchInterval = 1_000

@@ -2,10 +2,10 @@ import type { Command } from 'commander'
 import type { Explanation, ProgressEvent, RunRow, ServiceRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../action.ts'
-import { age } from '../printing/age.ts'
 import { daemonDoor } from '../daemon-door.ts'
-import { isLive } from '../services/service-table.ts'
+import { age } from '../printing/age.ts'
 import { printable } from '../printing/terminal.ts'
+import { isLive } from '../services/service-table.ts'
 import { whyOf } from '../services/why.ts'
 
 /** `moorage why`: the chain of causes of a service or a run. */

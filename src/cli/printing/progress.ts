@@ -1,6 +1,6 @@
 import type { ProgressEvent } from '../../definition/index.ts'
-import { span } from './age.ts'
 import { wordsOf } from '../services/event-words.ts'
+import { span } from './age.ts'
 import { documentPrinter, type LogPrinter, rawPrinter } from './log-printer.ts'
 import { printable, type Terminal } from './terminal.ts'
 

@@ -1,8 +1,8 @@
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
 import { age } from '../printing/age.ts'
+import { printable } from '../printing/terminal.ts'
 import { holderOf } from './event-words.ts'
 import { isLive } from './service-table.ts'
-import { printable } from '../printing/terminal.ts'
 
 /**
  * Each live service, and below it who keeps it alive; of a service that does, who keeps that alive, and so on.

@@ -1,4 +1,10 @@
-import type { Explanation, ProgressEvent, RunRow, ServiceProgress, ServiceRow } from '../../definition/index.ts'
+import type {
+  Explanation,
+  ProgressEvent,
+  RunRow,
+  ServiceProgress,
+  ServiceRow,
+} from '../../definition/index.ts'
 import { age, span } from '../printing/age.ts'
 import { holderOf, reasonOf } from './event-words.ts'
 

@@ -1,8 +1,8 @@
 import { MoorageError } from '../../errors/index.ts'
-import { Container } from './container.ts'
-import { checkAlias } from './bindings.ts'
 import type { BoundService } from '../graph/exec-node.ts'
 import type { Service } from '../service/service.ts'
+import { checkAlias } from './bindings.ts'
+import { Container } from './container.ts'
 
 /** Services by the alias that each has. */
 export type ServiceBindings = Readonly<Record<string, Container | Service>>

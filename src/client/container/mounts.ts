@@ -1,9 +1,9 @@
 import { normalPath, type Sharing } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
-import { checkPath, containerPath } from '../graph/path.ts'
 import type { DescribedMount } from '../graph/exec-node.ts'
 import type { Node } from '../graph/graph.ts'
+import { checkPath, containerPath } from '../graph/path.ts'
 
 /** With one more; what was mounted at the same path is replaced. */
 export function withMount(mounts: readonly DescribedMount[], mount: DescribedMount): DescribedMount[] {

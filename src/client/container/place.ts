@@ -1,8 +1,8 @@
 import { normalPath } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { containerPath } from '../graph/path.ts'
 import type { DescribedMount } from '../graph/exec-node.ts'
 import type { Node } from '../graph/graph.ts'
+import { containerPath } from '../graph/path.ts'
 
 type SourceMount = Extract<DescribedMount, { source: Node }>
 

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
 import { makeChosenDirectory } from '../../make-directory.ts'
 import { cancellation } from '../cancellation.ts'
-import { lockStart } from './start-lock.ts'
 import { unreachable } from '../wire/transport.ts'
+import { lockStart } from './start-lock.ts'
 
 /** How long a daemon so started stays after the last that went on. */
 const idleExit = '10s'

@@ -1,7 +1,7 @@
-import { exportFile } from './export-file.ts'
 import type { Node } from '../graph/graph.ts'
-import { bytesOf, partResult } from './part.ts'
 import { type CallContext, type Session, signalOf } from '../session.ts'
+import { exportFile } from './export-file.ts'
+import { bytesOf, partResult } from './part.ts'
 
 /** The most that `contents()` and `bytes()` hold in memory, in bytes. */
 const largestInMemory = 256 * 1024 * 1024

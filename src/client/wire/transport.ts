@@ -5,11 +5,11 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout } from 'node:timers/promises'
 import type { StreamEvent } from '../../definition/index.ts'
 import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
-import { parseAddress } from './address.ts'
 import { cancellation } from '../cancellation.ts'
+import { version } from '../version.ts'
+import { parseAddress } from './address.ts'
 import { linesOf } from './lines.ts'
 import { acceptOutput, type OutputStreamEvent, outputEventsOf } from './output.ts'
-import { version } from '../version.ts'
 
 /** A daemon sends a heartbeat every 10 s: one that is silent for so long, in milliseconds, is gone or hangs. */
 const longestSilence = 60_000

@@ -1,10 +1,10 @@
 import type { ServiceRow } from '../../definition/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
-import { findKnown } from '../rows/find-known.ts'
 import { defaultNetwork } from '../networks/networks.ts'
-import { findRow, isLive, type ServiceDescription, serviceRow } from '../rows/rows.ts'
 import type { RunRecord } from '../registry/run-records.ts'
+import { findKnown } from '../rows/find-known.ts'
+import { findRow, isLive, type ServiceDescription, serviceRow } from '../rows/rows.ts'
 
 /** Finds the service or the run that a person means. */
 export interface Finder {

@@ -1,8 +1,8 @@
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { inOrder } from '../events/stories.ts'
-import { explainDifference } from '../rows/explain.ts'
 import { defaultNetwork } from '../networks/networks.ts'
+import { explainDifference } from '../rows/explain.ts'
 import { isLive } from '../rows/rows.ts'
 import type { CallParts } from './parts.ts'
 

@@ -1,5 +1,5 @@
-import type { HostEndpoints } from '../registry/host-endpoints.ts'
 import type { Interests } from '../pacing/interests.ts'
+import type { HostEndpoints } from '../registry/host-endpoints.ts'
 import type { Finder } from './finder.ts'
 import type { Plans } from './plans.ts'
 

@@ -1,11 +1,11 @@
 import type { Definition } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { everyMaker, type Part } from '../plan/ancestors.ts'
 import type { Caller, EngineContext } from '../context.ts'
 import type { Follower } from '../events/follower.ts'
+import { everyMaker, type Part } from '../plan/ancestors.ts'
 import { type PlannedExec, type PlannedFilesystem, planExec, planPart, type Sources } from '../plan/plan.ts'
-import type { PlannedFile } from '../plan/planned-files.ts'
 import { createPlanner, type Planning } from '../plan/plan-cache.ts'
+import type { PlannedFile } from '../plan/planned-files.ts'
 import { idsOf, imagesOf } from '../plan/subjects.ts'
 
 /** Plans definitions for callers. */

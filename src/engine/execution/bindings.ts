@@ -1,10 +1,10 @@
 import type { Lease, StateName } from '../../lifecycle/index.ts'
-import { checksOf } from '../plan/health-checks.ts'
 import type { Caller, EngineContext } from '../context.ts'
+import { checksOf } from '../plan/health-checks.ts'
 import type { PlannedBinding, PlannedExec, PlannedService } from '../plan/plan.ts'
+import { stopSignalOf } from '../plan/stop-signal.ts'
 import type { Releases } from '../release.ts'
 import { serviceDriver } from './service-driver.ts'
-import { stopSignalOf } from '../plan/stop-signal.ts'
 
 /** A service's place in the registry: the same definition in another network is another instance. */
 export function serviceKey(network: string, exec: PlannedExec): string {

@@ -1,9 +1,9 @@
 import type { ExecOutput } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { readStream } from '../../logs/index.ts'
-import type { ExecOutcome } from './run-exec.ts'
-import type { KeptOutputs } from '../registry/kept-outputs.ts'
 import type { PlannedExec } from '../plan/plan.ts'
+import type { KeptOutputs } from '../registry/kept-outputs.ts'
+import type { ExecOutcome } from './run-exec.ts'
 
 /** The most that `stdout()` and `stderr()` return. */
 const outputLimit = 16 * 1024 * 1024

@@ -8,10 +8,10 @@ import { connect as connectTls } from 'node:tls'
 import { urlProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
-import { acquireBindings } from './bindings.ts'
 import type { Caller, EngineContext } from '../context.ts'
 import type { PlannedFetch } from '../plan/planned-files.ts'
 import type { Releases } from '../release.ts'
+import { acquireBindings } from './bindings.ts'
 
 /** The most that a URL may answer, in bytes. */
 const largestAnswer = 4 * 1024 ** 3

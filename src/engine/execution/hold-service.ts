@@ -2,10 +2,10 @@ import type { PortForward } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Lease } from '../../lifecycle/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
-import { type AcquireService, acquireService, serviceKey } from './bindings.ts'
 import type { EngineContext } from '../context.ts'
 import { type PublishedPorts, publishPorts } from '../registry/published-ports.ts'
 import { Releases } from '../release.ts'
+import { type AcquireService, acquireService, serviceKey } from './bindings.ts'
 
 /** A service that is held, with the ports of the host that lead to it as long as it is. */
 export interface HeldService {

@@ -1,9 +1,9 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
-import type { FilesystemWanted } from './filesystem.ts'
 import { LayerHolders } from '../files/layer-holders.ts'
 import { Releases } from '../release.ts'
+import type { FilesystemWanted } from './filesystem.ts'
 
 /** Where a layer is made: a temporary directory of its own. */
 export interface LayerPlace {

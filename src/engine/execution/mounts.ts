@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises'
 import type { ContainerMount } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
-import { type FilesystemWanted, filesystemOf } from './filesystem.ts'
+import { locate, openTree } from '../files/tree.ts'
 import type { PlannedExec } from '../plan/plan.ts'
 import type { PlannedMount } from '../plan/planned-files.ts'
-import { locate, openTree } from '../files/tree.ts'
+import { type FilesystemWanted, filesystemOf } from './filesystem.ts'
 
 /**
  * What an exec mounts besides volumes: what its files and directories come from is made first, if it has to be. The

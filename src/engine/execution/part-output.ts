@@ -5,10 +5,10 @@ import { digestDirectory } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Caller, EngineContext } from '../context.ts'
 import { lastWords, runFileTool } from '../files/file-tool.ts'
-import { partOf } from './filesystem.ts'
 import type { PlannedFilesystem } from '../plan/plan.ts'
 import type { PlannedFile } from '../plan/planned-files.ts'
 import { Releases } from '../release.ts'
+import { partOf } from './filesystem.ts'
 
 /** What one event carries at most, in bytes. */
 const pieceSize = 256 * 1024

@@ -1,17 +1,17 @@
 import type { Lease, RunningService, ServiceDriver } from '../../lifecycle/index.ts'
 import { tailLog } from '../../logs/index.ts'
 import type { Berths } from '../../network/index.ts'
-import { acquireBindings } from './bindings.ts'
-import { startContainer } from './start-container.ts'
 import type { EngineContext } from '../context.ts'
-import { filesystemOf } from './filesystem.ts'
-import { serviceNetworkOf } from './hold-service.ts'
-import { startHostService } from './host-service.ts'
-import { mountsOf } from './mounts.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec, PlannedService } from '../plan/plan.ts'
 import { probesOf } from '../probes/index.ts'
 import { Releases } from '../release.ts'
+import { acquireBindings } from './bindings.ts'
+import { filesystemOf } from './filesystem.ts'
+import { serviceNetworkOf } from './hold-service.ts'
+import { startHostService } from './host-service.ts'
+import { mountsOf } from './mounts.ts'
+import { startContainer } from './start-container.ts'
 
 /** How many bytes of each stream an error shows. */
 const shownTail = 4_096

@@ -4,9 +4,9 @@ import type { Berths, Member } from '../../network/index.ts'
 import type { ContainerMount, RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec } from '../plan/plan.ts'
-import type { Releases } from '../release.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import type { HeldVolumes } from '../registry/volumes.ts'
+import type { Releases } from '../release.ts'
 
 /** A container of an exec vertex that has been started. */
 export interface StartedContainer {

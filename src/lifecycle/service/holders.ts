@@ -1,7 +1,7 @@
-import type { AcquireOptions, Binder } from './binder.ts'
-import type { Failure } from './failures.ts'
 import { HeldLease } from '../lease.ts'
 import type { ServiceNews } from '../news.ts'
+import type { AcquireOptions, Binder } from './binder.ts'
+import type { Failure } from './failures.ts'
 
 type Action = Extract<ServiceNews, { kind: 'lease' }>['action']
 

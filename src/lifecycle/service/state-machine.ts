@@ -1,9 +1,9 @@
 import type { MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
-import type { Failure } from './failures.ts'
-import type { Grace } from './grace-timer.ts'
 import type { Because } from '../news.ts'
 import type { StateName } from '../snapshot.ts'
+import type { Failure } from './failures.ts'
+import type { Grace } from './grace-timer.ts'
 
 export type State =
   | { readonly name: 'pending' | 'starting' | 'ready' | 'stopped' }

@@ -1,7 +1,7 @@
 import { MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
-import { isNeeded } from './dependents.ts'
 import type { Service } from '../service/service.ts'
+import { isNeeded } from './dependents.ts'
 
 /** SIGKILL takes effect at once; what is not gone after this is stuck. */
 const killPatience = 5_000

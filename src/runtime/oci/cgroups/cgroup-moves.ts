@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { umount } from '../../../../netns/kernel/index.ts'
-import { cgroupMounts } from './cgroups.ts'
 import { cgroupName } from '../paths.ts'
+import { cgroupMounts } from './cgroups.ts'
 
 /**
  * Makes the kernel favour moves between cgroups while this process lives, where that pays: on version 1, crun writes

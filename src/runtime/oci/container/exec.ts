@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { MoorageError } from '../../../errors/index.ts'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
 import type { ExecExit, ExecSpec } from '../../runtime.ts'
-import { defaultPath } from './defaults.ts'
 import { type OciTool, toolArguments } from '../oci-tool.ts'
+import { defaultPath } from './defaults.ts'
 import { readOrNothing, sendSignal } from './processes.ts'
 
 export interface ExecOptions {
