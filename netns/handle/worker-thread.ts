@@ -1,5 +1,6 @@
 /** The main thread's side of the worker: started for the first who holds it, ended after the last. */
 import { once } from 'node:events'
+import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { NetnsError, type NetnsErrorCode } from '../kernel/index.ts'
 import type { NetworkEvent } from '../worker/kernel-network.ts'
@@ -30,10 +31,10 @@ interface Thread {
 let current: Thread | undefined
 
 function start(): Thread {
-  // The sources run unbuilt, and the build does not rewrite the name of a file in a URL.
-  const file = import.meta.url.endsWith('.ts') ? '../worker/worker.ts' : './worker.js'
+  // The sources run unbuilt, and the build does not rewrite the name of a file in a string.
+  const file = join(import.meta.dirname, `../worker/worker${extname(import.meta.filename)}`)
   // Descriptors made there are used, and some closed, here. What a test runner loads into this thread it need not have.
-  const worker = new Worker(new URL(file, import.meta.url), {
+  const worker = new Worker(file, {
     name: 'netns',
     trackUnmanagedFds: false,
     execArgv: process.execArgv.filter((argument) => argument.startsWith('--disable-warning')),

@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander'
 import { MoorageError } from '../errors/index.ts'
+import { packageVersion } from '../package.ts'
 import { addGlobalOptions } from './action.ts'
 import { commands } from './commands.ts'
 import { reportFailure } from './failure.ts'
-import { packageVersion } from './package.ts'
 import { createTerminal } from './printing/terminal.ts'
 
 /**

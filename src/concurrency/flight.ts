@@ -1,3 +1,5 @@
+import { untilAborted } from './until-aborted.ts'
+
 /** What a piece of work is given: a signal that belongs to no caller, and a way to tell all of them something. */
 export interface Flight<P> {
   /** Aborted when the last caller has gone, with that caller's reason. */
@@ -53,7 +55,7 @@ export function createFlights({ onUnheard }: FlightsOptions = {}): Flights {
           run = made
         }
         if (!run.unwinding) return (await run.attach(caller as FlightCaller<unknown>)) as T
-        await unlessAborted(run.over, caller.signal)
+        await untilAborted(run.over, caller.signal)
       }
     },
     get size() {
@@ -160,17 +162,5 @@ class Run {
         caller.settle({ ok: false, error })
       }
     }
-  }
-}
-
-async function unlessAborted(wait: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return wait
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await Promise.race([wait, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -4,12 +4,12 @@ import fastify from 'fastify'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { createEngine } from '../engine/index.ts'
 import { asMoorageError, MoorageError } from '../errors/index.ts'
+import { packageVersion } from '../package.ts'
 import { watchIdleness } from './idle.ts'
 import { Pins } from './pins.ts'
 import { addRoutes } from './routes.ts'
 import { Sessions } from './sessions.ts'
 import { prepareSocket, restrictSocket } from './socket.ts'
-import { version } from './version.ts'
 
 export interface DaemonOptions {
   /** `unix:///path`; by default `moorage.sock` in the run-time directory. */
@@ -85,10 +85,10 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   app.setErrorHandler((thrown, _request, reply) => {
     const error = requestError(thrown)
     if (error.code === 'INTERNAL') logger.error({ err: thrown }, 'a request failed')
-    return reply.code(error.status).header('moorage-version', version).send({ error: error.toJSON() })
+    return reply.code(error.status).header('moorage-version', packageVersion).send({ error: error.toJSON() })
   })
   app.addHook('onSend', async (_request, reply) => {
-    reply.header('moorage-version', version)
+    reply.header('moorage-version', packageVersion)
   })
 
   try {
@@ -97,7 +97,7 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
       engine,
       sessions,
       pins,
-      version,
+      version: packageVersion,
       socket,
       startedAt,
       busy() {
@@ -115,7 +115,10 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
       process.umask(umask)
     }
     restrictSocket(socket)
-    logger.info({ socket, stateDirectory, instance: engine.instance, version }, 'the daemon listens')
+    logger.info(
+      { socket, stateDirectory, instance: engine.instance, version: packageVersion },
+      'the daemon listens',
+    )
 
     const ended = Promise.withResolvers<void>()
     let stopping: Promise<void> | undefined

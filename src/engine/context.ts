@@ -1,6 +1,7 @@
+import type { Flights } from '../concurrency/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
 import type { Images } from '../images/index.ts'
-import type { Flights, Places, Services } from '../lifecycle/index.ts'
+import type { Places, Services } from '../lifecycle/index.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/index.ts'
 import type { EventLog } from './events/event-log.ts'

@@ -1,6 +1,7 @@
+import { createFlights } from '../concurrency/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { createImages } from '../images/index.ts'
-import { createFlights, createPlaces, createServices, systemClock } from '../lifecycle/index.ts'
+import { createPlaces, createServices, systemClock } from '../lifecycle/index.ts'
 import { makeChosenDirectory } from '../make-directory.ts'
 import { recover as recoverNetworks } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'

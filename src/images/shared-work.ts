@@ -1,3 +1,5 @@
+import { untilAborted } from '../concurrency/index.ts'
+
 /** How much has come of how much. */
 export interface Bytes {
   readonly done: number
@@ -49,7 +51,7 @@ export class SharedWork<T> {
       work.listeners.add(onProgress)
     }
     try {
-      return await orAborted(work.result, signal)
+      return await untilAborted(work.result, signal)
     } finally {
       if (onProgress) work.listeners.delete(onProgress)
       work.waiting -= 1
@@ -86,18 +88,5 @@ export class SharedWork<T> {
   #abandon(key: string, work: Work<T>): void {
     if (this.#works.get(key) === work) this.#works.delete(key)
     work.abort.abort()
-  }
-}
-
-/** Waits for the work, but no longer than the caller does. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  const gone = Promise.withResolvers<never>()
-  const onAbort = () => gone.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work, gone.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

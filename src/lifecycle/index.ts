@@ -3,13 +3,6 @@
  * containers: what it starts, probes and stops is handed to it, and so is time.
  */
 
-export {
-  createFlights,
-  type Flight,
-  type FlightCaller,
-  type Flights,
-  type FlightsOptions,
-} from '../concurrency/flight.ts'
 export { type Clock, systemClock } from './clock.ts'
 export type { Exit, RunningService, ServiceDriver, StartContext } from './driver.ts'
 export { circleThrough } from './exclusion/circle.ts'

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { extname, join } from 'node:path'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { DnsServerOptions } from '../../dns/index.ts'
 import { NetnsError } from '../../netns/index.ts'
@@ -99,9 +100,9 @@ function failure({ message, errno, stack }: Extract<FromDnsThread, { type: 'fail
 }
 
 function startWorker(): Worker {
-  // The sources run unbuilt, and the build does not rewrite the name of a file in a URL.
-  const file = import.meta.url.endsWith('.ts') ? './dns-worker.ts' : './dns-worker.js'
-  return new Worker(new URL(file, import.meta.url), {
+  // The sources run unbuilt, and the build does not rewrite the name of a file in a string.
+  const file = join(import.meta.dirname, `dns-worker${extname(import.meta.filename)}`)
+  return new Worker(file, {
     name: 'dns',
     trackUnmanagedFds: false,
     // What a test runner loads into this thread it need not have.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import t from 'tap'
 import { commands } from '../../src/cli/commands.ts'
-import { packageFile } from '../../src/cli/package.ts'
+import { packageFile } from '../../src/package.ts'
 import { type Outcome, runCommand, startCommand } from './command.ts'
 import { statusDocument as canned, failure, fakeDaemon, logEvent, runRow, serviceRow } from './fake-daemon.ts'
 

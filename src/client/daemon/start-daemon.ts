@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, extname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
 import { makeChosenDirectory } from '../../make-directory.ts'
 import { cancellation } from '../cancellation.ts'
@@ -136,8 +135,8 @@ function stateEnvironment(stateDirectory = process.env.MOORAGE_STATE_DIR): Recor
 }
 
 function daemonCommand(): string[] {
-  const main = import.meta.url.endsWith('.ts') ? '../../cli/main.ts' : '../cli/main.js'
-  return [process.execPath, fileURLToPath(new URL(main, import.meta.url)), 'daemon']
+  const main = join(import.meta.dirname, `../../cli/main${extname(import.meta.filename)}`)
+  return [process.execPath, main, 'daemon']
 }
 
 function lives(pid: number): boolean {

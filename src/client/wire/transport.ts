@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout } from 'node:timers/promises'
 import type { StreamEvent } from '../../definition/index.ts'
 import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
+import { packageVersion } from '../../package.ts'
 import { cancellation } from '../cancellation.ts'
-import { version } from '../version.ts'
 import { parseAddress } from './address.ts'
 import { linesOf } from './lines.ts'
 import { acceptOutput, type OutputStreamEvent, outputEventsOf } from './output.ts'
@@ -61,7 +61,7 @@ export function createTransport(host: string, { silence = longestSilence } = {})
         ...address,
         method,
         path,
-        headers: { 'moorage-version': version, ...headers },
+        headers: { 'moorage-version': packageVersion, ...headers },
         agent: once ? false : agent,
       },
       opened.resolve,

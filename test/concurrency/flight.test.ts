@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createFlights, type Flight } from '../../src/lifecycle/index.ts'
-import { settled } from './virtual-clock.ts'
+import { createFlights, type Flight } from '../../src/concurrency/index.ts'
+import { settled } from '../lifecycle/virtual-clock.ts'
 
 /** Work that ends when the test says so. */
 function work() {

@@ -4,9 +4,9 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
-import { createFlights, type Flight } from '../../src/lifecycle/index.ts'
-import { Random, seed } from './random.ts'
-import { settled } from './virtual-clock.ts'
+import { createFlights, type Flight } from '../../src/concurrency/index.ts'
+import { Random, seed } from '../lifecycle/random.ts'
+import { settled } from '../lifecycle/virtual-clock.ts'
 
 type Outcome = `value ${string}` | `error ${string}` | 'pending'
 
