@@ -89,12 +89,15 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/runtime': { may: [], doors: ['runtime.ts'] },
   'src/runtime/oci': {
     may: ['src/runtime', 'src/logs', 'src/kernel'],
-    ground: ['oci-tool.ts', 'paths.ts'],
+    ground: ['oci-tool.ts', 'read-if-there.ts', 'runtime-paths.ts'],
     wings: {
       cgroups: { may: [] },
       seccomp: { may: [] },
-      container: { may: ['cgroups'], types: ['seccomp'] },
-      launcher: { may: ['cgroups', 'container', 'seccomp'] },
+      processes: { may: [] },
+      rootfs: { may: [] },
+      container: { may: ['cgroups', 'processes', 'rootfs'], types: ['seccomp'] },
+      // The program of the launcher process, the daemon's side of it, and the messages between the two.
+      launcher: { may: ['cgroups', 'container', 'processes', 'seccomp'] },
     },
   },
   'src/engine': {
@@ -128,20 +131,30 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   'src/daemon': {
     may: ['src/engine', 'src/definition', 'src/logs/frame.ts', 'src/kernel'],
+    ground: ['pinned-leases.ts', 'sessions.ts'],
     wings: {
       schemas: { may: [] },
       streams: { may: [] },
+      routes: { may: ['schemas', 'streams'] },
     },
   },
   'src/cli': {
     may: ['src/index.ts', 'src/client', 'src/definition', 'src/daemon', 'dns', 'netns'],
-    ground: ['action.ts', 'daemon-door.ts', 'failure.ts'],
+    ground: [
+      'command-action.ts',
+      'daemon-api.ts',
+      'first-signal.ts',
+      'global-options.ts',
+      'report-failure.ts',
+      'subcommands.ts',
+      'terminal.ts',
+    ],
     wings: {
       printing: { may: [] },
       services: { may: ['printing'] },
-      options: { may: ['printing'] },
-      live: { may: ['printing', 'services'] },
-      commands: { may: ['options', 'printing', 'services', 'live'] },
+      options: { may: [] },
+      progress: { may: ['printing', 'services'] },
+      commands: { may: ['options', 'printing', 'services', 'progress'] },
     },
   },
 }

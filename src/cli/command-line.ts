@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { MoorageError } from '../errors/index.ts'
 import { packageVersion } from '../package.ts'
-import { addGlobalOptions } from './action.ts'
-import { commands } from './commands.ts'
-import { reportFailure } from './failure.ts'
-import { createTerminal } from './printing/terminal.ts'
+import { addGlobalOptions } from './command-action.ts'
+import { commands } from './command-list.ts'
+import { reportFailure } from './report-failure.ts'
+import { createTerminal } from './terminal.ts'
 
 /**
  * Runs one command line, without the program's name. Each command is loaded when it is asked for, so that

@@ -3,8 +3,9 @@ import { apiVersion, type Status } from '../definition/index.ts'
 import { type Engine, positionOf } from '../engine/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { framesType } from '../logs/frame.ts'
-import type { Pins } from './pins.ts'
-import { keepBodies, parseOnce } from './schemas/bodies.ts'
+import type { Pins } from './pinned-leases.ts'
+import { type EventsQuery, sendEvents } from './routes/events.ts'
+import { keepBodies, parseOnce } from './schemas/body-cache.ts'
 import {
   blobDigest,
   blobsRequest,
@@ -15,11 +16,10 @@ import {
   resolveRequest,
   startRequest,
   upRequest,
-} from './schemas/schemas.ts'
+} from './schemas/definition.ts'
 import type { Sessions } from './sessions.ts'
 import { clientGone } from './streams/client-gone.ts'
 import { type EventStream, streamEvents } from './streams/event-stream.ts'
-import { type EventsQuery, sendEvents } from './streams/events.ts'
 import { streamFrames } from './streams/frame-stream.ts'
 
 /** What the routes need of the daemon that they are a door to. */

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { words } from '../../src/cli/options/words.ts'
-import { age, span } from '../../src/cli/printing/age.ts'
-import { moment } from '../../src/cli/printing/moment.ts'
+import { moment } from '../../src/cli/options/since.ts'
+import { words } from '../../src/cli/options/split-words.ts'
+import { age, span } from '../../src/cli/printing/duration-text.ts'
 import { table } from '../../src/cli/printing/table.ts'
 
 t.test('a command line is split as a POSIX shell splits it', async (t) => {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { capabilitiesOf } from '../../src/runtime/oci/container/bundle.ts'
+import { capabilitiesOf } from '../../src/runtime/oci/container/config.ts'
 import { capabilities } from '../../src/runtime/oci/container/defaults.ts'
-import { hardLimits, processLimits } from '../../src/runtime/oci/container/limits.ts'
+import { hardLimits, processLimits } from '../../src/runtime/oci/container/ulimits.ts'
 import { ownRuntime, until } from './own-runtime.ts'
 
 const mebibyte = 1024 ** 2

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import type { Daemon, DaemonOptions } from '../../daemon/index.ts'
 import { bytesOf, milliseconds } from '../../definition/index.ts'
 import { asMoorageError, MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext, type GlobalOptions } from '../action.ts'
+import { action, type CommandContext, type GlobalOptions } from '../command-action.ts'
 
 interface DaemonFlags {
   listen?: string

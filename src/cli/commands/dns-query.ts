@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { DnsAnswer } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
 
 /** `moorage dns query`: asks as a client would, without a socket. */

@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import type { Command } from 'commander'
 import type { DnsServer, DnsServerOptions } from '../../../dns/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
+import { action, type CommandContext } from '../command-action.ts'
 import { collect, listenOf, recordOf, upstreamsOf, viewOf } from '../options/dns-options.ts'
 import { queryPrinter } from '../printing/query-printer.ts'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ZoneRow } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
 
 /** `moorage dns zone`: every name that is answered, with whose view it belongs to. */

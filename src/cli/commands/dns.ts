@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { addGlobalOptions } from '../action.ts'
+import { addGlobalOptions } from '../command-action.ts'
 import { configure as configureQuery } from './dns-query.ts'
 import { configure as configureServe } from './dns-serve.ts'
 import { configure as configureZone } from './dns-zone.ts'

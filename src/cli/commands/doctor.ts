@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { checkEverything } from '../../daemon/index.ts'
-import { action, type CommandContext } from '../action.ts'
+import { action, type CommandContext } from '../command-action.ts'
 import { type Cell, table } from '../printing/table.ts'
-import { printable } from '../printing/terminal.ts'
+import { printable } from '../terminal.ts'
 
 /** `moorage doctor`: looks at everything that is needed of this host; no daemon is asked. */
 export function configure(command: Command): void {

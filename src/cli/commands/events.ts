@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { ProgressEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
-import { moment } from '../printing/moment.ts'
-import { printable, type Style, type Terminal } from '../printing/terminal.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
+import { moment } from '../options/since.ts'
 import { wordsOf } from '../services/event-words.ts'
+import { printable, type Style, type Terminal } from '../terminal.ts'
 
 /** `moorage events`: what goes on in the daemon. */
 export function configure(command: Command): void {

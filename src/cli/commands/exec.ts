@@ -2,8 +2,8 @@ import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 import { documentPrinter, rawPrinter } from '../printing/log-printer.ts'
 
 interface ExecFlags {

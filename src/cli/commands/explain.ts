@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Explanation } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
-import { printable } from '../printing/terminal.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
+import { printable } from '../terminal.ts'
 
 /** `moorage explain`: which field makes two services or runs different ones. */
 export function configure(command: Command): void {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { type DaemonDoor, daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { type DaemonDoor, daemonDoor } from '../daemon-api.ts'
 
 /** `moorage inspect`: all that the daemon knows of a service or a run, always as JSON. */
 export function configure(command: Command): void {

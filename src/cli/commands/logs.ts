@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
+import { moment } from '../options/since.ts'
 import {
   documentPrinter,
   type LogPrinter,
@@ -9,7 +10,6 @@ import {
   prefixPrinter,
   rawPrinter,
 } from '../printing/log-printer.ts'
-import { moment } from '../printing/moment.ts'
 
 interface LogsFlags {
   follow?: boolean

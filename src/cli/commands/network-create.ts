@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { NetworkRow, NetworkSettings } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { withDaemon } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { withDaemon } from '../daemon-api.ts'
 
 interface CreateFlags {
   subnet?: string

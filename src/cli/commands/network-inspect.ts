@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { NetworkRow } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 
 /** `moorage network inspect`: all that the daemon knows of a network, always as JSON. */
 export function configure(command: Command): void {

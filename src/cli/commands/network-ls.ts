@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { NetworkRow } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
 
 /** `moorage network ls`: every network, with who is in it. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 
 /** `moorage network rm`: removes networks that nobody uses. */
 export function configure(command: Command): void {

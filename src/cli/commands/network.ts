@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { addGlobalOptions } from '../action.ts'
+import { addGlobalOptions } from '../command-action.ts'
 import { configure as configureCreate } from './network-create.ts'
 import { configure as configureInspect } from './network-inspect.ts'
 import { configure as configureList } from './network-ls.ts'

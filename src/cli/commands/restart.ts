@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ServiceRow } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 
 /** `moorage restart`: stops services and starts them again, for those who use them now. */
 export function configure(command: Command): void {

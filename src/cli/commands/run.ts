@@ -2,8 +2,8 @@ import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { EvaluateRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { withDaemon } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { withDaemon } from '../daemon-api.ts'
 import { definitionOf } from '../options/container-definition.ts'
 import {
   addContainerOptions,
@@ -12,8 +12,8 @@ import {
   readContainer,
 } from '../options/container-options.ts'
 import { forwardText } from '../options/port-forwards.ts'
-import { age } from '../printing/age.ts'
-import { progressView } from '../printing/progress.ts'
+import { age } from '../printing/duration-text.ts'
+import { progressView } from '../progress/open-view.ts'
 
 interface RunFlags extends ContainerFlags {
   interactive?: boolean

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import type { Command } from 'commander'
 import { MoorageError } from '../../errors/index.ts'
 import { packageFile } from '../../package.ts'
-import { action, type CommandContext } from '../action.ts'
+import { action, type CommandContext } from '../command-action.ts'
 
 /** `moorage setup`: `scripts/setup-host` of this package. */
 export function configure(command: Command): void {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { milliseconds, type StartRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { withDaemon } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { withDaemon } from '../daemon-api.ts'
 import { definitionOf, serviceOptions } from '../options/container-definition.ts'
 import {
   addContainerOptions,
@@ -11,7 +11,7 @@ import {
   readContainer,
 } from '../options/container-options.ts'
 import { forwardText } from '../options/port-forwards.ts'
-import { progressView } from '../printing/progress.ts'
+import { progressView } from '../progress/open-view.ts'
 
 interface StartFlags extends ContainerFlags {
   hostname?: string

@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { NetworkRow, Status } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
-import { age } from '../printing/age.ts'
-import { printable, type Terminal } from '../printing/terminal.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
+import { age } from '../printing/duration-text.ts'
 import { serviceTable } from '../services/service-table.ts'
+import { printable, type Terminal } from '../terminal.ts'
 
 /** How often `-w` looks, in milliseconds. */
 const watchInterval = 1_000

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ServiceRow } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 
 /** `moorage stop`: stops services, whoever uses them. */
 export function configure(command: Command): void {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 import { isLive } from '../services/service-table.ts'
 import { serviceTree } from '../services/service-tree.ts'
 

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import type { Status } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { packageVersion } from '../../package.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
 
 /** `moorage version`: of this program, and of the daemon where one answers. */
 export function configure(command: Command): void {

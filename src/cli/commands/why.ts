@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { Explanation, ProgressEvent, RunRow, ServiceRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext } from '../action.ts'
-import { daemonDoor } from '../daemon-door.ts'
-import { age } from '../printing/age.ts'
-import { printable } from '../printing/terminal.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { daemonDoor } from '../daemon-api.ts'
+import { age } from '../printing/duration-text.ts'
+import { whyOf } from '../services/causes.ts'
 import { isLive } from '../services/service-table.ts'
-import { whyOf } from '../services/why.ts'
+import { printable } from '../terminal.ts'
 
 /** `moorage why`: the chain of causes of a service or a run. */
 export function configure(command: Command): void {

@@ -3,7 +3,7 @@ import { milliseconds } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { BoundService, ContainerRequest } from './container-definition.ts'
 import { portForward } from './port-forwards.ts'
-import { words } from './words.ts'
+import { words } from './split-words.ts'
 
 /** The flags that describe a container, as commander has read them. */
 export interface ContainerFlags {

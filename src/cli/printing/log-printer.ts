@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { OutputEvent } from '../../client/index.ts'
-import type { Style, Terminal } from './terminal.ts'
+import type { Style, Terminal } from '../terminal.ts'
 
 type Stream = OutputEvent['stream']
 

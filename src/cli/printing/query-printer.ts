@@ -1,5 +1,5 @@
 import type { DnsServer, QueryEvent } from '../../../dns/index.ts'
-import { printable, type Terminal } from './terminal.ts'
+import { printable, type Terminal } from '../terminal.ts'
 
 /** What may wait for a slow reader of our output, in octets. */
 const mostWaiting = 1024 * 1024

@@ -1,4 +1,4 @@
-import { printable, type Style, type Terminal } from './terminal.ts'
+import { printable, type Style, type Terminal } from '../terminal.ts'
 
 /** A cell: its text, and how it looks on a terminal. */
 export type Cell = string | { text: string; style: Style }

@@ -1,5 +1,5 @@
 import type { ProgressEvent, ServiceProgress, ServiceReason } from '../../definition/index.ts'
-import { age, span } from '../printing/age.ts'
+import { age, span } from '../printing/duration-text.ts'
 
 /** Why a service is in its state, in words. */
 const reasons: Record<ServiceReason, string> = {

@@ -1,7 +1,7 @@
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
-import { age } from '../printing/age.ts'
+import { age } from '../printing/duration-text.ts'
 import { type Cell, table } from '../printing/table.ts'
-import type { Style, Terminal } from '../printing/terminal.ts'
+import type { Style, Terminal } from '../terminal.ts'
 
 const heading = ['NAME', 'ID', 'STATE', 'HEALTH', 'CLIENTS', 'ADDRESS', 'PORTS', 'AGE']
 

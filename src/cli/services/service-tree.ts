@@ -1,6 +1,6 @@
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
-import { age } from '../printing/age.ts'
-import { printable } from '../printing/terminal.ts'
+import { age } from '../printing/duration-text.ts'
+import { printable } from '../terminal.ts'
 import { holderOf } from './event-words.ts'
 import { isLive } from './service-table.ts'
 

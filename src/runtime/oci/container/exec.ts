@@ -6,8 +6,8 @@ import { MoorageError } from '../../../errors/index.ts'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
 import type { ExecExit, ExecSpec } from '../../runtime.ts'
 import { type OciTool, toolArguments } from '../oci-tool.ts'
+import { readOrNothing, sendSignal } from '../processes/processes.ts'
 import { defaultPath } from './defaults.ts'
-import { readOrNothing, sendSignal } from './processes.ts'
 
 export interface ExecOptions {
   tool: OciTool

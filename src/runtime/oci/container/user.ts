@@ -1,5 +1,5 @@
 import { moorageError } from '../../../errors/index.ts'
-import type { RootView } from './root-view.ts'
+import type { RootView } from '../rootfs/root-view.ts'
 
 export interface ContainerUser {
   uid: number

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { stripVTControlCharacters } from 'node:util'
 import type { ProgressEvent } from '../../definition/index.ts'
-import type { ProgressView } from '../printing/progress.ts'
-import { printable, type Style, type Terminal } from '../printing/terminal.ts'
+import { printable, type Style, type Terminal } from '../terminal.ts'
 import { fit } from './columns.ts'
-import { renderTree } from './render-tree.ts'
+import { renderTree } from './draw-steps.ts'
+import type { ProgressView } from './open-view.ts'
 import { Screen } from './screen.ts'
 import { Steps } from './steps.ts'
 

@@ -2,7 +2,7 @@ import { errorFromWire, MoorageError } from '../../errors/index.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
 import { LauncherProcess } from './launcher/launcher-process.ts'
 import type { FromLauncher } from './launcher/messages.ts'
-import { recoverContainers } from './recover.ts'
+import { recoverContainers } from './recover-containers.ts'
 
 export interface OciRuntimeOptions {
   /** The daemon's instance id, which the cgroups carry. */

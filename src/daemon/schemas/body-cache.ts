@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
-import { parse } from './schemas.ts'
+import { parse } from './definition.ts'
 
 /** The longest body that is kept, and how many bytes of them in all. */
 const longest = 64 * 1024

@@ -1,7 +1,7 @@
 import { connect, createTransport, hostOf, type OutputStreamEvent, type Transport } from '../client/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
 import { errorFromWire } from '../errors/index.ts'
-import type { GlobalOptions } from './action.ts'
+import type { GlobalOptions } from './command-action.ts'
 
 export interface Asking {
   method?: string

@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { mountOverlay, umount } from '../../../../netns/kernel/index.ts'
 import type { ContainerSpec } from '../../runtime.ts'
-import { inMountOrder, type ReadyMount } from './bundle.ts'
-import { kernelMounts } from './defaults.ts'
+import { inMountOrder, type ReadyMount } from '../container/config.ts'
+import { kernelMounts } from '../container/defaults.ts'
 
 /** A container's root filesystem, mounted in this process's mount namespace. */
 export interface Rootfs {

@@ -1,5 +1,5 @@
 import { asMoorageError, HealthError, type MoorageError } from '../errors/index.ts'
-import { printable, type Terminal } from './printing/terminal.ts'
+import { printable, type Terminal } from './terminal.ts'
 
 /**
  * Tells of a failure: on stderr for people, as a document on stdout with `--json`.

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { umount } from '../../../../netns/kernel/index.ts'
-import { cgroupName } from '../paths.ts'
+import { cgroupName } from '../runtime-paths.ts'
 import { cgroupMounts } from './cgroups.ts'
 
 /**

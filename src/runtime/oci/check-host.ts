@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cgroupMounts, hybridControllers, refusedCgroup } from './cgroups/cgroups.ts'
+import { createOciRuntime } from './oci-runtime.ts'
 import { findOciTool, findProgram, hybridRemedy } from './oci-tool.ts'
-import { createOciRuntime } from './runtime.ts'
 import { readProfile } from './seccomp/profile.ts'
 
 /** One thing that the host must have, and what to do where it does not. */

@@ -2,8 +2,8 @@ import { chmodSync, chownSync, closeSync, mkdirSync, readlinkSync, statSync } fr
 import { join } from 'node:path'
 import { mountOverlay, openInRoot, openRoot, umount } from '../../../../netns/kernel/index.ts'
 import type { ContainerMount, LayersMount } from '../../runtime.ts'
-import type { ReadyMount } from '../container/bundle.ts'
-import { removeMountTarget } from '../container/rootfs.ts'
+import type { ReadyMount } from '../container/config.ts'
+import { removeMountTarget } from './mount-rootfs.ts'
 
 /** open(2): a descriptor that only names the file; Node has no constant for it. */
 const O_PATH = 0o10000000

@@ -1,5 +1,5 @@
-import { span } from '../printing/age.ts'
-import { printable, type Style } from '../printing/terminal.ts'
+import { span } from '../printing/duration-text.ts'
+import { printable, type Style } from '../terminal.ts'
 import { columns, fit, pad } from './columns.ts'
 import type { Standing, Step } from './steps.ts'
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { NetnsError, openInRoot } from '../../../../netns/kernel/index.ts'
-import { inMountOrder, type ReadyMount } from './bundle.ts'
+import { inMountOrder, type ReadyMount } from '../container/config.ts'
 
 /** open(2): a descriptor that only names the file; Node has no constant for it. */
 const O_PATH = 0o10000000

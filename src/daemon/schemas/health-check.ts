@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { HealthCheck, HttpRequest, LogPattern, PortCheck } from '../../definition/index.ts'
-import { argument, milliseconds, portNumber } from './plain-schemas.ts'
+import { argument, milliseconds, portNumber } from './scalars.ts'
 
 const times = {
   timeout: milliseconds.exactOptional(),

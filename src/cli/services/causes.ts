@@ -5,7 +5,7 @@ import type {
   ServiceProgress,
   ServiceRow,
 } from '../../definition/index.ts'
-import { age, span } from '../printing/age.ts'
+import { age, span } from '../printing/duration-text.ts'
 import { holderOf, reasonOf } from './event-words.ts'
 
 /** What is known of a service or a run when somebody asks why. */

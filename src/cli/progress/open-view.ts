@@ -1,8 +1,8 @@
 import type { ProgressEvent } from '../../definition/index.ts'
+import { span } from '../printing/duration-text.ts'
+import { documentPrinter, type LogPrinter, rawPrinter } from '../printing/log-printer.ts'
 import { wordsOf } from '../services/event-words.ts'
-import { span } from './age.ts'
-import { documentPrinter, type LogPrinter, rawPrinter } from './log-printer.ts'
-import { printable, type Terminal } from './terminal.ts'
+import { printable, type Terminal } from '../terminal.ts'
 
 /** Where the progress of a call and the output of its run are shown. */
 export interface ProgressView {
@@ -22,7 +22,7 @@ export interface ProgressView {
 export async function progressView(terminal: Terminal): Promise<ProgressView> {
   const { json, quiet, verbose } = terminal
   if (process.stderr.isTTY && process.env.TERM !== 'dumb' && !json && !quiet && !verbose) {
-    const { liveProgress } = await import('../live/live-progress.ts')
+    const { liveProgress } = await import('./live-view.ts')
     return liveProgress(terminal)
   }
   const printer = json ? documentPrinter(terminal) : rawPrinter()

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { apiVersion as ApiVersion } from '../../definition/index.ts'
+import type { apiVersion as ApiVersion } from '../definition/index.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Pins } from '../../src/daemon/pins.ts'
+import { Pins } from '../../src/daemon/pinned-leases.ts'
 import { VirtualClock } from '../lifecycle/virtual-clock.ts'
 
 function made() {

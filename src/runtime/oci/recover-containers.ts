@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { processesIn, removeCgroup } from './cgroups/cgroups.ts'
-import { commandLines, isAlive, killAll } from './container/processes.ts'
-import { removeMountTarget, removeOverlay } from './container/rootfs.ts'
-import { cgroupName, overlayAnnotation, type RuntimePaths, runtimePaths } from './paths.ts'
+import { commandLines, isAlive, killAll } from './processes/processes.ts'
+import { removeMountTarget, removeOverlay } from './rootfs/mount-rootfs.ts'
+import { cgroupName, overlayAnnotation, type RuntimePaths, runtimePaths } from './runtime-paths.ts'
 
 export interface RecoveredContainers {
   /** Processes that were still there. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { MoorageError } from '../errors/index.ts'
-import { reportFailure } from './failure.ts'
-import { createTerminal, type Terminal } from './printing/terminal.ts'
+import { reportFailure } from './report-failure.ts'
+import { createTerminal, type Terminal } from './terminal.ts'
 
 /** What every command takes. */
 export interface GlobalOptions {

@@ -25,9 +25,9 @@ import {
   volumeNameProblem,
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { healthCheck, portCheck } from './check-schemas.ts'
-import { argument, milliseconds, portNumber } from './plain-schemas.ts'
-import { resources } from './resource-schemas.ts'
+import { healthCheck, portCheck } from './health-check.ts'
+import { resources } from './resources.ts'
+import { argument, milliseconds, portNumber } from './scalars.ts'
 
 /**
  * What comes in from outside is parsed here, once. The types are the client's; `satisfies` lets the compiler hold

@@ -1,6 +1,6 @@
 import type { EventLog } from '../../engine/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { type EventStream, progressLimit } from './event-stream.ts'
+import { type EventStream, progressLimit } from '../streams/event-stream.ts'
 
 /** Where in the log a stream begins. */
 export interface EventsQuery {

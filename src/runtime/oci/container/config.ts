@@ -1,9 +1,9 @@
 import type { BindMount, ContainerResources, ContainerSpec, TemporaryMount } from '../../runtime.ts'
-import { cgroupName, overlayAnnotation } from '../paths.ts'
+import { cgroupName, overlayAnnotation } from '../runtime-paths.ts'
 import type { OciSeccomp } from '../seccomp/profile.ts'
 import { capabilities, type KernelMount, kernelMounts, maskedPaths, readonlyPaths } from './defaults.ts'
 import { initPath } from './init.ts'
-import { cgroupLimits, type HardLimits, processLimits } from './limits.ts'
+import { cgroupLimits, type HardLimits, processLimits } from './ulimits.ts'
 import type { ContainerUser } from './user.ts'
 
 /** What is the same for all containers of a launcher. */
