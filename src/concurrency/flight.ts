@@ -36,7 +36,13 @@ export interface Flights {
 
 export interface FlightsOptions {
   /** Told of a run that failed when nobody was left to hear it; its abort reason does not count as a failure. */
-  onUnheard?: (key: string, error: unknown) => void
+  onUnheard?: (failure: UnheardFailure) => void
+}
+
+/** The failure of a run that all its callers had left. */
+export interface UnheardFailure {
+  readonly key: string
+  readonly error: unknown
 }
 
 export function createFlights({ onUnheard }: FlightsOptions = {}): Flights {
@@ -48,7 +54,7 @@ export function createFlights({ onUnheard }: FlightsOptions = {}): Flights {
         caller.signal?.throwIfAborted()
         let run = runs.get(key)
         if (run === undefined) {
-          const made = new Run((error) => onUnheard?.(key, error))
+          const made = new Run((error) => onUnheard?.({ key, error }))
           // In the map before the work begins, so that whoever the work calls finds it.
           runs.set(key, made)
           made.begin(work as Work, () => runs.delete(key))

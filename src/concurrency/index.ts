@@ -1,3 +1,10 @@
 /** Work that is run once for all who ask for it, and waiting that can be given up. Knows nothing of what the work is. */
-export { createFlights, type Flight, type FlightCaller, type Flights, type FlightsOptions } from './flight.ts'
+export {
+  createFlights,
+  type Flight,
+  type FlightCaller,
+  type Flights,
+  type FlightsOptions,
+  type UnheardFailure,
+} from './flight.ts'
 export { untilAborted } from './until-aborted.ts'

@@ -13,9 +13,6 @@ import { type OpenEngine, openEngine } from './open-engine.ts'
 import { Interests } from './pacing/interests.ts'
 import { createHostEndpoints } from './registry/host-endpoints.ts'
 
-/** From the start of a drain to SIGKILL for what is left. */
-const drainTimeout = 30_000
-
 /**
  * Makes an engine on a state directory, after removing what an earlier one left in the kernel.
  *
@@ -59,12 +56,12 @@ function engineOf({ context, instance, stateDirectory, recovered, releases }: Op
     missingDirectories: (digests) => digests.filter((digest) => !store.trees.has(digest)),
     receiveDirectory: (digest, tar, signal) => receiveDirectory(store, digest, tar, signal),
 
-    async close({ timeout = drainTimeout } = {}) {
+    async close(drainOptions = {}) {
       const reason = new MoorageError('DAEMON_STOPPING')
       closing.abort(reason)
       interests.end(reason)
       try {
-        await services.drain({ timeout })
+        await services.drain(drainOptions)
       } finally {
         await releases.run()
       }

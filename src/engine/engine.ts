@@ -94,6 +94,10 @@ export interface Engine extends AsyncDisposable {
   ): Promise<DnsAnswer>
   missingDirectories(digests: readonly string[]): string[]
   receiveDirectory(digest: string, tar: Readable, signal: AbortSignal): Promise<void>
-  /** Stops everything in order, within `timeout` milliseconds, and frees all that was acquired. */
+  /**
+   * Stops everything in order, and frees all that was acquired.
+   *
+   * @param options.timeout - milliseconds until what is left is killed; 30,000 times the timeout scale unless given
+   */
   close(options?: { timeout?: number }): Promise<void>
 }

@@ -1,4 +1,4 @@
-import { createFlights } from '../concurrency/index.ts'
+import { createFlights, type UnheardFailure } from '../concurrency/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { createImages } from '../images/index.ts'
 import { createPlaces, createServices, systemClock } from '../lifecycle/index.ts'
@@ -115,7 +115,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       images,
       runtime: runtime.value,
       flights: createFlights({
-        onUnheard: (error) => log('error', 'a run that nobody waited for', { error: String(error) }),
+        onUnheard: logUnheard(log),
       }),
       services,
       networks,
@@ -138,6 +138,12 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
     await releases.run()
     throw error
   }
+}
+
+/** Logs the failure of a run that nobody waited for any more. */
+export function logUnheard(log: EngineLog): (failure: UnheardFailure) => void {
+  return ({ key, error }) =>
+    log('error', 'a run that nobody waited for failed', { run: key, error: String(error) })
 }
 
 /** One that cannot be made now, its subnet being somebody else's by now, is no reason for having none. */

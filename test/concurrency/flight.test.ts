@@ -260,7 +260,7 @@ t.test(
 
 t.test('what goes wrong when nobody is left is told to the owner; the abort itself is not', async (t) => {
   const unheard: unknown[] = []
-  const flights = createFlights({ onUnheard: (key, error) => unheard.push([key, error]) })
+  const flights = createFlights({ onUnheard: (failure) => unheard.push(failure) })
   for (const end of ['abort', 'other'] as const) {
     const caller = new AbortController()
     const joined = flights.join(
@@ -277,6 +277,6 @@ t.test('what goes wrong when nobody is left is told to the owner; the abort itse
     await t.rejects(joined, { message: 'enough' })
     await settled()
   }
-  t.match(unheard, [['k', { message: 'left a mount' }]])
+  t.match(unheard, [{ key: 'k', error: { message: 'left a mount' } }])
   t.equal(unheard.length, 1)
 })

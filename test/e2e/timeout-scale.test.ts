@@ -1,0 +1,28 @@
+import t from 'tap'
+import { ownDirectories, startDaemon } from './own-daemon.ts'
+import { ownRootfs } from './own-rootfs.ts'
+
+t.setTimeout(120_000)
+
+t.test(
+  'MOORAGE_TIMEOUT_SCALE stretches the drain: at 0.1 what is left is killed after 3 s, not 30',
+  async (t) => {
+    using directories = ownDirectories()
+    using rootfs = ownRootfs()
+    process.env.MOORAGE_TIMEOUT_SCALE = '0.1'
+    await using daemon = await startDaemon(directories)
+    delete process.env.MOORAGE_TIMEOUT_SCALE
+    await using moorage = await daemon.connect()
+    const service = moorage
+      .container()
+      .withRootfs(moorage.host.directory(rootfs.path))
+      .withExec(['sh', '-c', 'trap "" TERM; while true; do sleep 1; done'])
+      .asService({ startTimeout: '60s', stopTimeout: '60s' })
+    await service.start()
+    const before = performance.now()
+    t.equal(await daemon.stop(), 0)
+    const took = performance.now() - before
+    t.ok(took > 2_900, `it had ${took} ms`)
+    t.ok(took < 15_000, `it took ${took} ms`)
+  },
+)
