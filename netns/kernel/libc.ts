@@ -4,8 +4,13 @@
  * A buffer whose *address* is stored inside another one (iovec, msghdr) is invisible to the garbage collector:
  * keep a reference to it until the call has returned. Those passed as arguments are safe.
  */
+import { endianness } from 'node:os'
 import koffi from 'koffi'
-import { kernelError } from './errors.ts'
+import { kernelError, NetnsError } from './errors.ts'
+
+/** Netlink's messages and the structures of this folder are in the host's byte order, which is taken to be this one. */
+if (endianness() !== 'LE')
+  throw new NetnsError('KERNEL', 'this machine is big-endian, which is not supported')
 
 const libc = koffi.load('libc.so.6')
 
@@ -16,7 +21,6 @@ interface Calls {
   setns(fd: number, type: number): number
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array, length: number): number
-  getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number
   sendto(fd: number, data: Uint8Array, length: number, flags: number, to: Bytes, toLength: number): number
   recv(fd: number, data: Uint8Array, length: number, flags: number): number
@@ -25,13 +29,9 @@ interface Calls {
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number
   inet_pton(family: number, text: string, address: Uint8Array): number
   if_nametoindex(name: string): number
-  mount(source: string, target: string, type: string | null, flags: number, data: string | null): number
+  mount(source: string, target: string, type: null, flags: number, data: null): number
   umount2(target: string, flags: number): number
-  pipe2(fds: Uint8Array, flags: number): number
   flock(fd: number, operation: number): number
-  fcntl(fd: number, command: number, argument: number): number
-  prctl(option: number, a: number, b: number, c: number, d: number): number
-  waitid(type: number, id: number, info: Uint8Array, options: number): number
 }
 
 const call: Calls = {
@@ -39,7 +39,6 @@ const call: Calls = {
   setns: libc.func('int setns(int, int)'),
   socket: libc.func('int socket(int, int, int)'),
   bind: libc.func('int bind(int, uint8_t *, uint)'),
-  getsockopt: libc.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint8_t *)'),
   setsockopt: libc.func('int setsockopt(int, int, int, uint8_t *, uint)'),
   sendto: libc.func('long sendto(int, uint8_t *, size_t, int, uint8_t *, uint)'),
   recv: libc.func('long recv(int, _Out_ uint8_t *, size_t, int)'),
@@ -50,22 +49,14 @@ const call: Calls = {
   if_nametoindex: libc.func('uint if_nametoindex(str)'),
   mount: libc.func('int mount(str, str, str, ulong, str)'),
   umount2: libc.func('int umount2(str, int)'),
-  pipe2: libc.func('int pipe2(_Out_ uint8_t *, int)'),
   flock: libc.func('int flock(int, int)'),
-  fcntl: libc.func('int fcntl(int, int, long)'),
-  prctl: libc.func('int prctl(int, ulong, ulong, ulong, ulong)'),
-  waitid: libc.func('int waitid(int, uint, _Out_ uint8_t *, int)'),
 }
 
 // The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424 are).
 const numbered = {
-  openTree: libc.func('long syscall(long, int, str, uint)'),
-  moveMount: libc.func('long syscall(long, int, str, int, str, uint)'),
   fsopen: libc.func('long syscall(long, str, uint)'),
   fsconfig: libc.func('long syscall(long, int, uint, str, str, int)'),
   fsmount: libc.func('long syscall(long, int, uint, uint)'),
-  mountSetattr: libc.func('long syscall(long, int, str, uint, uint8_t *, size_t)'),
-  openat2: libc.func('long syscall(long, int, str, uint8_t *, size_t)'),
 }
 
 const EINTR = 4
@@ -103,12 +94,6 @@ export const bind = (fd: number, address: Uint8Array, doing: string) =>
 
 export const setsockopt = (fd: number, level: number, name: number, value: Uint8Array, doing: string) =>
   checked(doing, () => call.setsockopt(fd, level, name, value, value.length))
-
-/** Fills `value`; the option must have exactly its length. */
-export function getsockopt(fd: number, level: number, name: number, value: Uint8Array, doing: string): void {
-  const length = new Uint8Array(Uint32Array.of(value.length).buffer)
-  checked(doing, () => call.getsockopt(fd, level, name, value, length))
-}
 
 export const send = (fd: number, data: Uint8Array, doing: string) =>
   checked(doing, () => call.sendto(fd, data, data.length, 0, null, 0))
@@ -204,98 +189,30 @@ export function watch(fd: number, ready: () => void): Watch {
 /** The index of a link of the calling thread's namespace, 0 when there is none of this name. */
 export const linkIndex = (name: string) => call.if_nametoindex(name)
 
-export const mount = (
-  source: string,
-  target: string,
-  type: string | null,
-  flags: number,
-  data: string | null,
-) => checked(`mount ${source} on ${target}`, () => call.mount(source, target, type, flags, data))
+export const mount = (source: string, target: string, flags: number) =>
+  checked(`mount ${source} on ${target}`, () => call.mount(source, target, null, flags, null))
 
 export const umount2 = (target: string, flags: number) =>
   checked(`unmount ${target}`, () => call.umount2(target, flags))
 
-const O_CLOEXEC = 0o2000000
+const LOCK_EX = 2
+const LOCK_NB = 4
 
-export function pipe2(): [read: number, write: number] {
-  const fds = new Int32Array(2)
-  checked('make a pipe', () => call.pipe2(new Uint8Array(fds.buffer), O_CLOEXEC))
-  return [fds[0] as number, fds[1] as number]
-}
-
-/** False when another holder has it. */
-export function flock(fd: number, operation: number): boolean {
+/** Takes an open file's lock for this descriptor, without waiting; false when another holder has it (flock(2)). */
+export function lockFile(fd: number): boolean {
   for (;;) {
-    if (call.flock(fd, operation) === 0) return true
+    if (call.flock(fd, LOCK_EX | LOCK_NB) === 0) return true
     const errno = koffi.errno()
     if (errno === EAGAIN) return false
     if (errno !== EINTR) throw kernelError(errno, 'lock a file')
   }
 }
 
-const F_SETPIPE_SZ = 1031
+export const fsopen = (type: string, flags: number, doing: string) =>
+  checked(doing, () => numbered.fsopen(430, type, flags))
 
-/** False when the kernel refuses: the user's pipes take too much already (/proc/sys/fs/pipe-user-pages-soft). */
-export const setPipeSize = (fd: number, bytes: number): boolean => call.fcntl(fd, F_SETPIPE_SZ, bytes) >= 0
+export const fsconfig = (fd: number, command: number, doing: string) =>
+  checked(doing, () => numbered.fsconfig(431, fd, command, null, null, 0))
 
-const PR_SET_CHILD_SUBREAPER = 36
-
-export const setChildSubreaper = () =>
-  checked('adopt orphans', () => call.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-
-const P_ALL = 0
-const P_PID = 1
-const WNOHANG = 0x1
-const WEXITED = 0x4
-const WNOWAIT = 0x1000000
-
-/** What waitid(2) says of a child that has ended: `code` is CLD_EXITED, CLD_KILLED or CLD_DUMPED. */
-export interface EndedChild {
-  pid: number
-  code: number
-  status: number
-}
-
-/** A child that has ended: any, which stays as it is, or this one, which is then gone. Never waits. */
-export function endedChild(pid?: number): EndedChild | undefined {
-  // siginfo_t of x86-64 and arm64: code at 8, then from 16 on pid, uid, status.
-  const info = new Int32Array(32)
-  const bytes = new Uint8Array(info.buffer)
-  const options = WEXITED | WNOHANG | (pid === undefined ? WNOWAIT : 0)
-  const result = call.waitid(pid === undefined ? P_ALL : P_PID, pid ?? 0, bytes, options)
-  // ECHILD: there is no child at all.
-  if (result < 0 || info[4] === 0) return undefined
-  return { pid: info[4] as number, code: info[2] as number, status: info[6] as number }
-}
-
-export const openTree = (directory: number, path: string, flags: number) =>
-  checked(`clone the mount at ${path}`, () => numbered.openTree(428, directory, path, flags))
-
-export const moveMount = (fd: number, target: string, flags: number) =>
-  checked(`attach a mount at ${target}`, () => numbered.moveMount(429, fd, '', -100, target, flags))
-
-export const fsopen = (type: string, flags: number) =>
-  checked(`open the filesystem type ${type}`, () => numbered.fsopen(430, type, flags))
-
-export const fsconfig = (
-  fd: number,
-  command: number,
-  key: string | null,
-  value: string | null,
-  doing: string,
-) => checked(doing, () => numbered.fsconfig(431, fd, command, key, value, 0))
-
-export const fsmount = (fd: number, flags: number, attributes: number, doing: string) =>
-  checked(doing, () => numbered.fsmount(432, fd, flags, attributes))
-
-const AT_EMPTY_PATH = 0x1000
-
-/** Adds attributes to a mount that is known by a descriptor (struct mount_attr). */
-export function setMountAttributes(fd: number, attributes: number, doing: string): void {
-  const attr = new Uint8Array(BigUint64Array.of(BigInt(attributes), 0n, 0n, 0n).buffer)
-  checked(doing, () => numbered.mountSetattr(442, fd, '', AT_EMPTY_PATH, attr, attr.length))
-}
-
-/** `how` is struct open_how. */
-export const openat2 = (directory: number, path: string, how: Uint8Array, doing: string) =>
-  checked(doing, () => numbered.openat2(437, directory, path, how, how.length))
+export const fsmount = (fd: number, flags: number, doing: string) =>
+  checked(doing, () => numbered.fsmount(432, fd, flags, 0))

@@ -1,4 +1,3 @@
-import { endianness } from 'node:os'
 import { addressOf, receiveMany, sendMany, sockaddrSize } from './libc.ts'
 
 /** Sizes of the kernel's structures on 64-bit machines, in octets. */
@@ -55,7 +54,6 @@ export class Messages {
   #sent = 0
 
   constructor({ count, room, nameLength, destinations }: MessagesOptions) {
-    if (endianness() !== 'LE') throw new Error('batches of datagrams are for little-endian machines only')
     this.count = count
     this.#room = room
     this.#destinations = destinations

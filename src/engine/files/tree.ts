@@ -9,15 +9,12 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { NetnsError, openInRoot, openOverlay } from '../../../netns/kernel/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { KernelError, O_PATH, openInRoot, openOverlay } from '../../kernel/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { LayerPlace } from '../execution/layer.ts'
 import { type PlannedFilesystem, rootOf } from '../plan/plan.ts'
 import type { PlannedFetch, PlannedFile } from '../plan/planned-files.ts'
-
-/** open(2): a descriptor that only names the file; Node has no constant for it. */
-const O_PATH = 0o10000000
 
 /** Something in a tree, by a descriptor; `path` leads to it as long as that is open. */
 export interface Found extends Disposable {
@@ -143,7 +140,7 @@ function openWithin(root: number, path: string, flags: number): number | undefin
   try {
     return openInRoot(root, path, flags)
   } catch (error) {
-    if (error instanceof NetnsError && absent.has(error.errno ?? '')) return undefined
+    if (error instanceof KernelError && absent.has(error.errno)) return undefined
     throw error
   }
 }

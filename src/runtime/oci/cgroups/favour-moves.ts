@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { umount } from '../../../../netns/kernel/index.ts'
+import { KernelError, umount } from '../../../kernel/index.ts'
 import { cgroupName } from '../runtime-paths.ts'
 import { cgroupMounts } from './cgroups.ts'
 
@@ -33,7 +33,6 @@ export function unfavourCgroupMoves(directory: string): void {
   try {
     umount(directory)
   } catch (error) {
-    const { errno = '' } = error as { errno?: string }
-    if (!['EINVAL', 'ENOENT'].includes(errno)) throw error
+    if (!(error instanceof KernelError && ['EINVAL', 'ENOENT'].includes(error.errno))) throw error
   }
 }

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { makePipe, setPipeSize } from '../../../../netns/kernel/index.ts'
+import { makePipe, setPipeSize } from '../../../kernel/index.ts'
 
 /** The most that a pipe holds without special rights (/proc/sys/fs/pipe-max-size): so many fewer turns for a fast writer. */
 const pipeSize = 1024 * 1024

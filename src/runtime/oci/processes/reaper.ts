@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type EndedChild, endedChild, setChildSubreaper } from '../../../../netns/kernel/index.ts'
+import { type EndedChild, endedChild, setChildSubreaper } from '../../../kernel/index.ts'
 
 /** Of Node's timers, in milliseconds. */
 const longestInterval = 2 ** 31 - 1

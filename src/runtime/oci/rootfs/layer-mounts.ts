@@ -1,12 +1,9 @@
 import { chmodSync, chownSync, closeSync, mkdirSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { mountOverlay, openInRoot, openRoot, umount } from '../../../../netns/kernel/index.ts'
+import { mountOverlay, O_PATH, openInRoot, openRoot, umount } from '../../../kernel/index.ts'
 import type { ContainerMount, LayersMount } from '../../runtime.ts'
 import type { ReadyMount } from '../container/config.ts'
 import { removeMountTarget } from './mount-rootfs.ts'
-
-/** open(2): a descriptor that only names the file; Node has no constant for it. */
-const O_PATH = 0o10000000
 
 /** The stored filesystems that a container has files or directories of, each mounted below a directory of its bundle. */
 export class LayerMounts {

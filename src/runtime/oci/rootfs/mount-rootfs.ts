@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
-import { mountOverlay, umount } from '../../../../netns/kernel/index.ts'
+import { mountOverlay, umount } from '../../../kernel/index.ts'
 import type { ContainerSpec } from '../../runtime.ts'
 import { inMountOrder, type ReadyMount } from '../container/config.ts'
 import { kernelMounts } from '../container/defaults.ts'

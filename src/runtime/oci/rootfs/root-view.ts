@@ -1,10 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { join, normalize } from 'node:path'
-import { NetnsError, openInRoot } from '../../../../netns/kernel/index.ts'
+import { KernelError, O_PATH, openInRoot } from '../../../kernel/index.ts'
 import { inMountOrder, type ReadyMount } from '../container/config.ts'
-
-/** open(2): a descriptor that only names the file; Node has no constant for it. */
-const O_PATH = 0o10000000
 
 /** A regular file found in a container's root filesystem. */
 export interface RootFile {
@@ -90,7 +87,7 @@ function openUnder(root: number, path: string): number | undefined {
     return openInRoot(root, path, O_PATH)
   } catch (error) {
     const absent = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES']
-    if (error instanceof NetnsError && absent.includes(error.errno ?? '')) return undefined
+    if (error instanceof KernelError && absent.includes(error.errno)) return undefined
     throw error
   }
 }
