@@ -15,6 +15,7 @@ export {
   volumeNameProblem,
 } from './names.ts'
 export * from './operations.ts'
+export { portForwardText } from './port-forward.ts'
 export { bytesOf, isCapability, isUlimit, smallestMemory } from './resources.ts'
 export {
   copyVertex,

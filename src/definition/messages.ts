@@ -196,8 +196,10 @@ export interface ServiceRow {
   clients: string[]
   aliases: string[]
   address: string | null
-  /** `6379/tcp`; and `127.0.0.1:49153->6379/tcp` for a port of the host that leads to it. */
+  /** For people: `6379/tcp`; and `127.0.0.1:49153->6379/tcp` for each of `hostPorts`. */
   ports: string[]
+  /** Ports of the host that lead to it at the moment. */
+  hostPorts: PortForward[]
   image: string
   args: string[]
   /** When this state began. */
@@ -221,8 +223,10 @@ export interface RunRow {
   /** alias -> hostname */
   bindings: Record<string, string>
   callers: number
-  /** Ports of the host that lead to it: `127.0.0.1:49153->8080/tcp`. */
+  /** `hostPorts` for people: `127.0.0.1:49153->8080/tcp`. */
   ports: string[]
+  /** Ports of the host that lead to it at the moment. */
+  hostPorts: PortForward[]
   startedAt: number
   endedAt: number | null
   exitCode: number | null

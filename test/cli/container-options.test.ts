@@ -1,7 +1,6 @@
 import t from 'tap'
 import { definitionOf } from '../../src/cli/options/container-definition.ts'
 import { readContainer } from '../../src/cli/options/container-options.ts'
-import { forwardText } from '../../src/cli/options/port-forwards.ts'
 
 t.test('flags describe a container and its services', async (t) => {
   const container = readContainer(
@@ -70,8 +69,6 @@ t.test('-p says which port of the host leads to which of the container', async (
   ] as const) {
     t.same(readContainer('x', [], { publish: [text] }).publish, [forward], text)
   }
-  t.equal(forwardText({ host: 8080, service: 80 }), '127.0.0.1:8080 -> 80/tcp')
-  t.equal(forwardText({ host: 1, service: 2, address: '::1', protocol: 'udp' }), '[::1]:1 -> 2/udp')
 })
 
 t.test('what is wrong with a flag is said, with what was typed', async (t) => {

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
-import { digestDirectory, type ServiceRow, type StreamEvent } from '../../src/definition/index.ts'
+import {
+  digestDirectory,
+  type PortForward,
+  type ServiceRow,
+  type StreamEvent,
+} from '../../src/definition/index.ts'
 import { connect, ExecError, HealthError, type Moorage } from '../../src/index.ts'
 import { removeTree } from '../remove-tree.ts'
 import { type Exchange, failure, fakeDaemon, type Handler, until } from './fake-daemon.ts'
@@ -385,15 +390,19 @@ t.test('a tunnel is a request that stays open', async (t) => {
 
 t.test('a tunnel is closed when the daemon has closed its ports', async (t) => {
   const port = { host: 40_001, service: 80, address: '127.0.0.1' }
-  // What it lists, from one question to the next.
-  const listed = [
-    ['80/tcp', '127.0.0.1:40001->80/tcp', '127.0.0.1:40002->80/tcp'],
-    ['80/tcp', '127.0.0.1:40001->80/tcp'],
-    ['80/tcp', '127.0.0.1:40002->80/tcp', '127.0.0.1:40001->80/udp'],
+  // The daemon’s lists, from one question to the next.
+  const listed: PortForward[][] = [
+    [port, { ...port, host: 40_002 }],
+    [{ ...port, protocol: 'tcp' }],
+    [
+      { ...port, host: 40_002 },
+      { ...port, protocol: 'udp' },
+      { ...port, address: '127.0.0.2' },
+    ],
   ]
   await using it = await connected({
     'POST up': ({ send }) => send(result({ ports: [port], service: { label, network: 'default' } })),
-    'GET services/*': ({ document }) => document({ service: { ports: listed.shift() } }),
+    'GET services/*': ({ document }) => document({ service: { ports: [], hostPorts: listed.shift() } }),
   })
   const tunnel = await ping(it.moorage).asService().up()
   await tunnel.close()

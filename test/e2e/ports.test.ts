@@ -91,7 +91,9 @@ t.test('ports of the host', async (t) => {
     const [{ host }] = ports
     t.match(await redis(`127.0.0.1:${host}`, 'PING'), '+PONG')
     const { services } = await moorage.status()
-    t.same(services.find(({ id }) => id === row.id)?.ports, ['6379/tcp', `127.0.0.1:${host}->6379/tcp`])
+    const published = services.find(({ id }) => id === row.id)
+    t.same(published?.ports, ['6379/tcp', `127.0.0.1:${host}->6379/tcp`])
+    t.same(published?.hostPorts, [{ host, service: 6379, address: '127.0.0.1', protocol: 'tcp' }])
     t.match((await daemon.cli('ps')).stdout, `127.0.0.1:${host}->6379/tcp`)
     const again = await daemon.cli('start', '-p', `${host}:6379`, '--expose', '6379', redisImage, ...args)
     t.equal(again.code, 1)
@@ -136,7 +138,7 @@ t.test('ports of the host', async (t) => {
     t.equal(heard, 'hi\n')
     const { code, stderr } = await running
     t.equal(code, 0)
-    t.match(stderr, `127.0.0.1:${found[0]} -> 7000/tcp`, 'it was told')
+    t.match(stderr, `127.0.0.1:${found[0]}->7000/tcp`, 'it was told')
     t.notMatch((await daemon.cli('ps', '-a')).stdout, '->7000/tcp', 'and is over')
   })
 

@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import type { EvaluateRequest } from '../../definition/index.ts'
+import { type EvaluateRequest, portForwardText } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { withDaemon } from '../daemon-api.ts'
@@ -11,7 +11,6 @@ import {
   collect,
   readContainer,
 } from '../options/container-options.ts'
-import { forwardText } from '../options/port-forwards.ts'
 import { age } from '../printing/duration-text.ts'
 import { progressView } from '../progress/open-view.ts'
 
@@ -66,7 +65,7 @@ async function run(
       else if (event.type === 'gap') view.note(`${event.missing} bytes of output are no longer kept`)
       else if (event.type === 'ports') {
         if (terminal.json) terminal.document(event, { line: true })
-        else for (const port of event.ports) view.note(forwardText(port))
+        else for (const port of event.ports) view.note(portForwardText(port))
       } else if (event.type === 'progress') view.event(event)
       else if (event.type === 'result') {
         await view.end({ failed: false })

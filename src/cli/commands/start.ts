@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { milliseconds, type StartRequest } from '../../definition/index.ts'
+import { milliseconds, portForwardText, type StartRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { withDaemon } from '../daemon-api.ts'
@@ -10,7 +10,6 @@ import {
   collect,
   readContainer,
 } from '../options/container-options.ts'
-import { forwardText } from '../options/port-forwards.ts'
 import { progressView } from '../progress/open-view.ts'
 
 interface StartFlags extends ContainerFlags {
@@ -60,7 +59,7 @@ async function start(
       const { service, value, ports } = event
       if (terminal.json) terminal.document({ service, ports })
       else terminal.print(terminal.quiet || !service ? String(value) : `${service.id}  ${service.hostname}`)
-      if (!terminal.json) for (const port of ports ?? []) terminal.talk(`moorage: ${forwardText(port)}`)
+      if (!terminal.json) for (const port of ports ?? []) terminal.talk(`moorage: ${portForwardText(port)}`)
       return
     }
     throw new MoorageError('DAEMON_UNREACHABLE', {

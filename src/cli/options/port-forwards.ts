@@ -32,8 +32,3 @@ export function portForward(text: string): PortForward {
     ...(address === undefined ? {} : { address }),
   }
 }
-
-/** `127.0.0.1:49153 -> 6379/tcp` */
-export function forwardText({ address = '127.0.0.1', host, service, protocol = 'tcp' }: PortForward): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${host} -> ${service}/${protocol}`
-}

@@ -72,18 +72,30 @@ export async function openTunnel(
   })
 }
 
-/** The daemon hears of the stream's end in its own time, and closes the ports then. */
+/**
+ * Waits until none of the ports leads to the service any more: the daemon learns of the stream's end in its own time,
+ * and closes them then.
+ */
 async function portsClosed(
   { transport }: Session,
   { label, network }: ServiceRow,
   ports: readonly PortForward[],
 ): Promise<void> {
-  const isOne = (text: string) =>
-    ports.some(({ host, service, protocol = 'tcp' }) => text.endsWith(`:${host}->${service}/${protocol}`))
   const path = `/v1/services/${label}?${new URLSearchParams({ network })}`
   for (const end = performance.now() + closingTime; performance.now() < end; await sleep(askInterval)) {
-    // A daemon that is gone, or does not know the service any more, has no port of it.
+    // A daemon that is gone, or no longer knows the service, has no port of it.
     const answer = await transport.call<{ service?: ServiceRow }>('GET', path).catch(() => undefined)
-    if (!answer?.service?.ports.some(isOne)) return
+    const open = answer?.service?.hostPorts ?? []
+    if (!open.some((listed) => ports.some((port) => isSame(port, listed)))) return
   }
+}
+
+function isSame(one: PortForward, other: PortForward): boolean {
+  const { address = '127.0.0.1', protocol = 'tcp' } = one
+  return (
+    one.host === other.host &&
+    one.service === other.service &&
+    address === (other.address ?? '127.0.0.1') &&
+    protocol === (other.protocol ?? 'tcp')
+  )
 }

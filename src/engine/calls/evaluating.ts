@@ -1,4 +1,12 @@
-import type { Definition, ExecOutput, Output, PartOutput } from '../../definition/index.ts'
+import {
+  type Definition,
+  type ExecOutput,
+  type Output,
+  type PartOutput,
+  type PortForward,
+  portForwardText,
+  type RunRow,
+} from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
@@ -10,7 +18,6 @@ import { evaluateExec } from '../execution/run-exec.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import { KeptOutputs } from '../registry/kept-outputs.ts'
 import { followRun, replayRun } from '../registry/log-pieces.ts'
-import { portText } from '../registry/published-ports.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import type { CallParts } from './parts.ts'
 
@@ -47,7 +54,6 @@ export function evaluating(
           ? undefined
           : (running.row.address ?? undefined),
       )
-      const texts = published.ports.map(portText)
       if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
       const outcome = await evaluateExec(context, {
         exec,
@@ -56,9 +62,10 @@ export function evaluating(
         onRun(record) {
           running = record
           const { row } = record
-          row.ports.push(...texts)
+          listHostPorts(row, [...row.hostPorts, ...published.ports])
           listed.defer(() => {
-            row.ports = row.ports.filter((text) => !texts.includes(text))
+            const others = row.hostPorts.filter((port) => !published.ports.includes(port))
+            listHostPorts(row, others)
           })
           if (!request.logs) return
           following = followRun(context, record, caller)
@@ -96,4 +103,9 @@ function isExecOutput(output: Output): output is ExecOutput {
 
 function isPartOutput(output: Output): output is PartOutput {
   return output === 'sync' || !isExecOutput(output)
+}
+
+function listHostPorts(row: RunRow, hostPorts: PortForward[]): void {
+  row.hostPorts = hostPorts
+  row.ports = hostPorts.map(portForwardText)
 }

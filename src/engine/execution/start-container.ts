@@ -134,6 +134,7 @@ function describeRun(exec: PlannedExec, network: string, address: string): RunRo
     bindings: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.hostname])),
     callers: 0,
     ports: [],
+    hostPorts: [],
     startedAt: Date.now(),
     endedAt: null,
     exitCode: null,

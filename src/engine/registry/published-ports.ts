@@ -9,11 +9,6 @@ export interface PublishedPorts extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** `127.0.0.1:49153->6379/tcp` */
-export function portText({ address = '127.0.0.1', host, service, protocol = 'tcp' }: PortForward): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${host}->${service}/${protocol}`
-}
-
 interface Listed {
   readonly ports: readonly PortForward[]
   isOpen(): boolean

@@ -1,9 +1,8 @@
-import type { PortForward, ServiceRow } from '../../definition/index.ts'
+import { type PortForward, portForwardText, type ServiceRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { PlannedService } from '../plan/plan.ts'
 import { portsOf } from '../plan/ports.ts'
-import { portText } from '../registry/published-ports.ts'
 
 /** What the engine's driver lets the lifecycle carry through to its snapshots. */
 export interface ServiceDescription {
@@ -32,8 +31,9 @@ export function serviceRow(snapshot: ServiceSnapshot, published: readonly PortFo
     address: snapshot.address,
     ports: [
       ...portsOf(service).map(({ port, protocol }) => `${port}/${protocol}`),
-      ...published.map(portText),
+      ...published.map(portForwardText),
     ],
+    hostPorts: [...published],
     image: exec.root.ref,
     args: [...exec.args],
     since: snapshot.since,
