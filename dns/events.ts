@@ -1,9 +1,9 @@
 import type { EventEmitter } from 'eventemitter3'
 import type { Asker } from './answering/respond.ts'
-import { rcodeName, typeName } from './wire/codes.ts'
 import { decodeQuery, headerSize, newQuery } from './wire/decode-query.ts'
 import { textName } from './wire/name.ts'
-import type { Change } from './zones/changes.ts'
+import { rcodeName, typeName } from './wire/rcodes.ts'
+import type { Change } from './zones/change.ts'
 
 /** One query that was answered. */
 export interface QueryEvent {

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { DnsError } from './errors.ts'
 import type { Limits } from './limits.ts'
-import type { Listen } from './sockets/listen.ts'
+import type { Listen } from './sockets/listener.ts'
 import { checkTtl } from './wire/ttl.ts'
 
 /** Who is asked: the system's resolvers, nobody, or these (`addr`, `addr:port`, `[addr]:port`). */

@@ -1,8 +1,8 @@
 import type { Counts } from '../counters.ts'
 import { type DnsEmitter, describe, type QueryEvent } from '../events.ts'
 import type { Forwarded, Forwarder } from '../upstream/forward.ts'
-import { extendedError, rcode } from '../wire/codes.ts'
 import { decodeQuery, flag, newQuery } from '../wire/decode-query.ts'
+import { extendedError, rcode } from '../wire/rcodes.ts'
 import { newReply, type Reply } from '../wire/write-reply.ts'
 import { type Asker, type Knowledge, respond, respondError, type Verdict } from './respond.ts'
 

@@ -1,6 +1,6 @@
 import type { Routes } from '../upstream/routes.ts'
-import { extendedError, rcode, recordType } from '../wire/codes.ts'
 import { decodeQuery, flag, headerSize, newQuery, type Query } from '../wire/decode-query.ts'
+import { extendedError, rcode, recordType } from '../wire/rcodes.ts'
 import { anyRefusal, recordHead } from '../wire/record-set.ts'
 import {
   addHelp,
@@ -13,9 +13,9 @@ import {
   type Reply,
   startReply,
 } from '../wire/write-reply.ts'
-import { type NameNode, type Names, readyTypes, type ZoneCut } from '../zones/names.ts'
+import { asSeen } from '../zones/granted-names.ts'
+import { type NameNode, type Names, readyTypes, type ZoneCut } from '../zones/name-tree.ts'
 import type { ViewTable } from '../zones/view-table.ts'
-import { asSeen } from '../zones/visible.ts'
 
 /** All that an answer depends on, besides the query and who asks. */
 export interface Knowledge {

@@ -3,12 +3,12 @@ import type { Clock } from '../clock.ts'
 import { deadline } from '../deadline.ts'
 import { DnsError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { rcode } from '../wire/codes.ts'
 import { flag, headerSize } from '../wire/decode-query.ts'
-import { createLoopGuard } from './loop.ts'
+import { rcode } from '../wire/rcodes.ts'
+import { askTcp, askUdp, type Question } from './ask-upstream.ts'
+import { createLoopGuard } from './loop-guard.ts'
 import { keyOf, type Upstream } from './resolv-conf.ts'
 import type { Routes } from './routes.ts'
-import { askTcp, askUdp, type Question } from './upstream.ts'
 
 /**
  * What came of a forwarded query. `answer` is the upstream's, octet by octet, with the id of whoever asked; where it

@@ -1,9 +1,9 @@
 import type { UpstreamChoice } from '../options.ts'
-import type { Listener } from '../sockets/listen.ts'
+import type { Listener } from '../sockets/listener.ts'
 import { hashName, wireName } from '../wire/name.ts'
-import { NameTable } from '../wire/name-table.ts'
+import { NameTable } from '../wire/name-map.ts'
 import type { Upstream } from './resolv-conf.ts'
-import { upstreamSource } from './upstreams.ts'
+import { upstreamSource } from './upstream-source.ts'
 
 /** Whom to ask for which names: the longest domain that a name ends with counts, else what holds for all. */
 export interface Routes {

@@ -1,8 +1,8 @@
 import { SocketAddress } from 'node:net'
 import { DnsError } from '../errors.ts'
-import { rcodeName, typeName } from './codes.ts'
 import { flag } from './decode-query.ts'
 import { precheck } from './precheck.ts'
+import { rcodeName, typeName } from './rcodes.ts'
 
 /** One record of an answer; `data` is spelled as in a zone file. */
 export interface DnsRecord {

@@ -1,5 +1,5 @@
-import { rcode, recordType } from './codes.ts'
 import { hashStart, hashStep, longestLabel, longestName } from './name.ts'
+import { rcode, recordType } from './rcodes.ts'
 
 /** RFC 1035, 4.1.1. The question's name always starts right behind it. */
 export const headerSize = 12

@@ -1,5 +1,5 @@
-import { recordType } from './codes.ts'
 import { flag, headerSize } from './decode-query.ts'
+import { recordType } from './rcodes.ts'
 
 /**
  * A query as a good client sends it: recursion desired, an OPT record.

@@ -1,7 +1,7 @@
 import { DnsError } from '../errors.ts'
-import { recordType } from './codes.ts'
 import { headerSize } from './decode-query.ts'
 import { longestLabel, longestName } from './name.ts'
+import { recordType } from './rcodes.ts'
 
 /** Where the names are in the data of the types that have any: octets before them, and how many. */
 const namesIn = new Map<number, { skip: number; count: number }>([

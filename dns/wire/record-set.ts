@@ -1,5 +1,5 @@
 import { DnsError } from '../errors.ts'
-import { recordType } from './codes.ts'
+import { recordType } from './rcodes.ts'
 
 /** More of one type under one name make answers that fit no sensible packet. */
 export const mostRecords = 100

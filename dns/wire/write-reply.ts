@@ -1,6 +1,6 @@
-import { extendedError, recordType } from './codes.ts'
 import { flag, headerSize, type Query } from './decode-query.ts'
 import type { ReadyAnswers } from './kept-replies.ts'
+import { extendedError, recordType } from './rcodes.ts'
 import { type RecordSet, recordHead } from './record-set.ts'
 
 /**

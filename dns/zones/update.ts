@@ -1,5 +1,5 @@
 import { DnsError } from '../errors.ts'
-import type { Change, Journal } from './changes.ts'
+import type { Change, Journal } from './change.ts'
 import type { Views } from './view.ts'
 import type { Zone } from './zone.ts'
 

@@ -1,11 +1,11 @@
 import { DnsError } from '../errors.ts'
 import { hashName, textName, wireName } from '../wire/name.ts'
-import { NameTable } from '../wire/name-table.ts'
+import { NameTable } from '../wire/name-map.ts'
 import { parseSubnet, type Subnet } from '../wire/subnet.ts'
-import type { Journal } from './changes.ts'
-import type { Names } from './names.ts'
+import type { Journal } from './change.ts'
+import { type Granted, grantNames } from './granted-names.ts'
+import type { Names } from './name-tree.ts'
 import type { ViewTable } from './view-table.ts'
-import { type Granted, grantNames } from './visible.ts'
 import type { ZoneData } from './zone-data.ts'
 
 /** Alias -> the name that it stands for: relative to the first zone unless it ends in a dot. */

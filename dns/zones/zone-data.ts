@@ -1,11 +1,11 @@
 import { DnsError } from '../errors.ts'
 import type { Address } from '../wire/address.ts'
-import { recordType } from '../wire/codes.ts'
 import type { DnsRecord } from '../wire/decode-answer.ts'
 import { textName, wireName } from '../wire/name.ts'
+import { recordType } from '../wire/rcodes.ts'
 import { recordSet, textData } from '../wire/record-set.ts'
-import type { NameNode, Names, ZoneCut } from './names.ts'
-import type { ReverseNames } from './reverse-names.ts'
+import type { NameNode, Names, ZoneCut } from './name-tree.ts'
+import type { ReverseNames } from './ptr-records.ts'
 
 /** What somebody said about a name; replaced as a whole, never changed. */
 export interface Content {

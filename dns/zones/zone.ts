@@ -4,7 +4,7 @@ import type { DnsRecord } from '../wire/decode-answer.ts'
 import { textName } from '../wire/name.ts'
 import { mostRecords, type ServiceTarget, serviceData, textData } from '../wire/record-set.ts'
 import { checkTtl } from '../wire/ttl.ts'
-import type { Journal } from './changes.ts'
+import type { Journal } from './change.ts'
 import { type Content, nothing, type ZoneData } from './zone-data.ts'
 
 export interface RecordOptions {

@@ -1,10 +1,10 @@
 import { DnsError } from '../errors.ts'
-import { recordType } from '../wire/codes.ts'
+import { reverseZones } from '../wire/arpa-name.ts'
 import { textName, wireName } from '../wire/name.ts'
+import { recordType } from '../wire/rcodes.ts'
 import { recordSet } from '../wire/record-set.ts'
-import { reverseZones } from '../wire/reverse.ts'
-import { Names, type ZoneCut, type ZoneKind } from './names.ts'
-import { ReverseNames } from './reverse-names.ts'
+import { Names, type ZoneCut, type ZoneKind } from './name-tree.ts'
+import { ReverseNames } from './ptr-records.ts'
 import { ZoneData } from './zone-data.ts'
 
 /** The zones of a server, with the names that every resolver should know by itself. */

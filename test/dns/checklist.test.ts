@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { createDnsServer } from '../../dns/index.ts'
-import { rcodeName } from '../../dns/wire/codes.ts'
+import { rcodeName } from '../../dns/wire/rcodes.ts'
 import { rfcDocs, rfcDocsPath } from '../../scripts/dns-rfcs.ts'
 import type { Case } from './checklist-case.ts'
 import { client } from './checklist-case.ts'

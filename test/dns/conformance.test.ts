@@ -1,7 +1,7 @@
 import { Packet } from 'dns2'
 import t from 'tap'
 import { createDnsServer } from '../../dns/index.ts'
-import { rcodeName } from '../../dns/wire/codes.ts'
+import { rcodeName } from '../../dns/wire/rcodes.ts'
 import { ask, header, opt, type QueryParts, question, wire } from './wire.ts'
 
 const client = '10.0.0.9'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answersQuestion } from '../../dns/upstream/upstream.ts'
+import { answersQuestion } from '../../dns/upstream/ask-upstream.ts'
 import { decodeAnswer } from '../../dns/wire/decode-answer.ts'
 import { decodeQuery, newQuery } from '../../dns/wire/decode-query.ts'
 import { precheck } from '../../dns/wire/precheck.ts'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DnsServer } from '../../dns/index.ts'
 import { parseAddress } from '../../dns/wire/address.ts'
-import { reverseName, reverseZones } from '../../dns/wire/reverse.ts'
+import { reverseName, reverseZones } from '../../dns/wire/arpa-name.ts'
 import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Packet } from 'dns2'
-import { typeName } from '../../dns/wire/codes.ts'
+import { typeName } from '../../dns/wire/rcodes.ts'
 import { header } from './wire.ts'
 
 /** An answer as a parser that is not ours reads it: its sections, each record as `name ttl TYPE data`. */

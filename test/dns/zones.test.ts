@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createDnsServer, DnsError, type DnsServer } from '../../dns/index.ts'
 import { parseAddress } from '../../dns/wire/address.ts'
-import { reverseName, reverseZones } from '../../dns/wire/reverse.ts'
+import { reverseName, reverseZones } from '../../dns/wire/arpa-name.ts'
 
 async function data(dns: DnsServer, name: string, type = 'A', as?: string): Promise<string[] | string> {
   const { status, answers } = await dns.query(name, type, as === undefined ? {} : { as })

@@ -1,7 +1,7 @@
-import { recordType } from '../wire/codes.ts'
-import { NameTable } from '../wire/name-table.ts'
+import { NameTable } from '../wire/name-map.ts'
+import { recordType } from '../wire/rcodes.ts'
 import { type RecordSet, recordHead } from '../wire/record-set.ts'
-import { NameNode, type Names, parent } from './names.ts'
+import { NameNode, type Names, parent } from './name-tree.ts'
 
 /** The names that a restricted view may see: `named` as they are, `above` only as names that others are below. */
 export type Granted = NameTable<'named' | 'above'>

@@ -3,12 +3,12 @@ import type { Clock } from '../clock.ts'
 import { type Deadline, deadline } from '../deadline.ts'
 import { DnsError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { recordType } from '../wire/codes.ts'
 import { headerSize } from '../wire/decode-query.ts'
 import { encodeQuery } from '../wire/encode-query.ts'
 import { sameName, wireName } from '../wire/name.ts'
+import { recordType } from '../wire/rcodes.ts'
+import { askUdp } from './ask-upstream.ts'
 import { keyOf, type Upstream } from './resolv-conf.ts'
-import { askUdp } from './upstream.ts'
 
 export interface LoopGuardOptions {
   limits: Limits

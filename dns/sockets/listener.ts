@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import { createServer, isIP, isIPv6, type Server as TcpServer } from 'node:net'
 import { DnsError } from '../errors.ts'
 import { addressOnly } from '../wire/address.ts'
-import type { PacketSocket } from './packets.ts'
+import type { PacketSocket } from './packet-socket.ts'
 
 /**
  * Where to listen: an address (not a wildcard: answers must come from the address that was asked, RFC 2181, 4) with a

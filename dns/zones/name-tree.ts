@@ -1,7 +1,7 @@
-import { recordType } from '../wire/codes.ts'
 import { ReadyAnswers } from '../wire/kept-replies.ts'
 import { hashName, longestName } from '../wire/name.ts'
-import { NameTable } from '../wire/name-table.ts'
+import { NameTable } from '../wire/name-map.ts'
+import { recordType } from '../wire/rcodes.ts'
 import type { RecordSet } from '../wire/record-set.ts'
 
 /**

@@ -1,9 +1,9 @@
 import type { Address } from '../wire/address.ts'
-import { recordType } from '../wire/codes.ts'
-import { NameTable } from '../wire/name-table.ts'
+import { reverseWire } from '../wire/arpa-name.ts'
+import { NameTable } from '../wire/name-map.ts'
+import { recordType } from '../wire/rcodes.ts'
 import { recordSet } from '../wire/record-set.ts'
-import { reverseWire } from '../wire/reverse.ts'
-import type { Names } from './names.ts'
+import type { Names } from './name-tree.ts'
 
 /** PTR records, derived: the names of each address that lies in a reverse zone of ours. */
 export class ReverseNames {

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import type { Listener } from '../sockets/listen.ts'
+import type { Listener } from '../sockets/listener.ts'
 import { clientKey } from '../wire/address.ts'
 import { followResolvConf, parseUpstream, type Upstream } from './resolv-conf.ts'
 

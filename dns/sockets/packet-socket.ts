@@ -1,5 +1,5 @@
 import type { Server } from '../answering/handle-query.ts'
-import { ClientTexts } from './client-texts.ts'
+import { ClientTexts } from './client-keys.ts'
 
 /** Where a packet came from; good during the call that it is handed to. */
 export interface PacketSource {
