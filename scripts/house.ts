@@ -58,7 +58,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/package.ts': { may: [] },
   'src/without-undefined.ts': { may: [] },
   'src/index.ts': { may: ['src/client', 'src/definition'] },
-  'src/definition': { may: [] },
+  // The launcher takes the default PATH, which is part of a digest, and loads nothing else of it.
+  'src/definition': { may: [], doors: ['default-path.ts'] },
   'src/client': {
     may: ['src/definition', 'src/logs/frame.ts'],
     ground: ['cancellation.ts'],
@@ -88,7 +89,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/network': { may: ['netns', 'dns'] },
   'src/runtime': { may: [], doors: ['runtime.ts'] },
   'src/runtime/oci': {
-    may: ['src/runtime', 'src/logs', 'src/kernel'],
+    may: ['src/runtime', 'src/logs', 'src/definition', 'src/kernel'],
     ground: ['oci-tool.ts', 'read-if-there.ts', 'runtime-paths.ts'],
     wings: {
       cgroups: { may: [] },
@@ -112,7 +113,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'src/definition',
       'src/kernel',
     ],
-    ground: ['context.ts', 'release.ts'],
+    ground: ['context.ts', 'engine.ts', 'release.ts'],
     wings: {
       plan: { may: [] },
       pacing: { may: [] },

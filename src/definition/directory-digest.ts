@@ -4,8 +4,8 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { MoorageError } from '../errors/index.ts'
-import { digestOf } from './digest.ts'
 import { choiceOf, type DirectoryFilter, type PathChoice } from './directory-filter.ts'
+import { sha256OfJson } from './sha256.ts'
 
 /** Read at the same time: one after another, a file costs 1 ms. */
 const atOnce = 16
@@ -58,7 +58,7 @@ export async function digestDirectory(
     // After a failure the others have nothing more to do.
     next = listed.length
   }
-  return { digest: digestOf({ directory: entries }), paths: listed.map(({ path }) => path) }
+  return { digest: sha256OfJson({ directory: entries }), paths: listed.map(({ path }) => path) }
 }
 
 interface Listing {

@@ -1,6 +1,6 @@
 /** The graph that a user describes, by value: operations, digests, names; and what client and daemon say to each other. */
-export { canonicalJson } from './canonical.ts'
-export { digestOf } from './digest.ts'
+export { canonicalJson } from './canonical-json.ts'
+export { defaultPath } from './default-path.ts'
 export { digestDirectory } from './directory-digest.ts'
 export type { DirectoryFilter } from './directory-filter.ts'
 export { type Duration, milliseconds } from './durations.ts'
@@ -17,19 +17,20 @@ export {
 export * from './operations.ts'
 export { portForwardText } from './port-forward.ts'
 export { bytesOf, isCapability, isUlimit, smallestMemory } from './resources.ts'
+export { sha256OfJson } from './sha256.ts'
 export {
-  copyVertex,
+  digestOfCopy,
+  digestOfExec,
+  digestOfHost,
+  digestOfHostService,
+  digestOfHttp,
+  digestOfImage,
+  digestOfPart,
+  digestOfRemove,
+  digestOfRootfs,
+  digestOfScratch,
+  digestOfWrite,
   type ExecVertex,
-  execVertex,
-  hostServiceVertex,
-  hostVertex,
-  httpVertex,
-  imageVertex,
   type MountVertex,
   normalPath,
-  partVertex,
-  removeVertex,
-  rootfsVertex,
-  scratchVertex,
-  writeVertex,
-} from './vertex.ts'
+} from './vertex-digest.ts'

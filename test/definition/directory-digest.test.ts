@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { digestDirectory, digestOf } from '../../src/definition/index.ts'
+import { digestDirectory, sha256OfJson } from '../../src/definition/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
 /** A directory of these files; a name that ends in a slash is a directory. */
@@ -27,7 +27,7 @@ t.test('the digest is that of the paths, types, exec bits, contents and link tar
   t.same(paths, ['a-file', 'b', 'b/link', 'b/run', 'b/two', 'empty'])
   t.equal(
     digest,
-    digestOf({
+    sha256OfJson({
       directory: [
         ['a-file', 'file', sha256('eins')],
         ['b', 'directory', ''],
@@ -148,7 +148,7 @@ t.test('large files are hashed without being held in memory', async (t) => {
   using tree = directory({ large: 'x'.repeat(3 * 1024 * 1024) })
   t.equal(
     (await digestDirectory(tree.path)).digest,
-    digestOf({ directory: [['large', 'file', sha256('x'.repeat(3 * 1024 * 1024))]] }),
+    sha256OfJson({ directory: [['large', 'file', sha256('x'.repeat(3 * 1024 * 1024))]] }),
   )
 })
 

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { bytesOf, execVertex, type Resources } from '../../src/definition/index.ts'
+import { bytesOf, digestOfExec, type Resources } from '../../src/definition/index.ts'
 
 const digestWith = (resources?: Resources) =>
-  execVertex({
+  digestOfExec({
     input: 'sha256:00',
     args: ['true'],
     env: [],

@@ -2,20 +2,20 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import {
-  copyVertex,
+  digestOfCopy,
+  digestOfExec,
+  digestOfHost,
+  digestOfHttp,
+  digestOfImage,
+  digestOfPart,
+  digestOfRemove,
+  digestOfRootfs,
+  digestOfScratch,
+  digestOfWrite,
   type ExecVertex,
-  execVertex,
   hostnameOf,
-  hostVertex,
-  httpVertex,
-  imageVertex,
   labelOf,
-  partVertex,
-  removeVertex,
-  rootfsVertex,
   schemaVersion,
-  scratchVertex,
-  writeVertex,
 } from '../../src/definition/index.ts'
 
 interface Vector {
@@ -32,20 +32,20 @@ const vectors = JSON.parse(readFileSync(join(import.meta.dirname, 'vectors.json'
 }
 
 const vertexOf = {
-  exec: (vertex: unknown) => execVertex(vertex as ExecVertex),
-  image: (vertex: unknown) => imageVertex(vertex as string),
-  rootfs: (vertex: unknown) => rootfsVertex(vertex as string),
-  scratch: () => scratchVertex(),
-  host: (vertex: unknown) => hostVertex(vertex as string),
-  directory: (vertex: unknown) => partVertex('directory', vertex as Parameters<typeof partVertex>[1]),
-  file: (vertex: unknown) => partVertex('file', vertex as Parameters<typeof partVertex>[1]),
-  copy: (vertex: unknown) => copyVertex(vertex as Parameters<typeof copyVertex>[0]),
+  exec: (vertex: unknown) => digestOfExec(vertex as ExecVertex),
+  image: (vertex: unknown) => digestOfImage(vertex as string),
+  rootfs: (vertex: unknown) => digestOfRootfs(vertex as string),
+  scratch: () => digestOfScratch(),
+  host: (vertex: unknown) => digestOfHost(vertex as string),
+  directory: (vertex: unknown) => digestOfPart('directory', vertex as Parameters<typeof digestOfPart>[1]),
+  file: (vertex: unknown) => digestOfPart('file', vertex as Parameters<typeof digestOfPart>[1]),
+  copy: (vertex: unknown) => digestOfCopy(vertex as Parameters<typeof digestOfCopy>[0]),
   write: (vertex: unknown) => {
     const { contents, ...write } = vertex as { input: string; path: string; contents: string }
-    return writeVertex({ ...write, contents: Buffer.from(contents) })
+    return digestOfWrite({ ...write, contents: Buffer.from(contents) })
   },
-  remove: (vertex: unknown) => removeVertex(vertex as Parameters<typeof removeVertex>[0]),
-  http: (vertex: unknown) => httpVertex(vertex as Parameters<typeof httpVertex>[0]),
+  remove: (vertex: unknown) => digestOfRemove(vertex as Parameters<typeof digestOfRemove>[0]),
+  http: (vertex: unknown) => digestOfHttp(vertex as Parameters<typeof digestOfHttp>[0]),
 }
 
 t.test('digests and names are what they were: an upgrade renames nothing', async (t) => {
@@ -63,7 +63,7 @@ t.test('no two vectors have one name', async (t) => {
 
 t.test('what is absent and what is undefined is the same vertex', async (t) => {
   const plain: ExecVertex = {
-    input: scratchVertex(),
+    input: digestOfScratch(),
     args: ['true'],
     env: [],
     user: '',
@@ -73,14 +73,14 @@ t.test('what is absent and what is undefined is the same vertex', async (t) => {
     bindings: [],
   }
   t.equal(
-    execVertex({ ...plain, stdin: undefined, hostname: undefined, instance: undefined }),
-    execVertex(plain),
+    digestOfExec({ ...plain, stdin: undefined, hostname: undefined, instance: undefined }),
+    digestOfExec(plain),
   )
 })
 
 t.test('describing a vertex changes nothing of what it is given', async (t) => {
   const vertex: ExecVertex = Object.freeze({
-    input: scratchVertex(),
+    input: digestOfScratch(),
     args: Object.freeze(['a']),
     env: Object.freeze([Object.freeze(['B', '1'] as const), Object.freeze(['A', '2'] as const)]),
     user: '',
@@ -92,7 +92,7 @@ t.test('describing a vertex changes nothing of what it is given', async (t) => {
       Object.freeze({ alias: 'a', service: 'y' }),
     ]),
   })
-  t.equal(execVertex(vertex), execVertex(vertex))
+  t.equal(digestOfExec(vertex), digestOfExec(vertex))
 })
 
 t.test('a hostname is one label of 16 characters in the zone, and a DNS name', async (t) => {

@@ -2,10 +2,10 @@ import type { Definition } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Caller, EngineContext } from '../context.ts'
 import type { Follower } from '../events/follower.ts'
-import { everyMaker, type Part } from '../plan/ancestors.ts'
-import { type PlannedExec, type PlannedFilesystem, planExec, planPart, type Sources } from '../plan/plan.ts'
-import { createPlanner, type Planning } from '../plan/plan-cache.ts'
-import type { PlannedFile } from '../plan/planned-files.ts'
+import { everyMaker } from '../plan/ancestors.ts'
+import { planExec, planPart, type Sources } from '../plan/plan.ts'
+import { cachePlans, type PlanDefinition } from '../plan/plan-cache.ts'
+import type { PlannedExec, PlannedFile, PlannedFilesystem, PlannedVertex } from '../plan/planned.ts'
 import { idsOf, imagesOf } from '../plan/subjects.ts'
 
 /** Plans definitions for callers. */
@@ -24,7 +24,7 @@ type CallerPlanning<Planned> = (
 
 export function createPlans(context: EngineContext): Plans {
   const callers =
-    <Planned extends Part>(planning: Planning<Planned>): CallerPlanning<Planned> =>
+    <Planned extends PlannedVertex>(planning: PlanDefinition<Planned>): CallerPlanning<Planned> =>
     async (definition, caller, follower) => {
       follower?.watch(imagesOf(definition))
       await context.turns.take()
@@ -33,7 +33,7 @@ export function createPlans(context: EngineContext): Plans {
       follower?.watch(idsOf(found))
       return found
     }
-  return { exec: callers(createPlanner(planExec)), part: callers(createPlanner(planPart)) }
+  return { exec: callers(cachePlans(planExec)), part: callers(cachePlans(planPart)) }
 }
 
 function sourcesFor(context: EngineContext, caller: Caller): Sources {
@@ -48,6 +48,6 @@ function sourcesFor(context: EngineContext, caller: Caller): Sources {
 }
 
 /** Whether it, or anything that it is made of, is bound to a service. */
-function isBound(part: Part): boolean {
+function isBound(part: PlannedVertex): boolean {
   return everyMaker(part).some(({ bindings }) => bindings.length > 0)
 }

@@ -1,7 +1,7 @@
 import type { ExecProgress } from '../../definition/index.ts'
 import type { ImageNews } from '../../images/index.ts'
 import type { NewsOf, ServiceNews } from '../../lifecycle/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 import type { ServiceDescription } from '../rows/rows.ts'
 import type { EventLog } from './event-log.ts'
 

@@ -1,7 +1,7 @@
 import type { Lease, StateName } from '../../lifecycle/index.ts'
 import type { Caller, EngineContext } from '../context.ts'
 import { checksOf } from '../plan/health-checks.ts'
-import type { PlannedBinding, PlannedExec, PlannedService } from '../plan/plan.ts'
+import type { PlannedBinding, PlannedExec, PlannedService } from '../plan/planned.ts'
 import { stopSignalOf } from '../plan/stop-signal.ts'
 import type { Releases } from '../release.ts'
 import { serviceDriver } from './service-driver.ts'

@@ -1,7 +1,7 @@
 import type { ExecOutput } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { readStream } from '../../logs/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 import type { KeptOutputs } from '../registry/kept-outputs.ts'
 import type { ExecOutcome } from './run-exec.ts'
 

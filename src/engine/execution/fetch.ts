@@ -9,7 +9,7 @@ import { urlProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
 import type { Caller, EngineContext } from '../context.ts'
-import type { PlannedFetch } from '../plan/planned-files.ts'
+import type { PlannedFetch } from '../plan/planned.ts'
 import type { Releases } from '../release.ts'
 import { acquireBindings } from './bindings.ts'
 

@@ -2,14 +2,19 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Caller, EngineContext } from '../context.ts'
 import { applyChange, copyTree } from '../files/apply-change.ts'
-import { locate, openTree } from '../files/tree.ts'
-import type { PlannedFilesystem } from '../plan/plan.ts'
+import { type LayerPlace, locate, openTree } from '../files/tree.ts'
 import { fetchedPath } from '../plan/plan-files.ts'
-import type { PlannedChange, PlannedDirectory, PlannedFetch, PlannedFile } from '../plan/planned-files.ts'
+import type {
+  PlannedChange,
+  PlannedDirectory,
+  PlannedFetch,
+  PlannedFile,
+  PlannedFilesystem,
+} from '../plan/planned.ts'
 import { runOwner } from '../registry/waits.ts'
 import type { Releases } from '../release.ts'
 import { fetchUrl } from './fetch.ts'
-import { type LayerPlace, layerOf } from './layer.ts'
+import { layerOf } from './layer.ts'
 import { evaluateExec } from './run-exec.ts'
 
 /** For whom a filesystem is made, and what lets go of what is held for it. */

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import type { HostPort } from '../../definition/index.ts'
 import type { Answer, Check, Exit, RunningService } from '../../lifecycle/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 import type { Releases } from '../release.ts'
 
 export interface HostServiceStart {

@@ -2,16 +2,9 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
 import { LayerHolders } from '../files/layer-holders.ts'
+import type { LayerPlace } from '../files/tree.ts'
 import { Releases } from '../release.ts'
 import type { FilesystemWanted } from './filesystem.ts'
-
-/** Where a layer is made: a temporary directory of its own. */
-export interface LayerPlace {
-  /** Becomes the layer. */
-  readonly layer: string
-  /** For the kernel, while it is an overlay's upper. */
-  readonly work: string
-}
 
 interface Flown {
   readonly layer: string

@@ -2,8 +2,7 @@ import { rm } from 'node:fs/promises'
 import type { ContainerMount } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
 import { locate, openTree } from '../files/tree.ts'
-import type { PlannedExec } from '../plan/plan.ts'
-import type { PlannedMount } from '../plan/planned-files.ts'
+import type { PlannedExec, PlannedMount } from '../plan/planned.ts'
 import { type FilesystemWanted, filesystemOf } from './filesystem.ts'
 
 /**

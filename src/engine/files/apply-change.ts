@@ -2,7 +2,7 @@ import { chmod, chown, lchown, open, rm, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { FileAttributes } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/planned-files.ts'
+import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/planned.ts'
 import { lastWords, runFileTool } from './file-tool.ts'
 import { type Found, type Tree, unsuitable } from './tree.ts'
 

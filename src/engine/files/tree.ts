@@ -12,9 +12,7 @@ import { dirname, join } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import { KernelError, O_PATH, openInRoot, openOverlay } from '../../kernel/index.ts'
 import type { EngineContext } from '../context.ts'
-import type { LayerPlace } from '../execution/layer.ts'
-import { type PlannedFilesystem, rootOf } from '../plan/plan.ts'
-import type { PlannedFetch, PlannedFile } from '../plan/planned-files.ts'
+import { type PlannedFetch, type PlannedFile, type PlannedFilesystem, rootOf } from '../plan/planned.ts'
 
 /** Something in a tree, by a descriptor; `path` leads to it as long as that is open. */
 export interface Found extends Disposable {
@@ -38,6 +36,14 @@ export interface Tree extends Disposable {
   entry(path: string): Found | undefined
   /** A directory, made with those above it if need be. @throws MoorageError PATH_UNSUITABLE */
   directory(path: string, name: string): Found & { readonly made: boolean }
+}
+
+/** Where a layer is made: a temporary directory of its own. */
+export interface LayerPlace {
+  /** Becomes the layer. */
+  readonly layer: string
+  /** For the kernel, while it is an overlay's upper. */
+  readonly work: string
 }
 
 /** Opens the tree that layers make, topmost first; changes go to `place`, without which there are none. */

@@ -1,12 +1,8 @@
-import type { PlannedExec, PlannedFilesystem } from './plan.ts'
-import type { PlannedFetch, PlannedFile } from './planned-files.ts'
-
-/** Whatever a definition describes. */
-export type Part = PlannedFilesystem | PlannedFile | PlannedFetch
+import type { PlannedExec, PlannedFetch, PlannedVertex } from './planned.ts'
 
 /** Everything that is run or fetched to make what an exec stands on or mounts, and may have services of its own. */
 export function ancestorsOf(exec: PlannedExec): (PlannedExec | PlannedFetch)[] {
-  const seen = new Set<Part>()
+  const seen = new Set<PlannedVertex>()
   const found: (PlannedExec | PlannedFetch)[] = []
   const open = inputsOf(exec)
   for (let part = open.pop(); part !== undefined; part = open.pop()) {
@@ -19,7 +15,7 @@ export function ancestorsOf(exec: PlannedExec): (PlannedExec | PlannedFetch)[] {
 }
 
 /** What something is made of, services apart. */
-export function inputsOf(part: Part): Part[] {
+export function inputsOf(part: PlannedVertex): PlannedVertex[] {
   switch (part.kind) {
     case 'root':
     case 'fetch':
@@ -35,8 +31,8 @@ export function inputsOf(part: Part): Part[] {
 }
 
 /** All that is run or fetched for something: to make it and what it is made of, and as the services of all of these. */
-export function everyMaker(root: Part): (PlannedExec | PlannedFetch)[] {
-  const seen = new Set<Part>()
+export function everyMaker(root: PlannedVertex): (PlannedExec | PlannedFetch)[] {
+  const seen = new Set<PlannedVertex>()
   const found: (PlannedExec | PlannedFetch)[] = []
   const open = [root]
   for (let part = open.pop(); part !== undefined; part = open.pop()) {

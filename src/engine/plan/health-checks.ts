@@ -2,7 +2,7 @@ import type { CheckTimes, ExposedPort, HealthCheck, HttpRequest } from '../../de
 import { MoorageError } from '../../errors/index.ts'
 import type { Check } from '../../lifecycle/index.ts'
 import { imageCheckOf } from './image-healthcheck.ts'
-import type { PlannedService } from './plan.ts'
+import type { PlannedService } from './planned.ts'
 
 /**
  * What is waited for before a binder runs: each port that it declares, the image's own HEALTHCHECK, and the checks that

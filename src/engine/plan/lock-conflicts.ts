@@ -1,6 +1,6 @@
 import { MoorageError } from '../../errors/index.ts'
-import { everyMaker, type Part } from './ancestors.ts'
-import type { PlannedExec } from './plan.ts'
+import { everyMaker } from './ancestors.ts'
+import type { PlannedExec, PlannedVertex } from './planned.ts'
 
 /**
  * Refuses what could never run: two containers of which one needs the other, or that one client needs both, and that
@@ -8,7 +8,7 @@ import type { PlannedExec } from './plan.ts'
  *
  * @throws MoorageError VOLUME_DEADLOCK
  */
-export function refuseLockConflicts(root: Part): void {
+export function refuseLockConflicts(root: PlannedVertex): void {
   for (const maker of everyMaker(root)) {
     const lockers = new Map<string, PlannedExec>()
     for (const one of [...(maker.kind === 'exec' ? [maker] : []), ...servicesOf(maker)]) {

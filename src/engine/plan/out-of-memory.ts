@@ -1,5 +1,5 @@
 import { type MoorageError, moorageError } from '../../errors/index.ts'
-import type { PlannedExec } from './plan.ts'
+import type { PlannedExec } from './planned.ts'
 
 /** That the kernel killed a container for lack of memory, with what it was allowed. */
 export function outOfMemory(

@@ -2,61 +2,65 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Definition } from '../../definition/index.ts'
 import type { Sources } from './plan.ts'
 
-/** What a source was asked, and what it said. */
-interface Asked {
-  ask(sources: Sources): unknown
+/** A question to the sources, with their answer. */
+interface SourceQuery {
   readonly key: string
   readonly answer: unknown
+  ask(sources: Sources): unknown
 }
 
-interface Plan<Planned> {
+interface CachedPlan<Planned> {
   readonly planned: Planned
-  readonly asked: readonly Asked[]
+  readonly queries: readonly SourceQuery[]
 }
 
-/** How definitions are planned: `planExec`, `planPart`. */
-export type Planning<Planned> = (definition: Definition, sources: Sources) => Promise<Planned>
+/** Plans a definition: `planExec` or `planPart`. */
+export type PlanDefinition<Planned> = (definition: Definition, sources: Sources) => Promise<Planned>
 
 /**
  * Plans definitions, and remembers the plans of those that are asked about again: the same object, as the daemon gives
  * for the same bytes. The sources are asked each time, since a pin may have moved or a directory gone; where they say the
- * same, the plan is the same. Planning is most of the work of a cached answer.
+ * same, the plan is the same. PlanDefinition is most of the work of a cached answer.
  */
-export function createPlanner<Planned>(plan: Planning<Planned>): Planning<Planned> {
-  const plans = new WeakMap<Definition, Plan<Planned>>()
+export function cachePlans<Planned>(plan: PlanDefinition<Planned>): PlanDefinition<Planned> {
+  const plans = new WeakMap<Definition, CachedPlan<Planned>>()
 
   return async (definition, sources) => {
-    const known = plans.get(definition)
+    const cached = plans.get(definition)
     const answers = new Map<string, unknown>()
-    if (known !== undefined) {
+    if (cached !== undefined) {
       let same = true
-      for (const { key, ask, answer } of known.asked) {
+      for (const { key, ask, answer } of cached.queries) {
         const now = await ask(sources)
         answers.set(key, now)
         same &&= isDeepStrictEqual(now, answer)
       }
-      if (same) return known.planned
+      if (same) return cached.planned
     }
-    const asked: Asked[] = []
-    const planned = await plan(definition, recorded(sources, asked, answers))
-    plans.set(definition, { planned, asked })
+    const queries: SourceQuery[] = []
+    const planned = await plan(definition, recordQueries(sources, queries, answers))
+    plans.set(definition, { planned, queries })
     return planned
   }
 }
 
-/** The sources, with what was asked of them noted down; what has been asked already is not asked again. */
-function recorded(sources: Sources, asked: Asked[], answers: ReadonlyMap<string, unknown>): Sources {
+/** The sources, with each query noted down; a query whose answer is in `answers` is not asked again. */
+function recordQueries(
+  sources: Sources,
+  queries: SourceQuery[],
+  answers: ReadonlyMap<string, unknown>,
+): Sources {
   return {
     async image(ref, pull) {
       const key = `image ${pull ?? ''} ${ref}`
-      const known = answers.get(key) as Awaited<ReturnType<Sources['image']>> | undefined
-      const answer = known ?? (await sources.image(ref, pull))
-      asked.push({ key, answer, ask: (of) => of.image(ref, pull) })
+      const earlier = answers.get(key) as Awaited<ReturnType<Sources['image']>> | undefined
+      const answer = earlier ?? (await sources.image(ref, pull))
+      queries.push({ key, answer, ask: (asked) => asked.image(ref, pull) })
       return answer
     },
     tree(digest) {
       const answer = sources.tree(digest)
-      asked.push({ key: `tree ${digest}`, answer, ask: (of) => of.tree(digest) })
+      queries.push({ key: `tree ${digest}`, answer, ask: (asked) => asked.tree(digest) })
       return answer
     },
   }

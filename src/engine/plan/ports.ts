@@ -1,5 +1,5 @@
 import type { ExposedPort } from '../../definition/index.ts'
-import type { PlannedService } from './plan.ts'
+import type { PlannedService } from './planned.ts'
 
 /** The ports of a service: those that it declares, then those that only its image's EXPOSE names, not waited for. */
 export function portsOf({ exec, options: { ports = [] } }: PlannedService): ExposedPort[] {

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { PlannedService } from './plan.ts'
+import type { PlannedService } from './planned.ts'
 
 /** What a service is stopped by: as it says, else its image's STOPSIGNAL, which may be a number; SIGTERM if neither. */
 export function stopSignalOf({ exec, options }: PlannedService): string | undefined {

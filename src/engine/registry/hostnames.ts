@@ -1,6 +1,6 @@
 import { hostnameOf } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 
 /** Which service has which name, in each network: a name of one's own choice may be another's as well. */
 export class Hostnames {

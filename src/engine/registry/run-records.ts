@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import type { RunRow } from '../../definition/index.ts'
 import { openSharedLog, type SharedLog } from '../../logs/index.ts'
 import type { RunningContainer } from '../../runtime/runtime.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 
 /** How many ended runs, and logs of ended services, are remembered. */
 const kept = 100

@@ -1,8 +1,7 @@
 import { MoorageError } from '../../errors/index.ts'
-import type { Services } from '../../lifecycle/index.ts'
-import { createLocks, type Locks } from '../../lifecycle/index.ts'
+import { createLocks, type Locks, type Services } from '../../lifecycle/index.ts'
 import type { Store } from '../../store/index.ts'
-import type { PlannedExec, PlannedVolume } from '../plan/plan.ts'
+import type { PlannedExec, PlannedVolume } from '../plan/planned.ts'
 import { foreverWaiting, type Waits } from './waits.ts'
 
 /** Where a container finds its cache volumes, for as long as it runs. */

@@ -1,5 +1,5 @@
 import { circleThrough, type Locks, type ServiceSnapshot } from '../../lifecycle/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 
 /**
  * Who waits for what. An owner of volumes is `network/run LABEL` or `network/service LABEL`; `end OWNER` is its end,

@@ -1,5 +1,5 @@
 import type { Difference } from '../../definition/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 
 /** Texts that are longer are cut: it is which field that is asked for. */
 const longest = 500

@@ -1,5 +1,5 @@
 import type { ServiceRow } from '../../definition/index.ts'
-import type { PlannedExec } from '../plan/plan.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import { findRow } from './rows.ts'
 

@@ -1,7 +1,7 @@
 import { type PortForward, portForwardText, type ServiceRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
-import type { PlannedService } from '../plan/plan.ts'
+import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/ports.ts'
 
 /** What the engine's driver lets the lifecycle carry through to its snapshots. */

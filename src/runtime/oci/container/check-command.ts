@@ -1,8 +1,8 @@
 import { join } from 'node:path'
+import { defaultPath } from '../../../definition/default-path.ts'
 import { moorageError } from '../../../errors/index.ts'
 import type { ContainerSpec } from '../../runtime.ts'
 import type { RootFile, RootView } from '../rootfs/root-view.ts'
-import { defaultPath } from './defaults.ts'
 import type { ContainerUser } from './user.ts'
 
 /**

@@ -46,8 +46,6 @@ export const pidsLimit = 4096
 /** Open files of one process; less where the daemon itself is allowed less. */
 export const openFilesLimit = 1_048_576
 
-export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
 export interface KernelMount {
   destination: string
   type: string

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
+import { defaultPath } from '../../../definition/default-path.ts'
 import { MoorageError } from '../../../errors/index.ts'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
 import type { ExecExit, ExecSpec } from '../../runtime.ts'
 import { type OciTool, toolArguments } from '../oci-tool.ts'
 import { readOrNothing, sendSignal } from '../processes/processes.ts'
-import { defaultPath } from './defaults.ts'
 
 export interface ExecOptions {
   tool: OciTool

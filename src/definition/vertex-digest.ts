@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto'
-import { digestOf } from './digest.ts'
-import type { FileAttributes, HostPort, Resources, Sharing } from './operations.ts'
-import { schemaVersion } from './operations.ts'
+import {
+  type FileAttributes,
+  type HostPort,
+  type Resources,
+  type Sharing,
+  schemaVersion,
+} from './operations.ts'
+import { sha256OfJson } from './sha256.ts'
 
 /** An exec as its digest sees it: what the process can see, and nothing else. */
 export interface ExecVertex {
@@ -34,10 +39,10 @@ export interface BindingVertex {
 }
 
 /** The digest of an exec: it decides both the cache hit and the hostname. */
-export function execVertex(vertex: ExecVertex): string {
+export function digestOfExec(vertex: ExecVertex): string {
   const { input, args, env, user, workdir, stdin, expect, mounts, bindings, hostname, instance } = vertex
   const resources = observable(vertex.resources)
-  return digestOf({
+  return sha256OfJson({
     schemaVersion,
     op: 'exec',
     input,
@@ -86,52 +91,59 @@ function order(a: string, b: string): number {
 }
 
 /** An image's root filesystem, by the digest that its reference is pinned to. */
-export function imageVertex(digest: string): string {
-  return digestOf({ schemaVersion, op: 'image', digest })
+export function digestOfImage(digest: string): string {
+  return sha256OfJson({ schemaVersion, op: 'image', digest })
 }
 
 /** A root filesystem made of a directory, by the digest of its content. */
-export function rootfsVertex(directory: string): string {
-  return digestOf({ schemaVersion, op: 'rootfs', directory })
+export function digestOfRootfs(directory: string): string {
+  return sha256OfJson({ schemaVersion, op: 'rootfs', directory })
 }
 
 /** Ports of the host, in any order. */
-export function hostServiceVertex(ports: readonly HostPort[]): string {
+export function digestOfHostService(ports: readonly HostPort[]): string {
   const sorted = ports.toSorted((a, b) => a.service - b.service || order(a.protocol, b.protocol))
-  return digestOf({ schemaVersion, op: 'hostService', ports: sorted })
+  return sha256OfJson({ schemaVersion, op: 'hostService', ports: sorted })
 }
 
 /** The empty root filesystem. */
-export function scratchVertex(): string {
-  return digestOf({ schemaVersion, op: 'scratch' })
+export function digestOfScratch(): string {
+  return sha256OfJson({ schemaVersion, op: 'scratch' })
 }
 
 /** A directory that a client sent, by the digest of its content. */
-export function hostVertex(digest: string): string {
-  return digestOf({ schemaVersion, op: 'host', digest })
+export function digestOfHost(digest: string): string {
+  return sha256OfJson({ schemaVersion, op: 'host', digest })
 }
 
 /** A part of a filesystem, by the vertex that it is a part of. */
-export function partVertex(
+export function digestOfPart(
   op: 'directory' | 'file',
   { input, path }: { input: string; path: string },
 ): string {
-  return digestOf({ schemaVersion, op, input, path: normalPath(path) })
+  return sha256OfJson({ schemaVersion, op, input, path: normalPath(path) })
 }
 
 /** A filesystem with something put into it, by the vertex that this comes from. */
-export function copyVertex(copy: { input: string; source: string; path: string } & FileAttributes): string {
+export function digestOfCopy(copy: { input: string; source: string; path: string } & FileAttributes): string {
   const { input, source, path } = copy
-  return digestOf({ schemaVersion, op: 'copy', input, source, path: normalPath(path), ...attributes(copy) })
+  return sha256OfJson({
+    schemaVersion,
+    op: 'copy',
+    input,
+    source,
+    path: normalPath(path),
+    ...attributes(copy),
+  })
 }
 
 /** A filesystem with a new file, by the file's content. */
-export function writeVertex(
+export function digestOfWrite(
   write: { input: string; path: string; contents: Uint8Array } & FileAttributes,
 ): string {
   const { input, path } = write
   const contents = createHash('sha256').update(write.contents).digest('hex')
-  return digestOf({
+  return sha256OfJson({
     schemaVersion,
     op: 'write',
     input,
@@ -142,14 +154,14 @@ export function writeVertex(
 }
 
 /** A filesystem without something. */
-export function removeVertex(remove: { input: string; path: string; recursive?: boolean }): string {
+export function digestOfRemove(remove: { input: string; path: string; recursive?: boolean }): string {
   const { input, path, recursive = false } = remove
-  return digestOf({ schemaVersion, op: 'remove', input, path: normalPath(path), recursive })
+  return sha256OfJson({ schemaVersion, op: 'remove', input, path: normalPath(path), recursive })
 }
 
 /** What a URL answers. */
-export function httpVertex({ url, bindings }: { url: string; bindings: readonly BindingVertex[] }): string {
-  return digestOf({ schemaVersion, op: 'http', url, bindings: canonicalBindings(bindings) })
+export function digestOfHttp({ url, bindings }: { url: string; bindings: readonly BindingVertex[] }): string {
+  return sha256OfJson({ schemaVersion, op: 'http', url, bindings: canonicalBindings(bindings) })
 }
 
 function attributes({ owner, permissions }: FileAttributes) {

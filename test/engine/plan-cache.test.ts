@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Definition } from '../../src/definition/index.ts'
 import { planExec } from '../../src/engine/plan/plan.ts'
-import { createPlanner } from '../../src/engine/plan/plan-cache.ts'
+import { cachePlans } from '../../src/engine/plan/plan-cache.ts'
 import { MoorageError } from '../../src/errors/index.ts'
 
 const config = { entrypoint: [], cmd: ['true'], env: [], user: '', workdir: '', exposedPorts: [] }
@@ -29,7 +29,7 @@ function sources() {
 }
 
 t.test('the same definition is planned once, as long as its sources say the same', async (t) => {
-  const plan = createPlanner(planExec)
+  const plan = cachePlans(planExec)
   const of = sources()
   const asked = definition()
   const first = await plan(asked, of)

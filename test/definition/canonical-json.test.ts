@@ -1,5 +1,5 @@
 import t from 'tap'
-import { canonicalJson, digestOf } from '../../src/definition/index.ts'
+import { canonicalJson, sha256OfJson } from '../../src/definition/index.ts'
 
 t.test('canonical JSON is that of RFC 8785', async (t) => {
   // The examples of sections 3.2.2 and 3.2.3.
@@ -21,17 +21,17 @@ t.test('canonical JSON is that of RFC 8785', async (t) => {
 })
 
 t.test('the order in which a value was written does not matter, the order of a list does', async (t) => {
-  t.equal(digestOf({ a: 1, b: { c: 2, d: 3 } }), digestOf({ b: { d: 3, c: 2 }, a: 1 }))
-  t.not(digestOf([1, 2]), digestOf([2, 1]))
+  t.equal(sha256OfJson({ a: 1, b: { c: 2, d: 3 } }), sha256OfJson({ b: { d: 3, c: 2 }, a: 1 }))
+  t.not(sha256OfJson([1, 2]), sha256OfJson([2, 1]))
 })
 
 t.test('a digest is the sha256 of that text', async (t) => {
   // printf '{}' | sha256sum
-  t.equal(digestOf({}), 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a')
+  t.equal(sha256OfJson({}), 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a')
 })
 
 t.test('what JSON cannot say has no digest', async (t) => {
   for (const value of [undefined, Number.NaN, Number.POSITIVE_INFINITY, '\ud800', { a: '\udc00' }, 1n]) {
-    t.throws(() => digestOf(value), String(value))
+    t.throws(() => sha256OfJson(value), String(value))
   }
 })
