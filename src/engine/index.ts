@@ -10,4 +10,4 @@ export {
   type LogPiece,
   type LogPosition,
   positionOf,
-} from './registry/log-pieces.ts'
+} from './registry/follow-run.ts'

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises'
-import { debianKeyring } from './packages.ts'
+import { debianKeyring } from './debian-packages.ts'
 import { runTool } from './tool.ts'
 
 /** One thing that fetching and building images needs. */

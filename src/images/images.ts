@@ -1,6 +1,6 @@
 import { asMoorageError } from '../errors/index.ts'
 import type { ImageConfig, Store, StoredImage } from '../store/index.ts'
-import { buildFromPackages } from './packages.ts'
+import { buildFromPackages } from './debian-packages.ts'
 import { parseReference, type Reference, type RegistryReference } from './reference.ts'
 import { createRegistry } from './registry.ts'
 import { type Bytes, type OnProgress, SharedWork, type Working } from './shared-work.ts'

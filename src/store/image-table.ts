@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { KeptDirectories } from './kept-directories.ts'
 import type { ImageConfig, Pin, StoredImage } from './records.ts'
+import type { KeptDirectories } from './stored-directories.ts'
 
 /** Images by digest, and what references are pinned to. */
 export interface ImageTable {

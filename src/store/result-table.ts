@@ -1,8 +1,8 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import type { KeptDirectories } from './kept-directories.ts'
 import type { StoredResult } from './records.ts'
+import type { KeptDirectories } from './stored-directories.ts'
 import type { Temporaries } from './temporaries.ts'
 
 /** What runs left that succeeded: a layer and a log, by the digest of the run's vertex. */

@@ -2,15 +2,15 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { makeDirectory } from '../make-directory.ts'
+import { ensureSpace, type FreeSpace, freeSpace, storeError } from './free-space.ts'
 import { type ImageTable, imageTable } from './image-table.ts'
 import { instanceOf } from './instance.ts'
-import { KeptDirectories } from './kept-directories.ts'
 import { type ResultTable, resultTable } from './result-table.ts'
 import { openIndex } from './schema.ts'
-import { ensureSpace, type FreeSpace, freeSpace, storeError } from './space.ts'
+import { KeptDirectories } from './stored-directories.ts'
 import { Temporaries } from './temporaries.ts'
 import { type TreeTable, treeTable } from './tree-table.ts'
-import { createVolumes, type Volumes } from './volumes.ts'
+import { createVolumes, type Volumes } from './volume-directories.ts'
 
 /** Everything that is kept below the state directory, and its index. */
 export interface Store extends AsyncDisposable {

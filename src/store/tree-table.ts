@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { MoorageError } from '../errors/index.ts'
-import type { KeptDirectories } from './kept-directories.ts'
+import type { KeptDirectories } from './stored-directories.ts'
 
 /** Directories that clients sent, by the digest of their content. */
 export interface TreeTable {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ProgressEvent } from '../../src/definition/index.ts'
 import { EventLog, type Telling } from '../../src/engine/events/event-log.ts'
-import { Follower } from '../../src/engine/events/follower.ts'
+import { Follower } from '../../src/engine/events/event-subscription.ts'
 
 const exec = (id: string, state: 'waiting' | 'running' | 'done' | 'failed', network?: string): Telling => ({
   kind: 'exec',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'eventemitter3'
 import type { ProgressEvent } from '../../definition/index.ts'
-import { Stories } from './stories.ts'
+import { Stories } from './event-history.ts'
 
 /** How many events are kept for those who come later or read slowly. */
 const kept = 10_000

@@ -2,7 +2,7 @@ import type { ExecOutput } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { readStream } from '../../logs/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
-import type { KeptOutputs } from '../registry/kept-outputs.ts'
+import type { KeptOutputs } from '../registry/output-cache.ts'
 import type { ExecOutcome } from './run-exec.ts'
 
 /** The most that `stdout()` and `stderr()` return. */

@@ -11,7 +11,7 @@ import type {
   PlannedFile,
   PlannedFilesystem,
 } from '../plan/planned.ts'
-import { runOwner } from '../registry/waits.ts'
+import { runOwner } from '../registry/wait-graph.ts'
 import type { Releases } from '../release.ts'
 import { fetchUrl } from './fetch.ts'
 import { layerOf } from './layer.ts'
@@ -20,7 +20,7 @@ import { evaluateExec } from './run-exec.ts'
 /** For whom a filesystem is made, and what lets go of what is held for it. */
 export interface FilesystemWanted {
   network: string
-  /** Who needs it, as waits.ts names it. */
+  /** Who needs it, as wait-graph.ts names it. */
   owner: string
   caller: Caller
   releases: Releases

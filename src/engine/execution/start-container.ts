@@ -5,7 +5,7 @@ import type { ContainerMount, RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import type { HeldVolumes } from '../registry/volumes.ts'
+import type { HeldVolumes } from '../registry/volume-locks.ts'
 import type { Releases } from '../release.ts'
 
 /** A container of an exec vertex that has been started. */

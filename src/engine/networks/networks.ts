@@ -7,7 +7,7 @@ import {
   NetnsError,
   type ServiceNetwork,
 } from '../../network/index.ts'
-import type { KeptNetworks } from './kept-networks.ts'
+import type { KeptNetworks } from './persistent-networks.ts'
 
 export const defaultNetwork = 'default'
 

@@ -2,7 +2,7 @@ import type { ExecProgress } from '../../definition/index.ts'
 import type { ImageNews } from '../../images/index.ts'
 import type { NewsOf, ServiceNews } from '../../lifecycle/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
-import type { ServiceDescription } from '../rows/rows.ts'
+import type { ServiceDescription } from '../rows/service-row.ts'
 import type { EventLog } from './event-log.ts'
 
 /** Says of a wait what is waited for. */

@@ -2,7 +2,7 @@ import { type PortForward, portForwardText, type ServiceRow } from '../../defini
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { PlannedService } from '../plan/planned.ts'
-import { portsOf } from '../plan/ports.ts'
+import { portsOf } from '../plan/service-ports.ts'
 
 /** What the engine's driver lets the lifecycle carry through to its snapshots. */
 export interface ServiceDescription {

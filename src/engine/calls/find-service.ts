@@ -3,8 +3,8 @@ import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import { findKnown } from '../rows/find-known.ts'
-import { findRow, isLive, type ServiceDescription, serviceRow } from '../rows/rows.ts'
+import { findKnown } from '../rows/find-exec.ts'
+import { findRow, isLive, type ServiceDescription, serviceRow } from '../rows/service-row.ts'
 
 /** Finds the service or the run that a person means. */
 export interface Finder {

@@ -3,7 +3,7 @@ import type { ServiceOptions } from '../../src/definition/index.ts'
 import { checksOf } from '../../src/engine/plan/health-checks.ts'
 import { imageCheckOf } from '../../src/engine/plan/image-healthcheck.ts'
 import type { PlannedService } from '../../src/engine/plan/planned.ts'
-import { portsOf } from '../../src/engine/plan/ports.ts'
+import { portsOf } from '../../src/engine/plan/service-ports.ts'
 import { stopSignalOf } from '../../src/engine/plan/stop-signal.ts'
 
 const second = 1e9

@@ -1,10 +1,10 @@
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { inOrder } from '../events/stories.ts'
+import { inOrder } from '../events/event-history.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import { explainDifference } from '../rows/explain.ts'
-import { isLive } from '../rows/rows.ts'
-import type { CallParts } from './parts.ts'
+import { isLive } from '../rows/service-row.ts'
+import type { CallParts } from './call-parts.ts'
 
 /** The calls that say what goes on and what has been. */
 export function looking(

@@ -1,7 +1,7 @@
 import type { ServiceRow } from '../../definition/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import { findRow } from './rows.ts'
+import { findRow } from './service-row.ts'
 
 /** Every service and run that is remembered, by what people call them. */
 interface Known {

@@ -2,7 +2,7 @@ import { MoorageError } from '../../errors/index.ts'
 import { createLocks, type Locks, type Services } from '../../lifecycle/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { PlannedExec, PlannedVolume } from '../plan/planned.ts'
-import { foreverWaiting, type Waits } from './waits.ts'
+import { foreverWaiting, type Waits } from './wait-graph.ts'
 
 /** Where a container finds its cache volumes, for as long as it runs. */
 export interface HeldVolumes extends Disposable {
@@ -15,7 +15,7 @@ export interface Volumes {
    * Takes the volumes of a container: waits for those that are locked, and gives it directories of its own for those
    * that are private.
    *
-   * @param owner - as waits.ts names it
+   * @param owner - as wait-graph.ts names it
    * @throws MoorageError VOLUME_DEADLOCK; the abort reason of `signal`
    */
   acquire(

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Pace } from '../../src/engine/pacing/pace.ts'
-import { Turns } from '../../src/engine/pacing/turns.ts'
+import { Turns } from '../../src/engine/pacing/event-loop-turns.ts'
+import { Pace } from '../../src/engine/pacing/rate-limit.ts'
 
 t.test('one begins in each turn of the event loop; who comes alone does not wait', async (t) => {
   const turns = new Turns()

@@ -6,10 +6,10 @@ import type { Engine } from '../engine.ts'
 import { serviceKey } from '../execution/bindings.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import type { PlannedService } from '../plan/planned.ts'
-import { portsOf } from '../plan/ports.ts'
+import { portsOf } from '../plan/service-ports.ts'
 import type { HostEndpoints } from '../registry/host-endpoints.ts'
-import { findRow } from '../rows/rows.ts'
-import type { CallParts } from './parts.ts'
+import { findRow } from '../rows/service-row.ts'
+import type { CallParts } from './call-parts.ts'
 
 /** The calls on names and addresses: what a service is called, where it is reached, what the name server says. */
 export function naming(

@@ -1,7 +1,7 @@
-import type { Interests } from '../pacing/interests.ts'
 import type { HostEndpoints } from '../registry/host-endpoints.ts'
-import type { Finder } from './finder.ts'
-import type { Plans } from './plans.ts'
+import type { Plans } from './caller-plans.ts'
+import type { Interests } from './caller-signals.ts'
+import type { Finder } from './find-service.ts'
 
 /** What the calls share, besides the context: each is made once, in create-engine.ts. */
 export interface CallParts {

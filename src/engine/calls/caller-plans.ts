@@ -1,12 +1,12 @@
 import type { Definition } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Caller, EngineContext } from '../context.ts'
-import type { Follower } from '../events/follower.ts'
+import type { Follower } from '../events/event-subscription.ts'
 import { everyMaker } from '../plan/ancestors.ts'
+import { idsOf, imagesOf } from '../plan/event-ids.ts'
 import { planExec, planPart, type Sources } from '../plan/plan.ts'
 import { cachePlans, type PlanDefinition } from '../plan/plan-cache.ts'
 import type { PlannedExec, PlannedFile, PlannedFilesystem, PlannedVertex } from '../plan/planned.ts'
-import { idsOf, imagesOf } from '../plan/subjects.ts'
 
 /** Plans definitions for callers. */
 export interface Plans {

@@ -10,16 +10,16 @@ import {
 import { MoorageError } from '../../errors/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { Follower } from '../events/follower.ts'
+import { Follower } from '../events/event-subscription.ts'
 import { outputOf } from '../execution/exec-output.ts'
 import { publishFor } from '../execution/hold-service.ts'
 import { outputOfPart } from '../execution/part-output.ts'
 import { evaluateExec } from '../execution/run-exec.ts'
 import { defaultNetwork } from '../networks/networks.ts'
-import { KeptOutputs } from '../registry/kept-outputs.ts'
-import { followRun, replayRun } from '../registry/log-pieces.ts'
+import { followRun, replayRun } from '../registry/follow-run.ts'
+import { KeptOutputs } from '../registry/output-cache.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import type { CallParts } from './parts.ts'
+import type { CallParts } from './call-parts.ts'
 
 /** The call that makes a definition's output. */
 export function evaluating(

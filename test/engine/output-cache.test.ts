@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Interests } from '../../src/engine/pacing/interests.ts'
-import { KeptOutputs } from '../../src/engine/registry/kept-outputs.ts'
+import { Interests } from '../../src/engine/calls/caller-signals.ts'
+import { KeptOutputs } from '../../src/engine/registry/output-cache.ts'
 
 t.test('short outputs are kept, up to a bound; those not asked for go first', async (t) => {
   const kept = new KeptOutputs()

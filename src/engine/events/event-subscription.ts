@@ -1,6 +1,6 @@
 import type { ProgressEvent } from '../../definition/index.ts'
+import { inOrder, isOfService } from './event-history.ts'
 import type { EventLog } from './event-log.ts'
-import { inOrder, isOfService } from './stories.ts'
 
 export interface FollowerOptions {
   network: string

@@ -1,14 +1,14 @@
 import type { ServiceRow } from '../../definition/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { Follower } from '../events/follower.ts'
+import { Follower } from '../events/event-subscription.ts'
 import { serviceKey } from '../execution/bindings.ts'
 import { execInService } from '../execution/exec-in-service.ts'
 import { holdService } from '../execution/hold-service.ts'
 import { defaultNetwork } from '../networks/networks.ts'
-import { logPieces } from '../registry/log-pieces.ts'
-import { isLive, serviceRow } from '../rows/rows.ts'
-import type { CallParts } from './parts.ts'
+import { logPieces } from '../registry/follow-run.ts'
+import { isLive, serviceRow } from '../rows/service-row.ts'
+import type { CallParts } from './call-parts.ts'
 
 /** The calls on services, and on runs that go on. */
 export function serving(
