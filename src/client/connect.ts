@@ -4,7 +4,7 @@ import { asMoorageError, MoorageError } from '../errors/index.ts'
 import { cancellation } from './cancellation.ts'
 import { answers, startDaemon } from './daemon/start-daemon.ts'
 import { Moorage } from './moorage.ts'
-import { parseAddress } from './wire/address.ts'
+import { parseAddress } from './wire/daemon-address.ts'
 import { createTransport, type Transport } from './wire/transport.ts'
 
 export interface ConnectOptions {

@@ -1,10 +1,10 @@
 /** The SDK's way to a daemon, and what it describes containers by. */
 
 export { type ConnectOptions, connect, hostOf } from './connect.ts'
-export type { ServiceBindings } from './container/bound-services.ts'
 export { Container } from './container/container.ts'
 export type { Check, CheckTiming, PortCheck } from './container/health-checks.ts'
 export type { ResourceOptions, Size } from './container/resources.ts'
+export type { ServiceBindings } from './container/service-bindings.ts'
 export type { ServiceSettings } from './container/service-settings.ts'
 export { Directory, type ExportOptions } from './files/directory.ts'
 export { File } from './files/file.ts'
@@ -12,7 +12,7 @@ export { CacheVolume } from './graph/cache-volume.ts'
 export type { ExecOptions } from './graph/exec-node.ts'
 export type { NewFileOptions, PutOptions } from './graph/file-changes.ts'
 export { type Host, Moorage } from './moorage.ts'
-export type { ServiceExecOptions, ServiceExecResult } from './service/exec.ts'
+export type { ServiceExecOptions, ServiceExecResult } from './service/exec-in-service.ts'
 export type { HostPortOptions } from './service/host-service.ts'
 export {
   type EndpointOptions,
@@ -22,6 +22,6 @@ export {
   Service,
 } from './service/service.ts'
 export type { Tunnel } from './service/tunnel.ts'
-export type { CallContext, Session } from './session.ts'
-export type { OutputEvent, OutputStreamEvent } from './wire/output.ts'
+export type { CallContext, Session } from './session/session.ts'
+export type { OutputEvent, OutputStreamEvent } from './wire/output-stream.ts'
 export { type CallOptions, createTransport, type Transport } from './wire/transport.ts'

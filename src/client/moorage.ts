@@ -7,18 +7,18 @@ import {
   urlProblem,
 } from '../definition/index.ts'
 import { MoorageError } from '../errors/index.ts'
-import { boundServices, type ServiceBindings } from './container/bound-services.ts'
 import { Container } from './container/container.ts'
 import { notYet } from './container/not-yet.ts'
+import { boundServices, type ServiceBindings } from './container/service-bindings.ts'
 import { Directory } from './files/directory.ts'
 import { File } from './files/file.ts'
 import { CacheVolume } from './graph/cache-volume.ts'
 import { HttpNode } from './graph/file-nodes.ts'
-import { ScratchNode } from './graph/filesystem-node.ts'
+import { ScratchNode } from './graph/filesystem-nodes.ts'
 import { HostDirectory } from './graph/host-directory.ts'
 import { type HostPortOptions, hostService } from './service/host-service.ts'
 import type { Service } from './service/service.ts'
-import { type CallContext, eventsOf, type Session, signalOf, target } from './session.ts'
+import { type CallContext, eventsOf, type Session, signalOf, target } from './session/session.ts'
 
 /** What this machine gives: read by this process, never by the daemon. */
 export interface Host {

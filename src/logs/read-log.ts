@@ -1,5 +1,5 @@
+import { type Piece, type ReadPiecesOptions, readPieces } from './follow-log.ts'
 import { decodeFrames, type Frame, gapWords, type LogStream } from './frame.ts'
-import { type Piece, type ReadPiecesOptions, readPieces } from './read-pieces.ts'
 
 export interface ReadLogOptions extends ReadPiecesOptions {}
 

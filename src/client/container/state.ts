@@ -1,6 +1,6 @@
 import type { ExposedPort, HealthCheck } from '../../definition/index.ts'
 import type { BoundService, DescribedMount, ExecFields, ExecNode } from '../graph/exec-node.ts'
-import { ScratchNode } from '../graph/filesystem-node.ts'
+import { ScratchNode } from '../graph/filesystem-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 
 /** What a description of a container says so far. */

@@ -4,10 +4,10 @@ import { PartNode } from '../graph/file-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 import { HostDirectory } from '../graph/host-directory.ts'
 import { pathWithin } from '../graph/path.ts'
-import { type CallContext, type Session, signalOf } from '../session.ts'
+import { type CallContext, type Session, signalOf } from '../session/session.ts'
+import { bytesOf, partResult } from './evaluate-part.ts'
 import { exportDirectory } from './export-directory.ts'
 import { File } from './file.ts'
-import { bytesOf, partResult } from './part.ts'
 
 export interface ExportOptions extends CallContext {
   /** Put it in the place of what is there; otherwise it comes to what is there already. */

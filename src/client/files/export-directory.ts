@@ -5,8 +5,8 @@ import { chmod, lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/prom
 import { dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import { makeDirectory } from '../../make-directory.ts'
+import type { Write } from './evaluate-part.ts'
 import { beside, exporting } from './export-file.ts'
-import type { Write } from './part.ts'
 
 /**
  * Unpacks a tar beside its place, and puts what is in it there when all has come.

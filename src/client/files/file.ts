@@ -1,7 +1,7 @@
 import type { Node } from '../graph/graph.ts'
-import { type CallContext, type Session, signalOf } from '../session.ts'
+import { type CallContext, type Session, signalOf } from '../session/session.ts'
+import { bytesOf, partResult } from './evaluate-part.ts'
 import { exportFile } from './export-file.ts'
-import { bytesOf, partResult } from './part.ts'
 
 /** The most that `contents()` and `bytes()` hold in memory, in bytes. */
 const largestInMemory = 256 * 1024 * 1024

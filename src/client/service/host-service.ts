@@ -1,7 +1,7 @@
 import type { ExposedPort, HostPort, HostServiceOperation, Protocol } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Node } from '../graph/graph.ts'
-import type { Session } from '../session.ts'
+import type { Session } from '../session/session.ts'
 import { Service } from './service.ts'
 
 /** A port of 127.0.0.1 of the daemon's host, and the one under which clients reach it. */

@@ -9,10 +9,10 @@ import {
   type UpRequest,
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { withDefinition } from '../files/delivery.ts'
 import type { Node } from '../graph/graph.ts'
-import { type CallContext, eventsOf, resultOf, type Session, signalOf, target } from '../session.ts'
-import { execIn, type ServiceExecOptions, type ServiceExecResult } from './exec.ts'
+import { type CallContext, eventsOf, resultOf, type Session, signalOf, target } from '../session/session.ts'
+import { withDefinition } from '../session/with-definition.ts'
+import { execIn, type ServiceExecOptions, type ServiceExecResult } from './exec-in-service.ts'
 import { openTunnel, type Tunnel } from './tunnel.ts'
 
 export interface EndpointOptions extends CallContext {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PortForward, ResultEvent, ServiceRow, StreamEvent } from '../../definition/index.ts'
 import { asMoorageError, MoorageError } from '../../errors/index.ts'
-import { eventsOf, resultOf, type Session } from '../session.ts'
+import { eventsOf, resultOf, type Session } from '../session/session.ts'
 
 /** How long a daemon may take to close ports, in milliseconds, and how often it is asked whether it has. */
 const closingTime = 2_000

@@ -7,9 +7,9 @@ import type { StreamEvent } from '../../definition/index.ts'
 import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
 import { packageVersion } from '../../package.ts'
 import { cancellation } from '../cancellation.ts'
-import { parseAddress } from './address.ts'
-import { linesOf } from './lines.ts'
-import { acceptOutput, type OutputStreamEvent, outputEventsOf } from './output.ts'
+import { parseAddress } from './daemon-address.ts'
+import { linesOf } from './ndjson.ts'
+import { acceptOutput, type OutputStreamEvent, outputEventsOf } from './output-stream.ts'
 
 /** A daemon sends a heartbeat every 10 s: one that is silent for so long, in milliseconds, is gone or hangs. */
 const longestSilence = 60_000

@@ -2,7 +2,7 @@ import { closeSync, openSync, read, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { encodeHeader, headerLength, scanFrames, segmentName } from './frame.ts'
-import { openSharedLog, type SharedLog } from './shared-log.ts'
+import { openSharedLog, type SharedLog } from './log-directory.ts'
 
 export interface ReadPiecesOptions {
   signal?: AbortSignal

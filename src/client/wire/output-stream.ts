@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { StreamEvent } from '../../definition/index.ts'
 import { framesType, headerLength, streamCodes } from '../../logs/frame.ts'
-import { linesOf } from './lines.ts'
+import { linesOf } from './ndjson.ts'
 
 /** A piece of a run's output, as its bytes. */
 export interface OutputEvent {

@@ -1,6 +1,6 @@
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError, moorageError } from '../../errors/index.ts'
-import { type CallContext, eventsOf, type Session, signalOf, target } from '../session.ts'
+import { type CallContext, eventsOf, type Session, signalOf, target } from '../session/session.ts'
 
 export interface ServiceExecOptions extends CallContext {
   /** Given to the process, whose standard input then ends. */

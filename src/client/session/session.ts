@@ -4,10 +4,10 @@ import type {
   HeartbeatEvent,
   ResultEvent,
   StreamEvent,
-} from '../definition/index.ts'
-import { errorFromWire, MoorageError } from '../errors/index.ts'
-import type { OutputStreamEvent } from './wire/output.ts'
-import type { Transport } from './wire/transport.ts'
+} from '../../definition/index.ts'
+import { errorFromWire, MoorageError } from '../../errors/index.ts'
+import type { OutputStreamEvent } from '../wire/output-stream.ts'
+import type { Transport } from '../wire/transport.ts'
 
 /** What every asynchronous call takes. */
 export interface CallContext {

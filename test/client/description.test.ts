@@ -5,7 +5,7 @@ import t from 'tap'
 import { definitionOf } from '../../src/client/graph/graph.ts'
 import { HostDirectory } from '../../src/client/graph/host-directory.ts'
 import { CacheVolume, Container, Directory, Moorage, type Service } from '../../src/client/index.ts'
-import type { Session } from '../../src/client/session.ts'
+import type { Session } from '../../src/client/session/session.ts'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
 import { removeTree } from '../remove-tree.ts'
 

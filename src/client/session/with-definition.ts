@@ -3,7 +3,7 @@ import { MoorageError } from '../../errors/index.ts'
 import { whileWanted } from '../cancellation.ts'
 import { definitionOf, type Node, nodesOf } from '../graph/graph.ts'
 import { HostDirectory } from '../graph/host-directory.ts'
-import { type CallContext, type Session, signalOf, target } from '../session.ts'
+import { type CallContext, type Session, signalOf, target } from './session.ts'
 
 /**
  * Asks something about a graph: reads the directories that it is made of, sends what the daemon lacks of them, and

@@ -1,7 +1,7 @@
 import type { PartOutput, ResultEvent } from '../../definition/index.ts'
 import type { Node } from '../graph/graph.ts'
-import { type CallContext, evaluate, type Session } from '../session.ts'
-import { withDefinition } from './delivery.ts'
+import { type CallContext, evaluate, type Session } from '../session/session.ts'
+import { withDefinition } from '../session/with-definition.ts'
 
 /** Takes a piece of what comes; more comes when it is done. */
 export type Write = (piece: Buffer) => unknown
