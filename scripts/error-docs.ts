@@ -16,7 +16,7 @@ export function errorDocs(): string {
     '',
     'Every failure that Moorage reports has one of these codes: `error.code` in the SDK, `error.code` of the JSON in the',
     'HTTP API and with `--json`. `{…}` stands for the names and numbers of the case, which `error.details` holds too.',
-    'This page is written by `node scripts/error-docs.ts` from `src/errors/index.ts`.',
+    'This page is written by `node scripts/error-docs.ts` from `src/errors/catalogue.ts`.',
     '',
     '| code | what happened | what to do | HTTP | exit |',
     '|---|---|---|---|---|',

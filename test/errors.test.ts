@@ -27,6 +27,14 @@ t.test('the sentence is filled from the details', async (t) => {
   t.equal(error.message, 'another daemon (pid 7) uses the state directory /var/lib/moorage')
 })
 
+t.test('a sentence fits all who use its code', async (t) => {
+  t.equal(moorageError('SERVICE_NOT_RUNNING', { service: 'db' }).message, 'the service db is not running')
+  t.equal(
+    moorageError('NETWORK_IN_USE', { network: 'ci', users: 2 }).message,
+    'the network "ci" is still used by 2 of its services, runs and ports',
+  )
+})
+
 t.test('an error is the same after the wire', async (t) => {
   const cause = new Error('spawn crun ENOENT')
   for (const sent of [

@@ -134,11 +134,7 @@ export function createServices({
     const service = live.get(key)
     if (service?.accepts) return service
     const { hostname } = service?.driver ?? ended.find((row) => row.key === key) ?? { hostname: key }
-    throw moorageError(
-      'SERVICE_NOT_RUNNING',
-      { service: hostname },
-      { message: `the service ${hostname} is not running` },
-    )
+    throw moorageError('SERVICE_NOT_RUNNING', { service: hostname })
   }
 
   const stop = async (key: string, kill: boolean, under: ReadonlySet<string>): Promise<void> => {

@@ -95,7 +95,7 @@ t.test('resources', async (t) => {
       process.arch === 'x64' ? ['linux/arm64', 'linux/amd64'] : ['linux/amd64', 'linux/arm64']
     t.match(await failure(moorage.container({ platform: other }).from('redis:7').withExec(['true']).sync()), {
       code: 'PLATFORM_UNSUPPORTED',
-      message: `the platform ${other} is not this host’s, which is ${own}`,
+      message: `this host cannot run the platform ${other}: it is ${own}`,
     })
   })
 })

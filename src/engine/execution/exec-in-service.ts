@@ -37,9 +37,5 @@ export async function execInService(
 }
 
 function notRunning({ row }: RunRecord): MoorageError {
-  return new MoorageError(
-    'SERVICE_NOT_RUNNING',
-    { service: row.id },
-    { message: `the service ${row.id} is not running` },
-  )
+  return new MoorageError('SERVICE_NOT_RUNNING', { service: row.id })
 }

@@ -1,0 +1,12 @@
+import { withoutUndefined } from '../without-undefined.ts'
+import { catalogue } from './catalogue.ts'
+import { type MoorageError, moorageError, type WireError } from './moorage-error.ts'
+
+/** Makes an object again of an error that a daemon sent; a code that only a newer daemon knows becomes INTERNAL. */
+export function errorFromWire({ code, message, details = {}, cause }: WireError): MoorageError {
+  return moorageError(
+    Object.hasOwn(catalogue, code) ? code : 'INTERNAL',
+    details,
+    withoutUndefined({ message, cause: cause === undefined ? undefined : new Error(cause) }),
+  )
+}
