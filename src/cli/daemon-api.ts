@@ -1,6 +1,13 @@
-import { connect, createTransport, hostOf, type OutputStreamEvent, type Transport } from '../client/index.ts'
+import {
+  apiPath,
+  connect,
+  createTransport,
+  eventsOf,
+  hostOf,
+  type OutputStreamEvent,
+  type Transport,
+} from '../client/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
-import { errorFromWire } from '../errors/index.ts'
 import type { GlobalOptions } from './command-action.ts'
 
 export interface Asking {
@@ -44,25 +51,10 @@ function doorOf(transport: Transport): DaemonDoor {
   return {
     host: transport.host,
     ask: (path, { method = 'GET', query = {}, body } = {}) =>
-      transport.call(method, target(path, query), body),
+      transport.call(method, apiPath(path, query), body),
     follow: (path, { method = 'GET', query = {}, body } = {}) =>
-      told(transport.stream(method, target(path, query), body)),
+      eventsOf(transport.stream(method, apiPath(path, query), body)),
     output: (path, { method = 'GET', query = {}, body } = {}) =>
-      told(transport.output(method, target(path, query), body)),
+      eventsOf(transport.output(method, apiPath(path, query), body)),
   }
-}
-
-async function* told<Event extends StreamEvent | OutputStreamEvent>(
-  events: AsyncIterable<Event>,
-): AsyncGenerator<Event> {
-  for await (const event of events) {
-    if (event.type === 'error') throw errorFromWire(event.error)
-    if (event.type !== 'heartbeat') yield event
-  }
-}
-
-function target(path: string, query: NonNullable<Asking['query']>): string {
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  const parameters = new URLSearchParams(given).toString()
-  return `/v1/${path}${parameters === '' ? '' : `?${parameters}`}`
 }

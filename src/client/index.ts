@@ -1,6 +1,6 @@
 /** The SDK's way to a daemon, and what it describes containers by. */
 
-export { type ConnectOptions, connect, hostOf } from './connect.ts'
+export { type ConnectOptions, connect } from './connect.ts'
 export { Container } from './container/container.ts'
 export type { Check, CheckTiming, PortCheck } from './container/health-checks.ts'
 export type { ResourceOptions, Size } from './container/resources.ts'
@@ -23,5 +23,8 @@ export {
 } from './service/service.ts'
 export type { Tunnel } from './service/tunnel.ts'
 export type { CallContext, Session } from './session/session.ts'
+export { apiPath } from './wire/api-path.ts'
+export { hostOf } from './wire/daemon-address.ts'
+export { eventsOf } from './wire/events.ts'
 export type { OutputEvent, OutputStreamEvent } from './wire/output-stream.ts'
 export { type CallOptions, createTransport, type Transport } from './wire/transport.ts'

@@ -18,7 +18,9 @@ import { ScratchNode } from './graph/filesystem-nodes.ts'
 import { HostDirectory } from './graph/host-directory.ts'
 import { type HostPortOptions, hostService } from './service/host-service.ts'
 import type { Service } from './service/service.ts'
-import { type CallContext, eventsOf, type Session, signalOf, target } from './session/session.ts'
+import { type CallContext, type Session, signalOf } from './session/session.ts'
+import { apiPath } from './wire/api-path.ts'
+import { eventsOf } from './wire/events.ts'
 
 /** What this machine gives: read by this process, never by the daemon. */
 export interface Host {
@@ -109,7 +111,7 @@ export class Moorage implements AsyncDisposable {
   > {
     const query = { follow: '1', since: since === undefined ? undefined : String(since), log }
     const signal = signalOf(this.#session, context)
-    const events = this.#session.transport.stream('GET', target('events', query), undefined, { signal })
+    const events = this.#session.transport.stream('GET', apiPath('events', query), undefined, { signal })
     for await (const event of eventsOf(events)) {
       if (event.type === 'progress' || event.type === 'events' || event.type === 'missed') yield event
     }
@@ -117,7 +119,7 @@ export class Moorage implements AsyncDisposable {
 
   /** What runs, why, and what is wrong. */
   status(context: CallContext = {}): Promise<Status> {
-    return this.#session.transport.call('GET', '/v1/status', undefined, {
+    return this.#session.transport.call('GET', apiPath('status'), undefined, {
       signal: signalOf(this.#session, context),
     })
   }

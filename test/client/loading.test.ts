@@ -38,7 +38,7 @@ t.test('importing the SDK loads no native code, no database and no package but c
     urls.filter(
       (url) =>
         url.startsWith('file:') &&
-        !/\/src\/(client|definition)\/|\/src\/(index|errors|make-directory|logs\/frame)\.ts$|canonicalize/.test(
+        !/\/src\/(client|concurrency|definition|errors)\/|\/src\/(index|make-directory|package|without-undefined|logs\/frame)\.ts$|canonicalize/.test(
           url,
         ),
     ),

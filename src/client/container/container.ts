@@ -9,8 +9,8 @@ import { ImageNode, RootfsNode } from '../graph/filesystem-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 import { checkPath, containerPath } from '../graph/path.ts'
 import { type EndpointOptions, Service } from '../service/service.ts'
-import { type CallContext, evaluate, type Session } from '../session/session.ts'
-import { withDefinition } from '../session/with-definition.ts'
+import { evaluate } from '../session/evaluate.ts'
+import type { CallContext, Session } from '../session/session.ts'
 import { checkAlias, withBinding } from './bindings.ts'
 import { checkHostname, checkStopSignal, checkVariable } from './check-names.ts'
 import { type Check, healthCheckOf } from './health-checks.ts'
@@ -280,9 +280,7 @@ export class Container {
   }
 
   #evaluate(output: Output, context: CallContext = {}): Promise<ResultEvent> {
-    return withDefinition(this.#session, this.vertex, context, (definition, signal) =>
-      evaluate(this.#session, { definition, output }, context, signal),
-    )
+    return evaluate(this.#session, this.vertex, { output }, context)
   }
 
   /** What the last exec wrote to its standard output, running what has to be run. @throws MoorageError, ExecError */

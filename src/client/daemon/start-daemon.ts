@@ -32,7 +32,7 @@ export interface StartDaemonOptions {
  *
  * @throws MoorageError DAEMON_UNREACHABLE when it may not be asked
  */
-export function answers(socket: string): Promise<boolean> {
+export function isDaemonThere(socket: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const probe = connect(socket)
     probe.once('connect', () => {
@@ -64,7 +64,7 @@ export async function startDaemon(options: StartDaemonOptions): Promise<void> {
     while (performance.now() < deadline) {
       using lock = await lockStart(join(directory, 'start.lock.db'))
       // Whoever had the lock before may have started it.
-      if (await answers(socket)) return
+      if (await isDaemonThere(socket)) return
       if (lock) return await launchPatiently(options, deadline)
       await sleep(pollInterval, undefined, { signal })
     }
@@ -117,7 +117,7 @@ async function launch(options: StartDaemonOptions, deadline: number): Promise<vo
   })
   try {
     while (performance.now() < deadline) {
-      if (await answers(socket)) return
+      if (await isDaemonThere(socket)) return
       if (ended !== undefined) throw startFailure(logPath, ended)
       await sleep(pollInterval, undefined, { signal })
     }

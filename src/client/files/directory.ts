@@ -4,10 +4,11 @@ import { PartNode } from '../graph/file-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 import { HostDirectory } from '../graph/host-directory.ts'
 import { pathWithin } from '../graph/path.ts'
+import { evaluate } from '../session/evaluate.ts'
 import { type CallContext, type Session, signalOf } from '../session/session.ts'
-import { bytesOf, partResult } from './evaluate-part.ts'
 import { exportDirectory } from './export-directory.ts'
 import { File } from './file.ts'
+import { bytesOf } from './read-output.ts'
 
 export interface ExportOptions extends CallContext {
   /** Put it in the place of what is there; otherwise it comes to what is there already. */
@@ -80,12 +81,12 @@ export class Directory {
    */
   async digest(context: CallContext = {}): Promise<string> {
     if (this.node instanceof HostDirectory) return this.node.digest()
-    return String((await partResult(this.#session, this.node, 'contentDigest', context)).value)
+    return String((await evaluate(this.#session, this.node, { output: 'contentDigest' }, context)).value)
   }
 
   /** Makes it, if it is not there yet. */
   async sync(context: CallContext = {}): Promise<this> {
-    await partResult(this.#session, this.node, 'sync', context)
+    await evaluate(this.#session, this.node, { output: 'sync' }, context)
     return this
   }
 
@@ -99,7 +100,7 @@ export class Directory {
   async export(path: string, { wipe = false, ...context }: ExportOptions = {}): Promise<void> {
     const signal = signalOf(this.#session, context)
     await exportDirectory(path, { wipe, signal }, async (write) => {
-      await partResult(this.#session, this.node, 'tar', context, { write })
+      await evaluate(this.#session, this.node, { output: 'tar' }, context, write)
     })
   }
 }

@@ -5,7 +5,7 @@ import { chmod, lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/prom
 import { dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import { makeDirectory } from '../../make-directory.ts'
-import type { Write } from './evaluate-part.ts'
+import type { Write } from '../session/result.ts'
 import { beside, exporting } from './export-file.ts'
 
 /**

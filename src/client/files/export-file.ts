@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import { makeDirectory } from '../../make-directory.ts'
 import { cancellation } from '../cancellation.ts'
-import type { Write } from './evaluate-part.ts'
+import type { Write } from '../session/result.ts'
 
 /** Pieces come small: so many bytes of them are one write. */
 const writtenAtOnce = 1024 * 1024

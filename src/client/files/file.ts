@@ -1,7 +1,8 @@
 import type { Node } from '../graph/graph.ts'
+import { evaluate } from '../session/evaluate.ts'
 import { type CallContext, type Session, signalOf } from '../session/session.ts'
-import { bytesOf, partResult } from './evaluate-part.ts'
 import { exportFile } from './export-file.ts'
+import { bytesOf } from './read-output.ts'
 
 /** The most that `contents()` and `bytes()` hold in memory, in bytes. */
 const largestInMemory = 256 * 1024 * 1024
@@ -29,12 +30,12 @@ export class File {
 
   /** In bytes. */
   async size(context: CallContext = {}): Promise<number> {
-    return Number((await partResult(this.#session, this.node, 'size', context)).value)
+    return Number((await evaluate(this.#session, this.node, { output: 'size' }, context)).value)
   }
 
   /** Makes it, if it is not there yet. */
   async sync(context: CallContext = {}): Promise<this> {
-    await partResult(this.#session, this.node, 'sync', context)
+    await evaluate(this.#session, this.node, { output: 'sync' }, context)
     return this
   }
 
@@ -47,9 +48,13 @@ export class File {
   async export(path: string, context: CallContext = {}): Promise<void> {
     const signal = signalOf(this.#session, context)
     await exportFile(path, signal, async (write) => {
-      const { permissions = 0o644 } = await partResult(this.#session, this.node, 'contents', context, {
+      const { permissions = 0o644 } = await evaluate(
+        this.#session,
+        this.node,
+        { output: 'contents' },
+        context,
         write,
-      })
+      )
       return permissions
     })
   }

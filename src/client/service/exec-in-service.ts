@@ -1,6 +1,8 @@
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError, moorageError } from '../../errors/index.ts'
-import { type CallContext, eventsOf, type Session, signalOf, target } from '../session/session.ts'
+import { type CallContext, type Session, signalOf } from '../session/session.ts'
+import { apiPath } from '../wire/api-path.ts'
+import { eventsOf } from '../wire/events.ts'
 
 export interface ServiceExecOptions extends CallContext {
   /** Given to the process, whose standard input then ends. */
@@ -20,14 +22,14 @@ export interface ServiceExecResult {
 const outputLimit = 16 * 1024 * 1024
 
 /** Runs a command in a service that runs, to its end. */
-export async function execIn(
+export async function execInService(
   session: Session,
   label: string,
   args: readonly string[],
   { stdin, expect = 'success', ...context }: ServiceExecOptions,
 ): Promise<ServiceExecResult> {
   const body: ExecRequest = { args: [...args], ...(stdin === undefined ? {} : { stdin }) }
-  const path = target(`services/${label}/exec`, { network: session.network })
+  const path = apiPath(`services/${label}/exec`, { network: session.network })
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
   const sizes = { stdout: 0, stderr: 0 }
   const events = session.transport.output('POST', path, body, { signal: signalOf(session, context) })

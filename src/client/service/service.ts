@@ -10,9 +10,12 @@ import {
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Node } from '../graph/graph.ts'
-import { type CallContext, eventsOf, resultOf, type Session, signalOf, target } from '../session/session.ts'
+import { resultOf } from '../session/result.ts'
+import { type CallContext, type Session, signalOf } from '../session/session.ts'
 import { withDefinition } from '../session/with-definition.ts'
-import { execIn, type ServiceExecOptions, type ServiceExecResult } from './exec-in-service.ts'
+import { apiPath } from '../wire/api-path.ts'
+import { eventsOf } from '../wire/events.ts'
+import { execInService, type ServiceExecOptions, type ServiceExecResult } from './exec-in-service.ts'
 import { openTunnel, type Tunnel } from './tunnel.ts'
 
 export interface EndpointOptions extends CallContext {
@@ -76,7 +79,7 @@ export class Service {
       const headers = { 'moorage-session': session.id }
       return resultOf(
         session,
-        session.transport.stream('POST', target('services'), body, { signal, headers }),
+        session.transport.stream('POST', apiPath('services'), body, { signal, headers }),
         context,
       )
     })
@@ -104,7 +107,7 @@ export class Service {
     context: CallContext,
   ): Promise<void> {
     const { transport, network } = this.#session
-    const path = target(`services/${await this.#labelOf(context)}${action}`, { ...query, network })
+    const path = apiPath(`services/${await this.#labelOf(context)}${action}`, { ...query, network })
     await transport.call(method, path, undefined, { signal: signalOf(this.#session, context) })
   }
 
@@ -145,7 +148,7 @@ export class Service {
     const { transport, network } = this.#session
     return withDefinition(this.#session, this.vertex, context, (definition, signal) => {
       const body: ResolveRequest = { definition, service: this.options, network, ...wanted }
-      return transport.call('POST', target('resolve'), body, { signal })
+      return transport.call('POST', apiPath('resolve'), body, { signal })
     })
   }
 
@@ -163,7 +166,7 @@ export class Service {
   async *logs(options: LogsOptions = {}): AsyncGenerator<LogEntry> {
     const { follow, since, after } = options
     const { transport, network } = this.#session
-    const path = target(`services/${await this.#labelOf(options)}/logs`, {
+    const path = apiPath(`services/${await this.#labelOf(options)}/logs`, {
       follow: follow ? '1' : undefined,
       since: since === undefined ? undefined : String(since.valueOf()),
       after,
@@ -198,7 +201,7 @@ export class Service {
       }
       const headers = { 'moorage-session': session.id }
       return openTunnel(session, wanted, context.onEvent, (signal) =>
-        session.transport.stream('POST', target('up'), body, { signal, headers }),
+        session.transport.stream('POST', apiPath('up'), body, { signal, headers }),
       )
     })
   }
@@ -210,7 +213,7 @@ export class Service {
    * SERVICE_NOT_RUNNING
    */
   async exec(args: readonly string[], options: ServiceExecOptions = {}): Promise<ServiceExecResult> {
-    return await execIn(this.#session, await this.#labelOf(options), args, options)
+    return await execInService(this.#session, await this.#labelOf(options), args, options)
   }
 }
 
@@ -228,7 +231,7 @@ export class RunningService extends Service implements AsyncDisposable {
     this.#release = async () => {
       // Detached: there is nothing to let go of. Closed or lost: the session took its leases along.
       if (lease === undefined || session.signal.aborted || session.lost.aborted) return
-      await session.transport.call('DELETE', target(`session/${session.id}/leases/${lease}`))
+      await session.transport.call('DELETE', apiPath(`session/${session.id}/leases/${lease}`))
     }
   }
 

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PortForward, ResultEvent, ServiceRow, StreamEvent } from '../../definition/index.ts'
 import { asMoorageError, MoorageError } from '../../errors/index.ts'
-import { eventsOf, resultOf, type Session } from '../session/session.ts'
+import { resultOf } from '../session/result.ts'
+import type { Session } from '../session/session.ts'
+import { apiPath } from '../wire/api-path.ts'
+import { eventsOf } from '../wire/events.ts'
 
 /** How long a daemon may take to close ports, in milliseconds, and how often it is asked whether it has. */
 const closingTime = 2_000
@@ -81,7 +84,7 @@ async function portsClosed(
   { label, network }: ServiceRow,
   ports: readonly PortForward[],
 ): Promise<void> {
-  const path = `/v1/services/${label}?${new URLSearchParams({ network })}`
+  const path = apiPath(`services/${label}`, { network })
   for (const end = performance.now() + closingTime; performance.now() < end; await sleep(askInterval)) {
     // A daemon that is gone, or no longer knows the service, has no port of it.
     const answer = await transport.call<{ service?: ServiceRow }>('GET', path).catch(() => undefined)
