@@ -128,7 +128,6 @@ export const rooms: Readonly<Record<string, Room>> = {
       execution: { may: ['plan', 'files', 'probes', 'registry'] },
       calls: {
         may: ['plan', 'events', 'execution', 'networks', 'registry', 'rows'],
-        types: ['pacing'],
       },
     },
   },

@@ -5,16 +5,16 @@ import type { Places, Services } from '../lifecycle/index.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/index.ts'
 import type { EventLog } from './events/event-log.ts'
-import type { Teller } from './events/event-reporter.ts'
+import type { EventReporter } from './events/event-reporter.ts'
 import type { Networks } from './networks/networks.ts'
-import type { Turns } from './pacing/event-loop-turns.ts'
-import type { Pace } from './pacing/rate-limit.ts'
-import type { LogPiece } from './registry/follow-run.ts'
+import type { EventLoopTurns } from './pacing/event-loop-turns.ts'
+import type { RateLimit } from './pacing/rate-limit.ts'
 import type { Hostnames } from './registry/hostnames.ts'
+import type { LogPiece } from './registry/log-piece.ts'
 import type { PublishedIndex } from './registry/published-ports.ts'
 import type { RunRecords } from './registry/run-records.ts'
-import type { Volumes } from './registry/volume-locks.ts'
-import type { Waits } from './registry/wait-graph.ts'
+import type { VolumeLocks } from './registry/volume-locks.ts'
+import type { WaitGraph } from './registry/wait-graph.ts'
 
 /** What the engine's parts share: each is made once, in open-engine.ts. */
 export interface EngineContext {
@@ -27,14 +27,14 @@ export interface EngineContext {
   readonly records: RunRecords
   /** What goes on, for everybody who wants to know. */
   readonly events: EventLog
-  readonly tell: Teller
+  readonly report: EventReporter
   /** What takes this thread some milliseconds begins in a turn of its own. */
-  readonly turns: Turns
+  readonly turns: EventLoopTurns
   /** Of health checks, of all services together. */
-  readonly probing: Pace
+  readonly probing: RateLimit
   readonly published: PublishedIndex
-  readonly volumes: Volumes
-  readonly waits: Waits
+  readonly volumes: VolumeLocks
+  readonly waits: WaitGraph
   readonly hostnames: Hostnames
   /** Of runs that go on at the same time; services need none. */
   readonly places: Places

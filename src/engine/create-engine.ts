@@ -1,13 +1,13 @@
 import { MoorageError } from '../errors/index.ts'
 import type { CallParts } from './calls/call-parts.ts'
-import { createPlans } from './calls/caller-plans.ts'
-import { Interests } from './calls/caller-signals.ts'
-import { evaluating } from './calls/evaluate.ts'
+import { createCallerPlans } from './calls/caller-plans.ts'
+import { CallerSignals } from './calls/caller-signals.ts'
+import { createEvaluateCall } from './calls/evaluate.ts'
 import { createFinder } from './calls/find-service.ts'
-import { naming } from './calls/names.ts'
-import { networking } from './calls/networks.ts'
-import { serving } from './calls/services.ts'
-import { looking } from './calls/status.ts'
+import { createNameCalls } from './calls/names.ts'
+import { createNetworkCalls } from './calls/networks.ts'
+import { createServiceCalls } from './calls/services.ts'
+import { createStatusCalls } from './calls/status.ts'
 import type { Engine, EngineOptions } from './engine.ts'
 import { receiveDirectory } from './files/receive-directory.ts'
 import { type OpenEngine, openEngine } from './open-engine.ts'
@@ -32,13 +32,13 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
 function engineOf({ context, instance, stateDirectory, recovered, releases }: OpenEngine): Engine {
   const { services, store } = context
   const closing = new AbortController()
-  const interests = new Interests()
+  const callerSignals = new CallerSignals()
   const endpoints = createHostEndpoints(context)
   releases.add('close the tunnels', () => endpoints.close())
   const parts: CallParts = {
-    interests,
+    callerSignals,
     closing: closing.signal,
-    plans: createPlans(context),
+    plans: createCallerPlans(context),
     finder: createFinder(context),
     endpoints,
   }
@@ -48,18 +48,18 @@ function engineOf({ context, instance, stateDirectory, recovered, releases }: Op
     runtime: context.runtime.name,
     recovered,
     events: context.events,
-    ...evaluating(context, parts),
-    ...serving(context, parts),
-    ...naming(context, parts),
-    ...networking(context),
-    ...looking(context, parts),
+    ...createEvaluateCall(context, parts),
+    ...createServiceCalls(context, parts),
+    ...createNameCalls(context, parts),
+    ...createNetworkCalls(context),
+    ...createStatusCalls(context, parts),
     missingDirectories: (digests) => digests.filter((digest) => !store.trees.has(digest)),
     receiveDirectory: (digest, tar, signal) => receiveDirectory(store, digest, tar, signal),
 
     async close(drainOptions = {}) {
       const reason = new MoorageError('DAEMON_STOPPING')
       closing.abort(reason)
-      interests.end(reason)
+      callerSignals.end(reason)
       try {
         await services.drain(drainOptions)
       } finally {

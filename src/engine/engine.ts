@@ -20,7 +20,7 @@ import type {
 import type { Lease } from '../lifecycle/index.ts'
 import type { Caller, EngineLog } from './context.ts'
 import type { EventLog } from './events/event-log.ts'
-import type { LogOptions, LogPiece } from './registry/follow-run.ts'
+import type { LogOptions, LogPiece } from './registry/log-piece.ts'
 
 export interface EngineOptions {
   /** What is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */

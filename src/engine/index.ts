@@ -10,4 +10,4 @@ export {
   type LogPiece,
   type LogPosition,
   positionOf,
-} from './registry/follow-run.ts'
+} from './registry/log-piece.ts'

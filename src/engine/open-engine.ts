@@ -6,21 +6,21 @@ import { makeChosenDirectory } from '../make-directory.ts'
 import { recover as recoverNetworks } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
+import { withoutUndefined } from '../without-undefined.ts'
 import type { EngineContext, EngineLog } from './context.ts'
 import type { EngineOptions } from './engine.ts'
 import { EventLog } from './events/event-log.ts'
-import { createTeller } from './events/event-reporter.ts'
+import { createEventReporter } from './events/event-reporter.ts'
 import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks/networks.ts'
-import { KeptNetworks } from './networks/persistent-networks.ts'
-import { Turns } from './pacing/event-loop-turns.ts'
-import { Pace } from './pacing/rate-limit.ts'
+import { PersistentNetworks } from './networks/persistent-networks.ts'
+import { EventLoopTurns } from './pacing/event-loop-turns.ts'
+import { RateLimit } from './pacing/rate-limit.ts'
 import { Hostnames } from './registry/hostnames.ts'
 import { PublishedIndex } from './registry/published-ports.ts'
 import { RunRecords } from './registry/run-records.ts'
-import { createVolumes } from './registry/volume-locks.ts'
-import { Waits } from './registry/wait-graph.ts'
+import { createVolumeLocks } from './registry/volume-locks.ts'
+import { WaitGraph } from './registry/wait-graph.ts'
 import { Releases } from './release.ts'
-import { networkSettings } from './rows/network-row.ts'
 
 const defaultMaxRuns = 256
 
@@ -47,6 +47,9 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
   const {
     stateDirectory = '/var/lib/moorage',
     runDirectory = '/run/moorage',
+    subnet,
+    ipv6,
+    isolation,
     grace,
     timeoutScale,
     servicesDns = true,
@@ -68,9 +71,14 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
 
     const store = await openStore(stateDirectory)
     releases.add('close the store', () => store.close())
-    const kept = new KeptNetworks(stateDirectory)
+    const kept = new PersistentNetworks(stateDirectory)
     const networks = servicesDns
-      ? createNetworks({ instance, runDirectory, kept, settings: networkSettings(options) })
+      ? createNetworks({
+          instance,
+          runDirectory,
+          kept,
+          settings: withoutUndefined({ subnet, ipv6, isolation }),
+        })
       : withoutNetworks()
     releases.add('close the networks', () => networks.close())
     // Side by side: the launcher's start is the longest of it.
@@ -98,16 +106,16 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       void tracked.then(() => pending.delete(tracked))
     }
     const events = new EventLog()
-    const tell = createTeller(events)
-    const images = createImages({ store, onNews: tell.image })
+    const report = createEventReporter(events)
+    const images = createImages({ store, onNews: report.image })
     releases.add('close the images', () => images.close())
     const services = createServices({
       clock: systemClock,
-      onNews: tell.service,
+      onNews: report.service,
       ...(grace === undefined ? {} : { defaultGrace: grace }),
       ...(timeoutScale === undefined ? {} : { timeoutScale }),
     })
-    const waits = new Waits()
+    const waits = new WaitGraph()
     const records = new RunRecords()
     releases.add('close the logs', async () => records[Symbol.dispose]())
     const context: EngineContext = {
@@ -122,11 +130,11 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       records,
       logLimit: options.logLimit,
       events,
-      tell,
-      turns: new Turns(),
-      probing: new Pace(probeInterval),
+      report,
+      turns: new EventLoopTurns(),
+      probing: new RateLimit(probeInterval),
       published: new PublishedIndex(),
-      volumes: createVolumes({ store, services: () => services, waits }),
+      volumes: createVolumeLocks({ store, services: () => services, waits }),
       waits,
       hostnames: new Hostnames(),
       places: createPlaces(options.maxRuns ?? defaultMaxRuns),

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ImageConfig, Pin, StoredImage } from './records.ts'
-import type { KeptDirectories } from './stored-directories.ts'
+import type { StoredDirectories } from './stored-directories.ts'
 
 /** Images by digest, and what references are pinned to. */
 export interface ImageTable {
@@ -15,7 +15,7 @@ export interface ImageTable {
 
 type Row = Record<'digest' | 'directory' | 'config' | 'source', string> & { createdAt: number }
 
-export function imageTable(index: DatabaseSync, kept: KeptDirectories): ImageTable {
+export function imageTable(index: DatabaseSync, kept: StoredDirectories): ImageTable {
   const pinOf = index.prepare('SELECT digest, pinnedAt FROM pins WHERE ref = ?')
   const setPin = index.prepare('INSERT OR REPLACE INTO pins (ref, digest, pinnedAt) VALUES (?, ?, ?)')
   const one = index.prepare('SELECT * FROM images WHERE digest = ?')

@@ -2,7 +2,7 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredResult } from './records.ts'
-import type { KeptDirectories } from './stored-directories.ts'
+import type { StoredDirectories } from './stored-directories.ts'
 import type { Temporaries } from './temporaries.ts'
 
 /** What runs left that succeeded: a layer and a log, by the digest of the run's vertex. */
@@ -28,7 +28,7 @@ interface Row {
 
 export function resultTable(
   index: DatabaseSync,
-  kept: KeptDirectories,
+  kept: StoredDirectories,
   temporaries: Temporaries,
 ): ResultTable {
   const one = index.prepare('SELECT * FROM results WHERE digest = ?')

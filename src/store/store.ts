@@ -7,10 +7,10 @@ import { type ImageTable, imageTable } from './image-table.ts'
 import { instanceOf } from './instance.ts'
 import { type ResultTable, resultTable } from './result-table.ts'
 import { openIndex } from './schema.ts'
-import { KeptDirectories } from './stored-directories.ts'
+import { StoredDirectories } from './stored-directories.ts'
 import { Temporaries } from './temporaries.ts'
 import { type TreeTable, treeTable } from './tree-table.ts'
-import { createVolumes, type Volumes } from './volume-directories.ts'
+import { createVolumeDirectories, type VolumeDirectories } from './volume-directories.ts'
 
 /** Everything that is kept below the state directory, and its index. */
 export interface Store extends AsyncDisposable {
@@ -24,7 +24,7 @@ export interface Store extends AsyncDisposable {
   readonly images: ImageTable
   readonly trees: TreeTable
   readonly results: ResultTable
-  readonly volumes: Volumes
+  readonly volumes: VolumeDirectories
   free(): FreeSpace
   /** @throws MoorageError DISK_LOW when too little is free to begin something new */
   ensureSpace(): void
@@ -68,7 +68,7 @@ export async function openStore(directory: string): Promise<Store> {
 
 async function assemble(directory: string, index: DatabaseSync, temporaries: Temporaries): Promise<Store> {
   const kept = async (table: 'images' | 'trees' | 'results') => {
-    const directories = new KeptDirectories(join(directory, table), temporaries)
+    const directories = new StoredDirectories(join(directory, table), temporaries)
     const rows = index.prepare(`SELECT directory FROM ${table}`).all() as { directory: string }[]
     const forget = index.prepare(`DELETE FROM ${table} WHERE directory = ?`)
     for (const name of await directories.sweep(rows.map((row) => row.directory))) forget.run(name)
@@ -79,7 +79,7 @@ async function assemble(directory: string, index: DatabaseSync, temporaries: Tem
   const results = resultTable(index, await kept('results'), temporaries)
   const empty = join(directory, 'empty')
   mkdirSync(empty, { recursive: true, mode: 0o755 })
-  const volumes = createVolumes(join(directory, 'volumes'), temporaries)
+  const volumes = createVolumeDirectories(join(directory, 'volumes'), temporaries)
   /** An operation as others see it: a full disk is told as that. */
   const told = <Arguments extends unknown[], Result>(act: (...args: Arguments) => Promise<Result>) => {
     return (...args: Arguments): Promise<Result> =>

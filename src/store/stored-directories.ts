@@ -7,7 +7,7 @@ import type { Temporaries } from './temporaries.ts'
  * another in its stead. A directory is renamed into its place before its row is written, and its row is deleted before
  * it is removed: whatever a crash leaves between the two has no row, and is swept.
  */
-export class KeptDirectories {
+export class StoredDirectories {
   readonly #root: string
   readonly #temporaries: Temporaries
   /** Places in use, and those of this process's past. */

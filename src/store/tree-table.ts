@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { MoorageError } from '../errors/index.ts'
-import type { KeptDirectories } from './stored-directories.ts'
+import type { StoredDirectories } from './stored-directories.ts'
 
 /** Directories that clients sent, by the digest of their content. */
 export interface TreeTable {
@@ -11,7 +11,7 @@ export interface TreeTable {
   adopt(digest: string, directory: string): Promise<void>
 }
 
-export function treeTable(index: DatabaseSync, kept: KeptDirectories): TreeTable {
+export function treeTable(index: DatabaseSync, kept: StoredDirectories): TreeTable {
   const one = index.prepare('SELECT directory FROM trees WHERE digest = ?')
   const add = index.prepare('INSERT INTO trees (digest, directory, createdAt) VALUES (?, ?, ?)')
   const placeOf = (digest: string) => (one.get(digest) as { directory: string } | undefined)?.directory

@@ -7,7 +7,7 @@ import type { Temporaries } from './temporaries.ts'
  * Cache volumes: one directory for each name, made on first use, kept until somebody removes it; `NAME~1` and so on are
  * those that each container has for itself.
  */
-export interface Volumes {
+export interface VolumeDirectories {
   /**
    * The volume's directory; with a number, one of its private ones.
    * @throws MoorageError INVALID_OPTION when the name is not one of a file, DISK_FULL
@@ -25,7 +25,7 @@ function volumeOf(entry: string): string {
   return entry.split(privateMark)[0] ?? entry
 }
 
-export function createVolumes(root: string, temporaries: Temporaries): Volumes {
+export function createVolumeDirectories(root: string, temporaries: Temporaries): VolumeDirectories {
   mkdirSync(root, { recursive: true, mode: 0o700 })
   const place = (name: string) => {
     // Whoever calls has checked it; a name that leaves the directory must not get through whatever happens there.

@@ -59,7 +59,7 @@ async function server(log: EventLog) {
   }
 }
 
-const tell = (log: EventLog, name: string) => log.tell({ kind: 'exec', id: 'r', name, state: 'running' })
+const tell = (log: EventLog, name: string) => log.append({ kind: 'exec', id: 'r', name, state: 'running' })
 const word = 'x'.repeat(150)
 
 for (const path of ['/?follow=1', '/?call=1']) {

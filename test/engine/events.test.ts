@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { ProgressEvent } from '../../src/definition/index.ts'
-import { EventLog, type Telling } from '../../src/engine/events/event-log.ts'
-import { Follower } from '../../src/engine/events/event-subscription.ts'
+import { EventLog, type NewEvent } from '../../src/engine/events/event-log.ts'
+import { EventSubscription } from '../../src/engine/events/event-subscription.ts'
 
-const exec = (id: string, state: 'waiting' | 'running' | 'done' | 'failed', network?: string): Telling => ({
+const exec = (id: string, state: 'waiting' | 'running' | 'done' | 'failed', network?: string): NewEvent => ({
   kind: 'exec',
   id,
   name: id,
@@ -14,8 +14,8 @@ const service = (
   id: string,
   state: 'starting' | 'ready' | 'grace' | 'stopped',
   network = 'default',
-): Telling => ({ kind: 'service', id, name: id, state, network })
-const lease = (id: string, holder: string): Telling => ({
+): NewEvent => ({ kind: 'service', id, name: id, state, network })
+const lease = (id: string, holder: string): NewEvent => ({
   kind: 'lease',
   id,
   name: id,
@@ -29,20 +29,20 @@ const words = (events: readonly ProgressEvent[]) =>
 function follow(log: EventLog, ids: string[], holder?: string) {
   const told: ProgressEvent[] = []
   const onEvent = (event: ProgressEvent) => void told.push(event)
-  const follower = new Follower(log, {
+  const subscription = new EventSubscription(log, {
     network: 'default',
     onEvent,
     ...(holder === undefined ? {} : { holder }),
   })
-  follower.watch(ids)
-  return { told, follower }
+  subscription.watch(ids)
+  return { told, subscription }
 }
 
 t.test('events are numbered without gaps, and read from any number on', async (t) => {
   const log = new EventLog({ size: 4 })
   t.same([log.oldest, log.latest], [1, 0])
   t.same(log.read(0), { events: [], missed: 0 })
-  for (let n = 1; n <= 6; n += 1) log.tell(exec(`r${n}`, 'running'))
+  for (let n = 1; n <= 6; n += 1) log.append(exec(`r${n}`, 'running'))
   t.same([log.oldest, log.latest], [3, 6])
   t.strictSame(words(log.read(4).events), ['5 r5 running', '6 r6 running'])
   t.strictSame(words(log.read(0, 2).events), ['3 r3 running', '4 r4 running'])
@@ -55,7 +55,7 @@ t.test('events are numbered without gaps, and read from any number on', async (t
 t.test('a moment is found by its time', async (t) => {
   const log = new EventLog({ size: 3 })
   t.equal(log.before(5), 0)
-  for (const time of [10, 20, 20, 30, 40]) log.tell({ ...exec('r', 'running'), time })
+  for (const time of [10, 20, 20, 30, 40]) log.append({ ...exec('r', 'running'), time })
   t.equal(log.before(40), 4)
   t.equal(log.before(30), 3)
   t.equal(log.before(41), 5)
@@ -66,7 +66,7 @@ t.test('whoever waits for more is woken by the next event, or by the end of his 
   const log = new EventLog()
   const abort = new AbortController()
   const more = log.more(0, abort.signal)
-  log.tell(exec('r', 'running'))
+  log.append(exec('r', 'running'))
   await more
   await log.more(0, abort.signal)
   const none = log.more(1, abort.signal)
@@ -78,28 +78,28 @@ t.test('whoever waits for more is woken by the next event, or by the end of his 
 t.test('a failure, also of something called error, is an event like any other', async (t) => {
   const log = new EventLog()
   const { told } = follow(log, ['error'])
-  log.tell(exec('error', 'failed'))
+  log.append(exec('error', 'failed'))
   t.strictSame(words(told), ['1 error failed'])
 })
 
 t.test('a caller is told of what its call is about, and of nothing else', async (t) => {
   const log = new EventLog()
-  const { told, follower } = follow(log, ['run', 'db'])
-  log.tell(exec('run', 'waiting', 'default'))
-  log.tell(service('db', 'starting'))
-  log.tell(service('db', 'starting', 'elsewhere'))
-  log.tell(service('web', 'starting'))
-  log.tell(lease('db', 'run run'))
-  log.tell(lease('db', 'run other'))
-  log.tell(lease('db', 'session 1'))
-  follower.watch(['web'])
-  log.tell(lease('web', 'service db'))
-  follower[Symbol.dispose]()
-  log.tell(exec('run', 'done', 'default'))
+  const { told, subscription } = follow(log, ['run', 'db'])
+  log.append(exec('run', 'waiting', 'default'))
+  log.append(service('db', 'starting'))
+  log.append(service('db', 'starting', 'elsewhere'))
+  log.append(service('web', 'starting'))
+  log.append(lease('db', 'run run'))
+  log.append(lease('db', 'run other'))
+  log.append(lease('db', 'session 1'))
+  subscription.watch(['web'])
+  log.append(lease('web', 'service db'))
+  subscription[Symbol.dispose]()
+  log.append(exec('run', 'done', 'default'))
   t.strictSame(words(told), ['1 run waiting', '2 db starting', '5 db taken', '4 web starting', '8 web taken'])
   const holder = follow(log, ['db'], 'session 1')
-  log.tell(lease('db', 'session 1'))
-  log.tell(lease('db', 'session 2'))
+  log.append(lease('db', 'session 1'))
+  log.append(lease('db', 'session 2'))
   t.strictSame(words(holder.told).slice(-1), ['10 db taken'])
 })
 
@@ -107,20 +107,30 @@ t.test(
   'who comes late is told of a run from its start, and of services from where they were then',
   async (t) => {
     const log = new EventLog({ size: 2 })
-    log.tell(exec('run', 'running'))
-    log.tell(exec('run', 'done'))
-    log.tell(service('old', 'starting'))
-    log.tell(service('old', 'ready'))
-    log.tell(service('old', 'grace'))
-    log.tell(service('old', 'ready'))
-    log.tell(exec('run', 'waiting'))
-    log.tell({ ...lease('old', 'run run'), kind: 'wait', state: 'waiting', detail: 'its start' } as Telling)
-    log.tell(lease('old', 'run run'))
-    log.tell({ ...lease('new', 'run run'), kind: 'wait', state: 'waiting', detail: 'its start' } as Telling)
-    log.tell(service('new', 'starting'))
-    log.tell(service('new', 'ready'))
-    log.tell(exec('run', 'running'))
-    for (let n = 0; n < 10; n += 1) log.tell(exec(`noise ${n}`, 'running'))
+    log.append(exec('run', 'running'))
+    log.append(exec('run', 'done'))
+    log.append(service('old', 'starting'))
+    log.append(service('old', 'ready'))
+    log.append(service('old', 'grace'))
+    log.append(service('old', 'ready'))
+    log.append(exec('run', 'waiting'))
+    log.append({
+      ...lease('old', 'run run'),
+      kind: 'wait',
+      state: 'waiting',
+      detail: 'its start',
+    } as NewEvent)
+    log.append(lease('old', 'run run'))
+    log.append({
+      ...lease('new', 'run run'),
+      kind: 'wait',
+      state: 'waiting',
+      detail: 'its start',
+    } as NewEvent)
+    log.append(service('new', 'starting'))
+    log.append(service('new', 'ready'))
+    log.append(exec('run', 'running'))
+    for (let n = 0; n < 10; n += 1) log.append(exec(`noise ${n}`, 'running'))
     const { told } = follow(log, ['run', 'old', 'new'])
     t.strictSame(words(told), [
       '6 old ready',
@@ -132,7 +142,7 @@ t.test(
       '12 new ready',
       '13 run running',
     ])
-    log.tell(exec('run', 'done'))
+    log.append(exec('run', 'done'))
     t.same(words(told).at(-1), '24 run done')
     const after = follow(log, ['run'])
     t.same(after.told, [], 'a run that has ended is not told of')
@@ -143,8 +153,8 @@ t.test(
   'who comes while a service starts is told of its start; of a download he gets the last word',
   async (t) => {
     const log = new EventLog()
-    log.tell(service('db', 'starting'))
-    log.tell({
+    log.append(service('db', 'starting'))
+    log.append({
       kind: 'check',
       id: 'db',
       name: 'db',
@@ -153,9 +163,9 @@ t.test(
       state: 'waiting',
       count: 1,
     })
-    log.tell({ kind: 'image', id: 'img', name: 'img', state: 'running', detail: 'pulling' })
+    log.append({ kind: 'image', id: 'img', name: 'img', state: 'running', detail: 'pulling' })
     for (const done of [1, 2, 3])
-      log.tell({ kind: 'image', id: 'img', name: 'img', state: 'running', bytes: { done, total: 3 } })
+      log.append({ kind: 'image', id: 'img', name: 'img', state: 'running', bytes: { done, total: 3 } })
     const { told } = follow(log, ['db', 'img'])
     t.strictSame(words(told), ['1 db starting', '2 db waiting', '3 img running', '6 img running'])
   },
@@ -163,24 +173,24 @@ t.test(
 
 t.test('a run and a service of one label have a story each', async (t) => {
   const log = new EventLog()
-  log.tell(exec('same', 'waiting'))
-  log.tell(service('same', 'starting'))
-  log.tell(exec('same', 'done'))
+  log.append(exec('same', 'waiting'))
+  log.append(service('same', 'starting'))
+  log.append(exec('same', 'done'))
   const { told } = follow(log, ['same'])
   t.strictSame(words(told), ['2 same starting'])
 })
 
 t.test('what has ended is forgotten after 2,000 others, what lives is not', async (t) => {
   const log = new EventLog()
-  log.tell(service('alive', 'starting'))
-  log.tell(exec('gone', 'running'))
-  log.tell(exec('gone', 'done'))
-  for (let n = 0; n < 2_000; n += 1) log.tell(exec(`r${n}`, 'failed'))
-  t.equal(log.stories.of('gone', 'default').length, 0)
-  t.equal(log.stories.of('r0', 'default').length, 1)
-  t.equal(log.stories.of('alive', 'default').length, 1)
-  for (let n = 0; n < 500; n += 1) log.tell(lease('alive', `run ${n}`))
-  const [story] = log.stories.of('alive', 'default')
+  log.append(service('alive', 'starting'))
+  log.append(exec('gone', 'running'))
+  log.append(exec('gone', 'done'))
+  for (let n = 0; n < 2_000; n += 1) log.append(exec(`r${n}`, 'failed'))
+  t.equal(log.history.of('gone', 'default').length, 0)
+  t.equal(log.history.of('r0', 'default').length, 1)
+  t.equal(log.history.of('alive', 'default').length, 1)
+  for (let n = 0; n < 500; n += 1) log.append(lease('alive', `run ${n}`))
+  const [story] = log.history.of('alive', 'default')
   t.equal(story?.holders.length, 100)
   t.equal(story?.states.length, 1, 'a busy service does not forget why it runs')
 })

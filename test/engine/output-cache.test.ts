@@ -1,12 +1,11 @@
 import t from 'tap'
-import { Interests } from '../../src/engine/calls/caller-signals.ts'
-import { KeptOutputs } from '../../src/engine/registry/output-cache.ts'
+import { OutputCache } from '../../src/engine/registry/output-cache.ts'
 
 t.test('short outputs are kept, up to a bound; those not asked for go first', async (t) => {
-  const kept = new KeptOutputs()
+  const outputs = new OutputCache()
   const read: string[] = []
   const get = (key: string, size = 64 * 1024) =>
-    kept.get(key, async () => {
+    outputs.get(key, async () => {
       read.push(key)
       return Buffer.alloc(size)
     })
@@ -24,31 +23,17 @@ t.test('short outputs are kept, up to a bound; those not asked for go first', as
 })
 
 t.test('an output that many ask for at once is read once; a failure is not kept', async (t) => {
-  const kept = new KeptOutputs()
+  const outputs = new OutputCache()
   let reads = 0
   const failing = async () => {
     reads += 1
     throw new Error('no such file')
   }
-  const failed = await Promise.allSettled([kept.get('x', failing), kept.get('x', failing)])
+  const failed = await Promise.allSettled([outputs.get('x', failing), outputs.get('x', failing)])
   t.ok(failed.every(({ status }) => status === 'rejected'))
   const found = await Promise.all(
-    Array.from({ length: 100 }, () => kept.get('x', async () => Buffer.of(++reads))),
+    Array.from({ length: 100 }, () => outputs.get('x', async () => Buffer.of(++reads))),
   )
   t.equal(reads, 2)
   t.ok(found.every((one) => one?.[0] === 2))
-})
-
-t.test('an interest ends with its caller, or with all', async (t) => {
-  const interests = new Interests()
-  const [one, two] = [new AbortController(), new AbortController()]
-  const [first, second] = [interests.open(one.signal), interests.open(two.signal)]
-  one.abort('gone')
-  t.same([first.signal.reason, second.signal.aborted], ['gone', false])
-  t.equal(interests.open(one.signal).signal.reason, 'gone', 'who has gone already')
-  const third = interests.open(new AbortController().signal)
-  third[Symbol.dispose]()
-  interests.end('closing')
-  t.same([second.signal.reason, third.signal.aborted], ['closing', false])
-  t.equal(interests.open(new AbortController().signal).signal.reason, 'closing')
 })

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { Turns } from '../../src/engine/pacing/event-loop-turns.ts'
-import { Pace } from '../../src/engine/pacing/rate-limit.ts'
+import { EventLoopTurns } from '../../src/engine/pacing/event-loop-turns.ts'
+import { RateLimit } from '../../src/engine/pacing/rate-limit.ts'
 
 t.test('one begins in each turn of the event loop; who comes alone does not wait', async (t) => {
-  const turns = new Turns()
+  const turns = new EventLoopTurns()
   let loops = 0
   let counting = true
   const count = () => {
@@ -33,7 +33,7 @@ t.test('one begins in each turn of the event loop; who comes alone does not wait
 })
 
 t.test('a pace is kept, in order, and whoever gives up does not hold the others up', async (t) => {
-  const pace = new Pace(5)
+  const pace = new RateLimit(5)
   const began: [number, number][] = []
   const start = performance.now()
   const gone = new AbortController()
@@ -54,7 +54,7 @@ t.test('a pace is kept, in order, and whoever gives up does not hold the others 
 })
 
 t.test('a thread that was busy does not let all of them begin at once, nor in another order', async (t) => {
-  const pace = new Pace(5)
+  const pace = new RateLimit(5)
   const { signal } = new AbortController()
   const began: number[] = []
   let loops = 0

@@ -1,17 +1,17 @@
-/** A caller's interest: its signal is aborted when the caller goes, and when the engine closes. */
-export interface Interest extends Disposable {
+/** A caller's signal: aborted when the caller goes, and when the engine closes. */
+export interface CallerSignal extends Disposable {
   readonly signal: AbortSignal
 }
 
 /**
- * The callers that an engine works for. `AbortSignal.any` of each caller's signal and one that lives as long as the
- * engine would say the same, but leaves the collector a weak reference for each call.
+ * The signals of the callers that an engine works for. `AbortSignal.any` of each caller's signal and one that lives as
+ * long as the engine would do the same, but leaves the garbage collector a weak reference for each call.
  */
-export class Interests {
+export class CallerSignals {
   readonly #open = new Set<AbortController>()
   #ended: { reason: unknown } | undefined
 
-  open(caller: AbortSignal): Interest {
+  open(caller: AbortSignal): CallerSignal {
     const controller = new AbortController()
     const leave = () => controller.abort(caller.reason)
     if (this.#ended) controller.abort(this.#ended.reason)

@@ -10,44 +10,43 @@ import {
 import { MoorageError } from '../../errors/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { Follower } from '../events/event-subscription.ts'
+import { EventSubscription } from '../events/event-subscription.ts'
 import { outputOf } from '../execution/exec-output.ts'
 import { publishFor } from '../execution/hold-service.ts'
 import { outputOfPart } from '../execution/part-output.ts'
 import { evaluateExec } from '../execution/run-exec.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import { followRun, replayRun } from '../registry/follow-run.ts'
-import { KeptOutputs } from '../registry/output-cache.ts'
+import { OutputCache } from '../registry/output-cache.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import type { CallParts } from './call-parts.ts'
 
-/** The call that makes a definition's output. */
-export function evaluating(
+/** Makes the call that answers with a definition's output. */
+export function createEvaluateCall(
   context: EngineContext,
-  { interests, plans }: CallParts,
+  { callerSignals, plans }: CallParts,
 ): Pick<Engine, 'evaluate'> {
-  const outputs = new KeptOutputs()
+  const outputs = new OutputCache()
   return {
-    async evaluate(request, given) {
-      // An evaluation ends when the engine closes, too.
-      using interest = interests.open(given.signal)
-      const caller = { ...given, signal: interest.signal }
+    async evaluate(request, asked) {
+      using callerSignal = callerSignals.open(asked.signal)
+      const caller = { ...asked, signal: callerSignal.signal }
       const network = request.network ?? defaultNetwork
       const { output } = request
-      using follower = new Follower(context.events, { network, onEvent: caller.onEvent })
+      using subscription = new EventSubscription(context.events, { network, onEvent: caller.onEvent })
       if (!isExecOutput(output) || !isExec(request.definition)) {
-        const part = await plans.part(request.definition, caller, follower)
+        const part = await plans.part(request.definition, caller, subscription)
         if (isPartOutput(output))
           return await outputOfPart(context, { part, output, limit: request.limit, network, caller })
         throw new MoorageError('INVALID_REQUEST', { reason: `only a command has the output "${output}"` })
       }
-      const exec = await plans.exec(request.definition, caller, follower)
+      const exec = await plans.exec(request.definition, caller, subscription)
       if (exec.hostPorts) {
         throw new MoorageError('INVALID_DEFINITION', { reason: 'ports of the host have no output' })
       }
       let following: Promise<void> | undefined
       let running: RunRecord | undefined
-      // Ends last: ports are listed until they are closed.
+      // Declared before `published`, so disposed of after it: ports are listed until they are closed.
       using listed = new DisposableStack()
       await using published = await publishFor(context, network, request.publish ?? [], () =>
         running?.ended.aborted || running?.row.network !== network

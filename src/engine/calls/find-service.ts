@@ -2,9 +2,11 @@ import type { ServiceRow } from '../../definition/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
 import { defaultNetwork } from '../networks/networks.ts'
+import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import { findKnown } from '../rows/find-exec.ts'
-import { findRow, isLive, type ServiceDescription, serviceRow } from '../rows/service-row.ts'
+import { findExec } from '../rows/find-exec.ts'
+import { findRow } from '../rows/find-row.ts'
+import { isLive, type ServiceDescription, serviceRow } from '../rows/service-row.ts'
 
 /** Finds the service or the run that a person means. */
 export interface Finder {
@@ -13,8 +15,8 @@ export interface Finder {
   service(id: string, network?: string): ServiceRow
   /** The newest run that a person means, a live one first. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
   record(id: string, network?: string): RunRecord
-  /** Of all that is remembered. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
-  known(id: string, network: string): ReturnType<typeof findKnown>
+  /** The exec of a service or a run, ended ones included. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
+  exec(id: string, network: string): PlannedExec
 }
 
 export function createFinder({ services, records, published }: EngineContext): Finder {
@@ -23,25 +25,25 @@ export function createFinder({ services, records, published }: EngineContext): F
   return {
     rows,
     service(id, network = defaultNetwork) {
-      const named = rows().filter((row) => row.network === network)
-      return findRow(named, id, isLive, names)
+      const candidates = rows().filter((row) => row.network === network)
+      return findRow(candidates, id, isLive, namesOf)
     },
     record(id, network = defaultNetwork) {
-      const all = records
+      const candidates = records
         .list()
         .filter(({ row }) => row.network === network)
         .map((record) => ({ record, ...record, network: record.row.network }))
-      const labelled = new Set(rows().flatMap((row) => (names(row).includes(id) ? [row.label] : [])))
+      const labelled = new Set(rows().flatMap((row) => (namesOf(row).includes(id) ? [row.label] : [])))
       const found = findRow(
-        all,
+        candidates,
         id,
         (record) => !record.ended.aborted,
         (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
       )
       return found.record
     },
-    known: (id, network) =>
-      findKnown(id, network, {
+    exec: (id, network) =>
+      findExec(id, network, {
         services: services.list().map((snapshot) => ({
           row: rowOf(snapshot),
           exec: (snapshot.describe as ServiceDescription).service.exec,
@@ -51,6 +53,6 @@ export function createFinder({ services, records, published }: EngineContext): F
   }
 }
 
-function names(row: Pick<ServiceRow, 'name' | 'hostname' | 'aliases'>): string[] {
+function namesOf(row: Pick<ServiceRow, 'name' | 'hostname' | 'aliases'>): string[] {
   return [row.name, row.hostname, ...row.aliases]
 }

@@ -1,6 +1,7 @@
 import { hostnameOf, type ResolveAnswer, type ResolveRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { serviceKey } from '../execution/bindings.ts'
@@ -8,20 +9,20 @@ import { defaultNetwork } from '../networks/networks.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
 import type { HostEndpoints } from '../registry/host-endpoints.ts'
-import { findRow } from '../rows/service-row.ts'
+import { findRow } from '../rows/find-row.ts'
 import type { CallParts } from './call-parts.ts'
 
-/** The calls on names and addresses: what a service is called, where it is reached, what the name server says. */
-export function naming(
+/** Makes the calls on names and addresses: a service's hostname and endpoint, the zone's records, DNS queries. */
+export function createNameCalls(
   context: EngineContext,
-  { interests, plans, endpoints }: CallParts,
+  { callerSignals, plans, endpoints }: CallParts,
 ): Pick<Engine, 'resolve' | 'records' | 'query'> {
   const { networks } = context
   return {
     async resolve(request, caller) {
-      using interest = interests.open(caller.signal)
+      using callerSignal = callerSignals.open(caller.signal)
       const service = {
-        exec: await plans.exec(request.definition, { ...caller, signal: interest.signal }),
+        exec: await plans.exec(request.definition, { ...caller, signal: callerSignal.signal }),
         options: request.service ?? {},
       }
       return endpointOf(context, endpoints, service, request)
@@ -31,29 +32,26 @@ export function naming(
       networks
         .list()
         .filter(({ name }) => network === undefined || name === network)
-        .flatMap((one) => one.records().map((record) => ({ ...record, network: one.name }))),
+        .flatMap((each) => each.records().map((record) => ({ ...record, network: each.name }))),
 
     async query(name, type, options = {}) {
-      const { as, network: wanted = defaultNetwork, signal } = options
-      const network = networks.get(wanted)
+      const { as, network: networkName = defaultNetwork, signal } = options
+      const network = networks.get(networkName)
       if (!networks.on) throw new MoorageError('SERVICES_DNS_OFF')
       if (network === undefined) {
         throw new MoorageError('INVALID_OPTION', {
-          option: `network "${wanted}"`,
+          option: `network "${networkName}"`,
           reason: 'there is none of that name',
         })
       }
-      const from = as === undefined ? undefined : clientAddress(context, as, network)
-      const answer = await network.query(name, type, {
-        ...(from === undefined ? {} : { as: from }),
-        ...(signal === undefined ? {} : { signal }),
-      })
-      return { ...answer, as: from ?? null }
+      const client = as === undefined ? undefined : clientAddress(context, as, network)
+      const answer = await network.query(name, type, withoutUndefined({ as: client, signal }))
+      return { ...answer, as: client ?? null }
     },
   }
 }
 
-/** A client's address by the ID of its run or service, or as it is. */
+/** Returns the address of a client that is named by the ID of its run or service, or by its address. */
 function clientAddress({ records }: EngineContext, client: string, network: ServiceNetwork): string {
   if (/^[\d.]+$/.test(client)) return client
   const live = records.list().filter(({ row, ended }) => row.network === network.name && !ended.aborted)
@@ -66,7 +64,7 @@ function clientAddress({ records }: EngineContext, client: string, network: Serv
   return row.address ?? client
 }
 
-/** What a definition's service is called, or where it is reached, in the form that is wanted. */
+/** Returns a service's digest, hostname, ports or endpoint, as the request wants. */
 async function endpointOf(
   context: EngineContext,
   endpoints: HostEndpoints,
@@ -101,7 +99,7 @@ async function hostEndpoint(
   if (running?.address && !networks.on) return `${running.address}:${port}`
   if (!running?.address || !network) throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
   const key = serviceKey(name, exec)
-  const declared = options.ports?.find((one) => one.port === port)
+  const declared = options.ports?.find((exposed) => exposed.port === port)
   return endpoints.reach({
     network,
     key,

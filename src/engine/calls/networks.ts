@@ -1,35 +1,20 @@
-import type { Problem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { networkRow } from '../rows/network-row.ts'
 
-/** The calls on networks, and what is wrong with them. */
-export function networking({
+/** Makes the calls on networks. */
+export function createNetworkCalls({
   networks,
-}: EngineContext): Pick<Engine, 'networks' | 'network' | 'createNetwork' | 'removeNetwork' | 'problems'> {
+}: EngineContext): Pick<Engine, 'networks' | 'network' | 'createNetwork' | 'removeNetwork'> {
   return {
-    networks: () => networks.list().map((one) => networkRow(one, networks)),
+    networks: () => networks.list().map((network) => networkRow(network, networks)),
     network(name) {
-      const found = networks.get(name)
-      if (found === undefined) throw new MoorageError('NETWORK_NOT_FOUND', { network: name })
-      return networkRow(found, networks)
+      const network = networks.get(name)
+      if (network === undefined) throw new MoorageError('NETWORK_NOT_FOUND', { network: name })
+      return networkRow(network, networks)
     },
     createNetwork: async (name, settings) => networkRow(await networks.create(name, settings), networks),
     removeNetwork: (name) => networks.remove(name),
-    problems: () => [
-      ...(networks.on ? [] : [problemOf(new MoorageError('SERVICES_DNS_OFF'))]),
-      ...networks
-        .list()
-        .flatMap(({ name, network }) =>
-          network.problems.map(({ message }) =>
-            problemOf(new MoorageError('NETWORK_PROBLEM', { network: name, problem: message })),
-          ),
-        ),
-    ],
   }
-}
-
-function problemOf({ code, message, hint }: MoorageError): Problem {
-  return { code, message, hint }
 }

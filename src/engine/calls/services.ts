@@ -1,7 +1,7 @@
 import type { ServiceRow } from '../../definition/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { Follower } from '../events/event-subscription.ts'
+import { EventSubscription } from '../events/event-subscription.ts'
 import { serviceKey } from '../execution/bindings.ts'
 import { execInService } from '../execution/exec-in-service.ts'
 import { holdService } from '../execution/hold-service.ts'
@@ -10,20 +10,19 @@ import { logPieces } from '../registry/follow-run.ts'
 import { isLive, serviceRow } from '../rows/service-row.ts'
 import type { CallParts } from './call-parts.ts'
 
-/** The calls on services, and on runs that go on. */
-export function serving(
+/** Makes the calls on services and on running commands. */
+export function createServiceCalls(
   context: EngineContext,
-  { interests, closing, plans, finder }: CallParts,
+  { callerSignals, closing, plans, finder }: CallParts,
 ): Pick<Engine, 'start' | 'stop' | 'restart' | 'exec' | 'logs'> {
   const { services } = context
   return {
-    async start(request, holder, given) {
-      // An evaluation ends when the engine closes, too.
-      using interest = interests.open(given.signal)
-      const caller = { ...given, signal: interest.signal }
+    async start(request, holder, asked) {
+      using callerSignal = callerSignals.open(asked.signal)
+      const caller = { ...asked, signal: callerSignal.signal }
       const network = request.network ?? defaultNetwork
-      using follower = new Follower(context.events, { network, holder, onEvent: caller.onEvent })
-      const exec = await plans.exec(request.definition, caller, follower)
+      using subscription = new EventSubscription(context.events, { network, holder, onEvent: caller.onEvent })
+      const exec = await plans.exec(request.definition, caller, subscription)
       const service = { exec, options: request.service }
       const held = await holdService(context, {
         service,
@@ -50,10 +49,10 @@ export function serving(
       return finder.service(row.label, row.network)
     },
 
-    async exec(id, request, given, network) {
-      using interest = interests.open(given.signal)
+    async exec(id, request, asked, network) {
+      using callerSignal = callerSignals.open(asked.signal)
       const record = finder.record(id, network)
-      return await execInService(context, record, request, { ...given, signal: interest.signal })
+      return await execInService(context, record, request, { ...asked, signal: callerSignal.signal })
     },
 
     async *logs(id, { network, ...options }) {
@@ -62,7 +61,7 @@ export function serving(
         ...options,
         signal: AbortSignal.any([options.signal, closing]),
         isLive: ({ label, row }) =>
-          finder.rows().some((one) => isLive(one) && keyOf(one) === `${row.network}/${label}`),
+          finder.rows().some((service) => isLive(service) && keyOf(service) === `${row.network}/${label}`),
       })
     },
   }

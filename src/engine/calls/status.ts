@@ -5,28 +5,26 @@ import { defaultNetwork } from '../networks/networks.ts'
 import { explainDifference } from '../rows/explain.ts'
 import { isLive } from '../rows/service-row.ts'
 import type { CallParts } from './call-parts.ts'
+import { problemsOf } from './problems.ts'
 
-/** The calls that say what goes on and what has been. */
-export function looking(
-  { records, flights, events }: EngineContext,
+/** Makes the calls that show services and runs, their history, their differences, and what is wrong. */
+export function createStatusCalls(
+  { records, flights, events, networks }: EngineContext,
   { finder }: CallParts,
-): Pick<Engine, 'services' | 'service' | 'runs' | 'history' | 'explain' | 'busy'> {
+): Pick<Engine, 'services' | 'service' | 'runs' | 'history' | 'explain' | 'busy' | 'problems'> {
   return {
     services: finder.rows,
     service: finder.service,
     runs: () => records.list().flatMap(({ kind, row }) => (kind === 'exec' ? [row] : [])),
     history(id, network = defaultNetwork) {
-      const stories = events.stories.of(finder.known(id, network).label, network)
-      return inOrder(stories.flatMap(({ states, holders }) => [...states, ...holders]))
+      const subjects = events.history.of(finder.exec(id, network).label, network)
+      return inOrder(subjects.flatMap(({ states, holders }) => [...states, ...holders]))
     },
     explain(a, b, network = defaultNetwork) {
-      const [one, other] = [finder.known(a, network), finder.known(b, network)]
-      return {
-        a: one.label,
-        b: other.label,
-        differences: explainDifference(one.exec, other.exec),
-      }
+      const [execA, execB] = [finder.exec(a, network), finder.exec(b, network)]
+      return { a: execA.label, b: execB.label, differences: explainDifference(execA, execB) }
     },
     busy: () => finder.rows().filter(isLive).length + flights.size,
+    problems: () => problemsOf(networks),
   }
 }

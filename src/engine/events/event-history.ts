@@ -1,69 +1,69 @@
 import type { ProgressEvent } from '../../definition/index.ts'
 
-/** Of one subject: how many events of states and checks, and how many of leases and waits, are remembered. */
-const remembered = 100
+/** Of one subject, so many events of states and checks are kept, and so many of leases and waits. */
+const eventsPerSubject = 100
 
-/** How many subjects that have ended are remembered. */
-const endedKept = 2_000
+/** Number of ended subjects that are kept. */
+const endedSubjects = 2_000
 
-/** What is remembered of one image, run or service: its last lives. */
-export interface Story {
+/** The events of one image, run or service: of its present life and its last ones. */
+export interface SubjectHistory {
   readonly states: readonly ProgressEvent[]
-  /** Leases and waits apart, so that a busy service does not forget why it runs. */
+  /** Leases and waits, apart from the states, so that those of a busy service are not pushed out. */
   readonly holders: readonly ProgressEvent[]
-  /** The number of the event that its life began with; undefined once that has ended. */
+  /** The number of the event with which its present life began; undefined once that has ended. */
   readonly begun: number | undefined
 }
 
-interface Kept extends Story {
+interface Kept extends SubjectHistory {
   readonly states: ProgressEvent[]
   readonly holders: ProgressEvent[]
   begun: number | undefined
 }
 
 /**
- * The events by whom they are about, kept longer than in the log: so that a late caller of a run is told of it from
- * the start, and `moorage why` knows.
+ * Events by their subject, kept longer than in the log: so that a late caller of a run gets its events from the start,
+ * and `moorage why` can answer.
  */
-export class Stories {
-  readonly #stories = new Map<string, Kept>()
+export class EventHistory {
+  readonly #subjects = new Map<string, Kept>()
   /** Keys in the order of their ends. */
   readonly #ended = new Set<string>()
 
   add(event: ProgressEvent): void {
     const key = keyOf(isOfService(event), event.network, event.id)
-    const story = this.#stories.get(key) ?? { states: [], holders: [], begun: undefined }
-    this.#stories.set(key, story)
-    if (event.kind === 'lease' || event.kind === 'wait') append(story.holders, event)
+    const subject = this.#subjects.get(key) ?? { states: [], holders: [], begun: undefined }
+    this.#subjects.set(key, subject)
+    if (event.kind === 'lease' || event.kind === 'wait') append(subject.holders, event)
     else {
-      // Of a download only the last word counts.
-      const last = story.states.at(-1)
-      if (event.kind === 'image' && event.bytes && last?.kind === 'image' && last.bytes) story.states.pop()
-      append(story.states, event)
-      if (isEnd(event)) story.begun = undefined
-      else story.begun ??= event.seq
+      // Of a download's progress only the newest event is kept.
+      const last = subject.states.at(-1)
+      if (event.kind === 'image' && event.bytes && last?.kind === 'image' && last.bytes) subject.states.pop()
+      append(subject.states, event)
+      if (isEnd(event)) subject.begun = undefined
+      else subject.begun ??= event.seq
     }
     this.#ended.delete(key)
-    if (story.begun === undefined) this.#bury(key)
+    if (subject.begun === undefined) this.#limitEnded(key)
   }
 
-  /** The run and the service of a label, or the image of a reference: those that are shared by all, and the network's. */
-  of(id: string, network: string): Story[] {
+  /** Returns those of an id: the run and the service of a label, or the image of a reference; shared ones and the network's. */
+  of(id: string, network: string): SubjectHistory[] {
     const keys = [keyOf(false, undefined, id), keyOf(false, network, id), keyOf(true, network, id)]
-    return keys.flatMap((key) => this.#stories.get(key) ?? [])
+    return keys.flatMap((key) => this.#subjects.get(key) ?? [])
   }
 
-  #bury(key: string): void {
+  #limitEnded(key: string): void {
     this.#ended.add(key)
     for (const oldest of this.#ended) {
-      if (this.#ended.size <= endedKept) return
+      if (this.#ended.size <= endedSubjects) return
       this.#ended.delete(oldest)
-      this.#stories.delete(oldest)
+      this.#subjects.delete(oldest)
     }
   }
 }
 
-/** A command that is run and a service of the same definition have the same label. */
+/** Tells apart a command that is run and a service of the same definition: both have the same label. */
 export function isOfService({ kind }: ProgressEvent): boolean {
   return kind !== 'image' && kind !== 'exec' && kind !== 'http'
 }
@@ -73,7 +73,7 @@ function keyOf(service: boolean, network: string | undefined, id: string): strin
 }
 
 function append(events: ProgressEvent[], event: ProgressEvent): void {
-  if (events.length === remembered) events.shift()
+  if (events.length === eventsPerSubject) events.shift()
   events.push(event)
 }
 
@@ -83,7 +83,7 @@ function isEnd({ kind, state }: ProgressEvent): boolean {
   return state === 'done' || state === 'cached' || state === 'failed'
 }
 
-/** @returns the same array */
+/** Sorts by number, in place. @returns the same array */
 export function inOrder(events: ProgressEvent[]): ProgressEvent[] {
   return events.sort((a, b) => a.seq - b.seq)
 }

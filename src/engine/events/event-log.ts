@@ -1,39 +1,39 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'eventemitter3'
 import type { ProgressEvent } from '../../definition/index.ts'
-import { Stories } from './event-history.ts'
+import { EventHistory } from './event-history.ts'
 
-/** How many events are kept for those who come later or read slowly. */
-const kept = 10_000
+/** Number of events that are kept for readers that come later or read slowly. */
+const defaultSize = 10_000
 
-/** Distributes over the kinds, so that each keeps its own fields. */
+/** `Omit` for each kind of event by itself, so that each keeps its own fields. */
 type Without<Event, Fields extends string> = Event extends unknown ? Omit<Event, Fields> : never
 
-/** An event as its teller says it; number and time are the log's to give. */
-export type Telling = Without<ProgressEvent, 'type' | 'seq' | 'time'> & { time?: number }
+/** An event without its number, which the log gives; the log also gives the time where it is missing. */
+export type NewEvent = Without<ProgressEvent, 'type' | 'seq' | 'time'> & { time?: number }
 
-/** Events after a number, in order. */
+/** The events after a given number, in order. */
 export interface Reading {
   readonly events: readonly ProgressEvent[]
-  /** How many there were between the number and the first of these that are gone. */
+  /** Number of events between the given number and the first of `events` that are no longer kept. */
   readonly missed: number
 }
 
 /**
- * Everything that goes on, numbered, in the order in which it happened. The last are kept in a ring that everybody
- * reads from at a pace of his own, so that a slow reader costs nothing but what he misses. Failures are events like
- * any other, never `error` events.
+ * All events of an engine, numbered in the order in which they happened. The last ones are kept in a ring from which
+ * each reader reads at its own pace: a slow reader costs nothing, and misses what has been overwritten. Failures are
+ * events like any other, never `error` events.
  */
 export class EventLog {
-  /** Which life of which daemon its numbers are of. */
+  /** Identifies this life of this daemon: the numbers begin anew with the next. */
   readonly id: string = randomBytes(6).toString('hex')
-  readonly stories: Stories = new Stories()
+  readonly history: EventHistory = new EventHistory()
   readonly #ring: ProgressEvent[] = []
   readonly #size: number
   readonly #emitter = new EventEmitter<Record<string, (event: ProgressEvent) => void>>()
   #latest = 0
 
-  constructor({ size = kept }: { size?: number } = {}) {
+  constructor({ size = defaultSize }: { size?: number } = {}) {
     this.#size = size
   }
 
@@ -42,22 +42,22 @@ export class EventLog {
     return this.#latest
   }
 
-  /** The number of the oldest that is kept; one more than `latest` when there is none. */
+  /** The number of the oldest event that is kept; one more than `latest` when there is none. */
   get oldest(): number {
     return Math.max(1, this.#latest - this.#size + 1)
   }
 
-  tell(telling: Telling): void {
-    const { time = Date.now(), ...said } = telling
+  append(newEvent: NewEvent): void {
+    const { time = Date.now(), ...fields } = newEvent
     this.#latest += 1
-    const event = clipped({ type: 'progress', seq: this.#latest, time, ...said } as ProgressEvent)
+    const event = clipTexts({ type: 'progress', seq: this.#latest, time, ...fields } as ProgressEvent)
     this.#ring[this.#latest % this.#size] = event
-    this.stories.add(event)
+    this.history.add(event)
     this.#emitter.emit(event.id, event)
     this.#emitter.emit(everything, event)
   }
 
-  /** Events after `since`, at most `limit`. */
+  /** Returns the events after number `since`, at most `limit`. */
   read(since: number, limit = 256): Reading {
     const first = Math.max(since + 1, this.oldest)
     const events: ProgressEvent[] = []
@@ -68,14 +68,14 @@ export class EventLog {
     return { events, missed: first - since - 1 }
   }
 
-  /** The number of the last event before a moment, for reading on from there. */
+  /** Returns the number of the last event before a time, for `read` to go on from. */
   before(time: number): number {
     let seq = this.#latest
     while (seq >= this.oldest && (this.#ring[seq % this.#size]?.time ?? 0) >= time) seq -= 1
     return seq
   }
 
-  /** Calls `listener` for each event of this id from now on; with no id, for every one. What it returns ends that. */
+  /** Calls `listener` for each event of this id from now on, or for every event, until the returned function is called. */
   listen(listener: (event: ProgressEvent) => void, id: string = everything): () => void {
     this.#emitter.on(id, listener)
     return () => void this.#emitter.off(id, listener)
@@ -94,23 +94,23 @@ export class EventLog {
   }
 }
 
-/** So that the ring is bounded in bytes too: a command may be a megabyte long. */
-function clipped(event: ProgressEvent): ProgressEvent {
-  for (const [field, limit] of longest) {
+/** Shortens long texts, so that the ring is bounded in bytes too: a command may be a megabyte long. */
+function clipTexts(event: ProgressEvent): ProgressEvent {
+  for (const [field, limit] of longestTexts) {
     const text: unknown = Reflect.get(event, field)
     if (typeof text !== 'string' || text.length <= limit) continue
-    // Through a buffer: a slice alone would hold on to the whole.
+    // Through a buffer: a slice alone would keep the whole text in memory.
     Reflect.set(event, field, `${Buffer.from(text.slice(0, limit)).toString()}…`)
   }
   return event
 }
 
-const longest = [
+const longestTexts = [
   ['name', 200],
   ['detail', 4_000],
   ['error', 4_000],
   ['answer', 1_000],
 ] as const
 
-/** No label and no image reference. */
+/** The id under which every event is emitted; no label and no image reference is this. */
 const everything = '*'

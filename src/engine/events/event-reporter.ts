@@ -5,8 +5,8 @@ import type { PlannedExec } from '../plan/planned.ts'
 import type { ServiceDescription } from '../rows/service-row.ts'
 import type { EventLog } from './event-log.ts'
 
-/** Says of a wait what is waited for. */
-export interface Wait {
+/** A holder that waits for a service. */
+export interface ServiceWait {
   exec: PlannedExec
   network: string
   holder: string
@@ -14,47 +14,48 @@ export interface Wait {
   detail: string
 }
 
-/** Puts what the engine's parts tell into the log's words. */
-export interface Teller {
+/** Turns the news of the engine's parts into events, and appends them to the log. */
+export interface EventReporter {
   image(news: ImageNews): void
-  exec(exec: PlannedExec, network: string, what: Pick<ExecProgress, 'state'> & Partial<ExecProgress>): void
+  exec(exec: PlannedExec, network: string, fields: Pick<ExecProgress, 'state'> & Partial<ExecProgress>): void
   service(news: ServiceNews & NewsOf): void
-  wait(wait: Wait): void
+  wait(wait: ServiceWait): void
 }
 
-export function createTeller(log: EventLog): Teller {
-  /** The first alias that a living service was asked for by. */
+export function createEventReporter(log: EventLog): EventReporter {
+  /** The first alias under which each living service was asked for. */
   const aliases = new Map<string, string>()
   const nameOf = ({ label, customName, root }: PlannedExec, network: string) =>
     customName ?? aliases.get(`${network}/${label}`) ?? root.name
 
   return {
-    image: ({ ref, ...what }) => log.tell({ kind: 'image', id: ref, name: ref, ...what }),
+    image: ({ ref, ...fields }) => log.append({ kind: 'image', id: ref, name: ref, ...fields }),
 
-    exec(exec, network, what) {
-      log.tell({
+    exec(exec, network, fields) {
+      log.append({
         kind: 'exec',
         id: exec.label,
         name: exec.args.join(' '),
-        // Without bindings a run is for all networks.
+        // A run without bindings is shared by all networks.
         ...(exec.bindings.length > 0 ? { network } : {}),
-        ...what,
+        ...fields,
       })
     },
 
     service({ key: _key, label, describe, time, ...news }) {
       const { service, network } = describe as ServiceDescription
-      const of = { id: label, name: nameOf(service.exec, network), network, time }
-      if (news.kind === 'report') log.tell({ ...of, kind: 'service', state: 'starting', detail: news.detail })
+      const subject = { id: label, name: nameOf(service.exec, network), network, time }
+      if (news.kind === 'report')
+        log.append({ ...subject, kind: 'service', state: 'starting', detail: news.detail })
       else if (news.kind === 'check') {
         const { name, kind, ...rest } = news
-        log.tell({ ...of, kind, check: name, ...rest })
+        log.append({ ...subject, kind, check: name, ...rest })
       } else if (news.kind === 'lease') {
         const { kind, action, ...rest } = news
-        log.tell({ ...of, kind, state: action, ...rest })
+        log.append({ ...subject, kind, state: action, ...rest })
       } else {
         const { kind: _kind, to, ...rest } = news
-        log.tell({ ...of, kind: 'service', state: to, ...rest })
+        log.append({ ...subject, kind: 'service', state: to, ...rest })
         if (to === 'stopped' || to === 'failed') aliases.delete(`${network}/${label}`)
       }
     },
@@ -62,7 +63,7 @@ export function createTeller(log: EventLog): Teller {
     wait({ exec, network, holder, alias, detail }) {
       const key = `${network}/${exec.label}`
       if (alias !== undefined && !aliases.has(key)) aliases.set(key, alias)
-      log.tell({
+      log.append({
         kind: 'wait',
         id: exec.label,
         name: nameOf(exec, network),

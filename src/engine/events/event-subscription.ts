@@ -2,34 +2,34 @@ import type { ProgressEvent } from '../../definition/index.ts'
 import { inOrder, isOfService } from './event-history.ts'
 import type { EventLog } from './event-log.ts'
 
-export interface FollowerOptions {
+export interface EventSubscriptionOptions {
   network: string
-  /** Who asks: its leases and waits are told of besides those of the runs and services that it watches. */
+  /** The caller as a holder: its leases and waits are sent too, besides those of the runs and services it watches. */
   holder?: string
   onEvent: (event: ProgressEvent) => void
 }
 
 /**
- * One caller's part of the log: what is told of the images, runs and services that its call is about. What goes on
- * already when it begins to watch is told from its start.
+ * One caller's part of the log: the events of the images, runs and services that its call is about. Of those that are
+ * already under way when it begins to watch, it gets the events from their start.
  */
-export class Follower implements Disposable {
+export class EventSubscription implements Disposable {
   readonly #log: EventLog
-  readonly #options: FollowerOptions
+  readonly #options: EventSubscriptionOptions
   readonly #watched = new Map<string, () => void>()
-  readonly #tell = (event: ProgressEvent) => {
+  readonly #send = (event: ProgressEvent) => {
     if (this.#concerns(event)) this.#options.onEvent(event)
   }
 
-  constructor(log: EventLog, options: FollowerOptions) {
+  constructor(log: EventLog, options: EventSubscriptionOptions) {
     this.#log = log
     this.#options = options
   }
 
   watch(ids: Iterable<string>): void {
     const added = [...new Set(ids)].filter((id) => !this.#watched.has(id))
-    for (const id of added) this.#watched.set(id, this.#log.listen(this.#tell, id))
-    for (const event of inOrder(this.#past(added))) this.#tell(event)
+    for (const id of added) this.#watched.set(id, this.#log.listen(this.#send, id))
+    for (const event of inOrder(this.#past(added))) this.#send(event)
   }
 
   [Symbol.dispose](): void {
@@ -37,12 +37,15 @@ export class Follower implements Disposable {
     this.#watched.clear()
   }
 
-  /** Of what lives: a run and an image from their start; a service from its start while it starts, else from the run's. */
+  /**
+   * Returns the earlier events of what is alive: a run's and an image's from their start; a service's from its start
+   * while it is starting, else from the start of the earliest run.
+   */
   #past(ids: readonly string[]): ProgressEvent[] {
-    const { stories } = this.#log
+    const { history } = this.#log
     const alive = ids
-      .flatMap((id) => stories.of(id, this.#options.network))
-      .filter((story) => story.begun !== undefined)
+      .flatMap((id) => history.of(id, this.#options.network))
+      .filter(({ begun }) => begun !== undefined)
     const earliest = Math.min(
       ...alive.flatMap(({ begun = 0, states: [first] }) => (first && !isOfService(first) ? [begun] : [])),
     )

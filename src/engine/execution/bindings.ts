@@ -27,7 +27,7 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
   const key = serviceKey(network, exec)
   const stopSignal = stopSignalOf(service)
   const waits = (detail: string) =>
-    context.tell.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
+    context.report.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
   const { state } = context.services.get(key) ?? {}
   if (state !== 'ready' && state !== 'grace') waits(waitWords[state ?? 'stopped'] ?? 'its start')
   const refused = new AbortController()

@@ -2,7 +2,7 @@ import type { ExecOutput } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { readStream } from '../../logs/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
-import type { KeptOutputs } from '../registry/output-cache.ts'
+import type { OutputCache } from '../registry/output-cache.ts'
 import type { ExecOutcome } from './run-exec.ts'
 
 /** The most that `stdout()` and `stderr()` return. */
@@ -13,7 +13,7 @@ export async function outputOf(
   exec: PlannedExec,
   outcome: ExecOutcome,
   output: ExecOutput,
-  kept: KeptOutputs,
+  kept: OutputCache,
 ): Promise<string | number> {
   if (output === 'exitCode') return outcome.exitCode
   if (output === 'sync') return exec.digest

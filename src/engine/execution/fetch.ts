@@ -59,7 +59,7 @@ export async function fetchUrl(context: EngineContext, wanted: FetchUrl): Promis
     fetch.bindings.map(({ alias }, index) => [alias.toLowerCase(), leases[index]?.address]),
   )
   const tell = (state: 'running' | 'done' | 'failed', detail?: string) =>
-    context.events.tell({
+    context.events.append({
       kind: 'http',
       id: fetch.url,
       name: fetch.url,

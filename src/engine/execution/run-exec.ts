@@ -64,7 +64,7 @@ export async function evaluateExec(context: EngineContext, wanted: EvaluateExec)
   // Before any service is thought of: a client whose result is there starts none.
   const stored = exec.noCache ? undefined : storedOutcome(context, exec)
   if (stored) {
-    context.tell.exec(exec, network, {
+    context.report.exec(exec, network, {
       state: 'cached',
       exitCode: stored.exitCode,
       age: Math.max(0, Date.now() - (stored.cachedAt ?? 0)),
@@ -119,7 +119,8 @@ async function runOnce(
   networkName: string,
   flying: Flying,
 ): Promise<Flown> {
-  const tell = (what: Parameters<typeof context.tell.exec>[2]) => context.tell.exec(exec, networkName, what)
+  const tell = (what: Parameters<typeof context.report.exec>[2]) =>
+    context.report.exec(exec, networkName, what)
   tell({ state: 'waiting' })
   try {
     const flown = await act(context, exec, networkName, {
@@ -172,14 +173,14 @@ async function act(
     const volumes = await context.volumes.acquire(exec, {
       owner,
       signal,
-      onWait: (detail) => context.tell.exec(exec, networkName, { state: 'waiting', detail }),
+      onWait: (detail) => context.report.exec(exec, networkName, { state: 'waiting', detail }),
     })
     releases.add('let go of its volumes', () => volumes[Symbol.dispose]())
     // The last thing that is waited for: who has a place waits for nobody else.
     const place = await context.places.take({
       signal,
       onWait: (ahead) =>
-        context.tell.exec(exec, networkName, {
+        context.report.exec(exec, networkName, {
           state: 'waiting',
           detail: `waiting for one of ${context.places.taken} runs to end, behind ${ahead} others`,
         }),

@@ -7,7 +7,7 @@ import {
   NetnsError,
   type ServiceNetwork,
 } from '../../network/index.ts'
-import type { KeptNetworks } from './persistent-networks.ts'
+import type { PersistentNetworks } from './persistent-networks.ts'
 
 export const defaultNetwork = 'default'
 
@@ -40,7 +40,7 @@ interface Entry {
 export interface NetworksOptions {
   instance: string
   runDirectory: string
-  kept: KeptNetworks
+  kept: PersistentNetworks
   /** Of the default network, and but for the subnet of all others that do not say. */
   settings: NetworkSettings
 }

@@ -6,7 +6,7 @@ import type { NetworkSettings } from '../../definition/index.ts'
  * The networks that somebody made and nobody has removed yet, by name, with what they were made with: a file of the
  * state directory, so that a later daemon has them again.
  */
-export class KeptNetworks {
+export class PersistentNetworks {
   readonly #path: string
   readonly #kept: Map<string, NetworkSettings>
 

@@ -3,7 +3,7 @@
  * milliseconds of this thread, and what else it does, DNS answers above all, would wait for all fifty: with turns it is
  * looked after in between. Who comes alone does not wait.
  */
-export class Turns {
+export class EventLoopTurns {
   readonly #waiting: (() => void)[] = []
   #taken = false
 

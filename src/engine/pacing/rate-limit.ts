@@ -3,7 +3,7 @@
  * check is tried every 3 ms at first, and a connection costs this thread 0.3 ms: fifty services that start at once would
  * leave it no time for anything else. Alone, none of them waits.
  */
-export class Pace {
+export class RateLimit {
   readonly #interval: number
   readonly #waiting = new Set<() => void>()
   #next = 0

@@ -3,19 +3,20 @@ import { parseReference } from '../../images/index.ts'
 import { everyMaker } from './ancestors.ts'
 import type { PlannedVertex } from './planned.ts'
 
-/** The whole references of a definition's images, as events name them; those that are none are left out. */
-export function imagesOf({ ops }: Definition): string[] {
+/** Returns the whole references of a definition's images, which are their ids in events; malformed ones are left out. */
+export function imageIdsOf({ ops }: Definition): string[] {
   return ops.flatMap((op) => {
     if (op.op !== 'image') return []
     try {
       return [parseReference(op.ref).ref]
     } catch {
-      return [] // the plan tells of it
+      // Planning reports the error.
+      return []
     }
   })
 }
 
-/** What events say of everything that may run or be fetched for something: itself, what it is made of, its services. */
-export function idsOf(part: PlannedVertex): string[] {
-  return everyMaker(part).map((maker) => (maker.kind === 'exec' ? maker.label : maker.url))
+/** Returns the ids in events of all that may run or be fetched for a vertex: itself, what it is made of, its services. */
+export function vertexIdsOf(vertex: PlannedVertex): string[] {
+  return everyMaker(vertex).map((maker) => (maker.kind === 'exec' ? maker.label : maker.url))
 }

@@ -7,7 +7,7 @@ const capacity = 16 * 1024 * 1024
  * once; the least recently asked for goes first. An ended run's log never changes, and its directory has a name of its
  * own.
  */
-export class KeptOutputs {
+export class OutputCache {
   readonly #outputs = new Map<string, Buffer>()
   readonly #reading = new Map<string, Promise<Buffer | undefined>>()
   #size = 0

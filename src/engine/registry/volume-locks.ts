@@ -2,7 +2,7 @@ import { MoorageError } from '../../errors/index.ts'
 import { createLocks, type Locks, type Services } from '../../lifecycle/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { PlannedExec, PlannedVolume } from '../plan/planned.ts'
-import { foreverWaiting, type Waits } from './wait-graph.ts'
+import { findDeadlock, type WaitGraph } from './wait-graph.ts'
 
 /** Where a container finds its cache volumes, for as long as it runs. */
 export interface HeldVolumes extends Disposable {
@@ -10,7 +10,7 @@ export interface HeldVolumes extends Disposable {
   directoryOf(volume: PlannedVolume): string
 }
 
-export interface Volumes {
+export interface VolumeLocks {
   /**
    * Takes the volumes of a container: waits for those that are locked, and gives it directories of its own for those
    * that are private.
@@ -28,13 +28,13 @@ export interface Volumes {
   check(owner: string): void
 }
 
-export interface VolumesOptions {
+export interface VolumeLocksOptions {
   store: Store
   services: () => Services
-  waits: Waits
+  waits: WaitGraph
 }
 
-export function createVolumes({ store, services, waits }: VolumesOptions): Volumes {
+export function createVolumeLocks({ store, services, waits }: VolumeLocksOptions): VolumeLocks {
   /** How many containers use the private directories of a volume, by number. */
   const taken = new Map<string, Set<number>>()
 
@@ -55,7 +55,7 @@ export function createVolumes({ store, services, waits }: VolumesOptions): Volum
   }
 
   const refuse = (volume: string, owner: string) => {
-    const circle = foreverWaiting(owner, { services: services().list(), locks, waits })
+    const circle = findDeadlock(owner, { services: services().list(), locks, waits })
     if (circle) throw new MoorageError('VOLUME_DEADLOCK', { volume, path: circle.join(' -> ') })
   }
 

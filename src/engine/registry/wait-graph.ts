@@ -12,7 +12,7 @@ export function runOwner({ label, bindings }: PlannedExec, network: string): str
 }
 
 /** Which runs wait for which others: those that make the filesystem they stand on. */
-export class Waits {
+export class WaitGraph {
   readonly #runs = new Map<string, Map<string, number>>()
 
   /** Until it is disposed of. */
@@ -41,9 +41,9 @@ export class Waits {
  * A service ends when all who hold it have ended; who waits for a volume waits for its holder's end; who starts waits for
  * its services to be ready. Sessions and pins may always end, so they are in no circle.
  */
-export function foreverWaiting(
+export function findDeadlock(
   owner: string,
-  { services, locks, waits }: { services: readonly ServiceSnapshot[]; locks: Locks; waits: Waits },
+  { services, locks, waits }: { services: readonly ServiceSnapshot[]; locks: Locks; waits: WaitGraph },
 ): string[] | undefined {
   const live = services.filter(({ state }) => state !== 'stopped' && state !== 'failed')
   const holders = new Map<string, string[]>()

@@ -1,20 +1,20 @@
 import type { Difference } from '../../definition/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
-/** Texts that are longer are cut: it is which field that is asked for. */
-const longest = 500
+/** Longer values are cut, to so many characters: the question is which field differs. */
+const longestValue = 500
 
 /**
- * In which fields two execs differ, of those that their processes can see. Where one differs from the other in what it
- * stands on, and that is an exec as well, in which fields those differ.
+ * Lists the fields in which two execs differ, of those that their processes can see. Where the filesystems that they
+ * start from differ, and were both made by execs, lists the fields in which those execs differ as well.
  */
 export function explainDifference(a: PlannedExec, b: PlannedExec, prefix = ''): Difference[] {
   if (a.digest === b.digest) return []
-  const [of, other] = [fieldsOf(a), fieldsOf(b)]
+  const [fieldsA, fieldsB] = [fieldsOf(a), fieldsOf(b)]
   const differences: Difference[] = []
-  for (const field of [...new Set([...of.keys(), ...other.keys()])]) {
-    const [one, two] = [of.get(field) ?? null, other.get(field) ?? null]
-    if (one !== two) differences.push({ field: prefix + field, a: cut(one), b: cut(two) })
+  for (const field of [...new Set([...fieldsA.keys(), ...fieldsB.keys()])]) {
+    const [valueA, valueB] = [fieldsA.get(field) ?? null, fieldsB.get(field) ?? null]
+    if (valueA !== valueB) differences.push({ field: prefix + field, a: cut(valueA), b: cut(valueB) })
   }
   if (a.input.kind === 'exec' && b.input.kind === 'exec')
     return [...explainDifference(a.input, b.input, `${prefix}before it: `), ...differences]
@@ -23,7 +23,7 @@ export function explainDifference(a: PlannedExec, b: PlannedExec, prefix = ''): 
   return differences
 }
 
-/** Each thing that can differ, by name; of what has a digest that is enough. */
+/** Returns the value of each field that can differ, as text; a vertex is shown as its digest. */
 function fieldsOf(exec: PlannedExec): Map<string, string> {
   const { kind, digest, label, hostname, input, noCache, customName, root, env, bindings, ...rest } = exec
   const fields = new Map<string, string>([['image', root.ref]])
@@ -38,5 +38,5 @@ function fieldsOf(exec: PlannedExec): Map<string, string> {
 }
 
 function cut(text: string | null): string | null {
-  return text === null || text.length <= longest ? text : `${text.slice(0, longest)}…`
+  return text === null || text.length <= longestValue ? text : `${text.slice(0, longestValue)}…`
 }

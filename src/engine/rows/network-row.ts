@@ -1,8 +1,8 @@
-import type { NetworkRow, NetworkSettings } from '../../definition/index.ts'
+import type { NetworkRow } from '../../definition/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
 import type { Networks } from '../networks/networks.ts'
 
-/** A network as `network ls` and `status` show it. */
+/** Makes the row of a network that `network ls` and `status` show. */
 export function networkRow({ name, network }: ServiceNetwork, networks: Networks): NetworkRow {
   const { subnet, gateway, subnet6, gateway6, isolation, mtu, namespace, hostRoute } = network
   return {
@@ -19,14 +19,5 @@ export function networkRow({ name, network }: ServiceNetwork, networks: Networks
     sandboxes: network.sandboxes,
     pooled: network.pooled,
     problems: network.problems.map(({ message }) => message),
-  }
-}
-
-/** What an engine is told of networks. */
-export function networkSettings({ subnet, ipv6, isolation }: NetworkSettings): NetworkSettings {
-  return {
-    ...(subnet === undefined ? {} : { subnet }),
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-    ...(isolation === undefined ? {} : { isolation }),
   }
 }

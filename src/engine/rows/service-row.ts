@@ -1,17 +1,16 @@
 import { type PortForward, portForwardText, type ServiceRow } from '../../definition/index.ts'
-import { MoorageError } from '../../errors/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
 
-/** What the engine's driver lets the lifecycle carry through to its snapshots. */
+/** Handed by the engine's driver to the lifecycle, which carries it through to its snapshots. */
 export interface ServiceDescription {
   service: PlannedService
   network: string
 }
 
 /**
- * A service as `status` shows it.
+ * Makes the row of a service that `status` shows.
  *
  * @param published - the ports of the host that lead to it
  */
@@ -46,32 +45,4 @@ export function serviceRow(snapshot: ServiceSnapshot, published: readonly PortFo
 
 export function isLive({ state }: ServiceRow): boolean {
   return state !== 'stopped' && state !== 'failed'
-}
-
-/**
- * The one that a person means: by ID, label, hostname, name, or a unique prefix of the ID; a live one before ended
- * ones.
- *
- * @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS
- */
-export function findRow<Row extends { id: string; label: string; network: string }>(
-  rows: readonly Row[],
-  wanted: string,
-  isLive: (row: Row) => boolean,
-  namesOf: (row: Row) => readonly string[] = () => [],
-): Row {
-  const exact = rows.filter((row) => [row.id, row.label, ...namesOf(row)].includes(wanted))
-  const matching =
-    exact.length > 0 || wanted === '' ? exact : rows.filter((row) => row.label.startsWith(wanted))
-  const live = matching.filter(isLive)
-  const candidates = live.length > 0 ? live : matching.slice(0, 1)
-  const [found, ...others] = candidates
-  if (found === undefined) throw new MoorageError('SERVICE_NOT_FOUND', { id: wanted })
-  if (others.length > 0) {
-    throw new MoorageError('SERVICE_AMBIGUOUS', {
-      id: wanted,
-      candidates: candidates.map(({ id, network }) => `${id} (network ${network})`),
-    })
-  }
-  return found
 }
