@@ -115,7 +115,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'src/definition',
       'src/kernel',
     ],
-    ground: ['context.ts', 'engine.ts', 'release.ts'],
+    ground: ['caller.ts', 'context.ts', 'engine.ts', 'release.ts'],
     wings: {
       plan: { may: [] },
       pacing: { may: [] },
@@ -124,8 +124,8 @@ export const rooms: Readonly<Record<string, Room>> = {
       registry: { may: [], types: ['plan'] },
       rows: { may: ['plan', 'registry'], types: ['networks'] },
       events: { may: [], types: ['plan', 'rows'] },
-      files: { may: ['plan'] },
-      execution: { may: ['plan', 'files', 'probes', 'registry'] },
+      files: { may: ['plan', 'networks', 'registry'] },
+      execution: { may: ['plan', 'files', 'networks', 'probes', 'registry'] },
       calls: {
         may: ['plan', 'events', 'execution', 'networks', 'registry', 'rows'],
       },

@@ -1,23 +1,38 @@
 import type { Flights } from '../concurrency/index.ts'
-import type { StreamEvent } from '../definition/index.ts'
 import type { Images } from '../images/index.ts'
-import type { Places, Services } from '../lifecycle/index.ts'
+import type { Lease, Places, Services } from '../lifecycle/index.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/index.ts'
 import type { EventLog } from './events/event-log.ts'
 import type { EventReporter } from './events/event-reporter.ts'
+import type { AcquireBindings, EvaluateExec, ExecResult } from './execution/evaluation.ts'
 import type { Networks } from './networks/networks.ts'
 import type { EventLoopTurns } from './pacing/event-loop-turns.ts'
 import type { RateLimit } from './pacing/rate-limit.ts'
 import type { Hostnames } from './registry/hostnames.ts'
-import type { LogPiece } from './registry/log-piece.ts'
 import type { PublishedIndex } from './registry/published-ports.ts'
 import type { RunRecords } from './registry/run-records.ts'
 import type { VolumeLocks } from './registry/volume-locks.ts'
 import type { WaitGraph } from './registry/wait-graph.ts'
 
+/**
+ * The recursion of evaluation: an exec stands on the result of another, and is bound to services, which are execs. The
+ * files that make filesystems and acquire services get it from the context, so that they need not import what imports
+ * them.
+ */
+export interface Evaluator {
+  /** Runs an exec exactly once for everyone who asks, or answers from the result store. */
+  evaluateExec(request: EvaluateExec): Promise<ExecResult>
+  /**
+   * Leases on all services that something is bound to, started side by side. An error is thrown only when every start
+   * has settled, so that none is left behind; the leases that were had go into `releases` either way.
+   */
+  acquireBindings(request: AcquireBindings): Promise<Lease[]>
+}
+
 /** What the engine's parts share: each is made once, in open-engine.ts. */
 export interface EngineContext {
+  readonly evaluator: Evaluator
   readonly store: Store
   readonly images: Images
   readonly runtime: Runtime
@@ -51,15 +66,3 @@ export type EngineLog = (
   message: string,
   fields?: Record<string, unknown>,
 ) => void
-
-/** Who asks: its interest ends with the signal, its events go to it alone. */
-export interface Caller {
-  readonly signal: AbortSignal
-  readonly onEvent: (event: StreamEvent) => void
-  /** Resolves when it can take more; output waits for it, so that a slow reader does not fill the memory. */
-  readonly drained?: () => Promise<void>
-  /** Takes output as it stands in the log; where it is missing, output comes as events. */
-  readonly onOutput?: (piece: LogPiece) => Promise<void>
-  /** Takes a piece of what a file or a directory holds; resolves when there is room for more. */
-  readonly onData?: (piece: Buffer) => Promise<void>
-}

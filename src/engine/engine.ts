@@ -18,7 +18,8 @@ import type {
   ZoneRow,
 } from '../definition/index.ts'
 import type { Lease } from '../lifecycle/index.ts'
-import type { Caller, EngineLog } from './context.ts'
+import type { Caller } from './caller.ts'
+import type { EngineLog } from './context.ts'
 import type { EventLog } from './events/event-log.ts'
 import type { LogOptions, LogPiece } from './registry/log-piece.ts'
 

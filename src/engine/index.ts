@@ -1,5 +1,6 @@
 /** `moorage/engine`: the engine that the daemon runs, in your process. */
-export type { Caller, EngineLog } from './context.ts'
+export type { Caller } from './caller.ts'
+export type { EngineLog } from './context.ts'
 export { createEngine } from './create-engine.ts'
 export { checkEverything, type Probe } from './doctor.ts'
 export type { Engine, EngineOptions } from './engine.ts'

@@ -11,6 +11,7 @@ import type { EngineContext, EngineLog } from './context.ts'
 import type { EngineOptions } from './engine.ts'
 import { EventLog } from './events/event-log.ts'
 import { createEventReporter } from './events/event-reporter.ts'
+import { withEvaluator } from './execution/evaluator.ts'
 import { createNetworks, defaultNetwork, type Networks, withoutNetworks } from './networks/networks.ts'
 import { PersistentNetworks } from './networks/persistent-networks.ts'
 import { EventLoopTurns } from './pacing/event-loop-turns.ts'
@@ -118,7 +119,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
     const waits = new WaitGraph()
     const records = new RunRecords()
     releases.add('close the logs', async () => records[Symbol.dispose]())
-    const context: EngineContext = {
+    const context = withEvaluator({
       store,
       images,
       runtime: runtime.value,
@@ -140,7 +141,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       places: createPlaces(options.maxRuns ?? defaultMaxRuns),
       background,
       log,
-    }
+    })
     return { context, instance, stateDirectory, recovered, releases }
   } catch (error) {
     await releases.run()

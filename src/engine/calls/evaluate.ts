@@ -14,7 +14,6 @@ import { EventSubscription } from '../events/event-subscription.ts'
 import { outputOf } from '../execution/exec-output.ts'
 import { publishFor } from '../execution/hold-service.ts'
 import { outputOfPart } from '../execution/part-output.ts'
-import { evaluateExec } from '../execution/run-exec.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import { followRun, replayRun } from '../registry/follow-run.ts'
 import { OutputCache } from '../registry/output-cache.ts'
@@ -54,7 +53,7 @@ export function createEvaluateCall(
           : (running.row.address ?? undefined),
       )
       if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
-      const outcome = await evaluateExec(context, {
+      const result = await context.evaluator.evaluateExec({
         exec,
         network,
         caller,
@@ -73,20 +72,18 @@ export function createEvaluateCall(
       })
       try {
         if (request.logs) {
-          const run = { run: exec.label, startedAt: outcome.cachedAt ?? Date.now() }
-          await (following ?? replayRun(outcome.logs, run, caller))
+          const run = { run: exec.label, startedAt: result.cachedAt ?? Date.now() }
+          await (following ?? replayRun(result.logs, run, caller))
         }
-        const value = await outputOf(exec, outcome, output, outputs)
+        const value = await outputOf(exec, result, output, outputs)
         return {
           type: 'result',
           value,
-          exitCode: outcome.exitCode,
-          ...(outcome.cachedAt === undefined
-            ? {}
-            : { cachedAge: Math.max(0, Date.now() - outcome.cachedAt) }),
+          exitCode: result.exitCode,
+          ...(result.cachedAt === undefined ? {} : { cachedAge: Math.max(0, Date.now() - result.cachedAt) }),
         }
       } finally {
-        context.background('let go of a layer', outcome.release())
+        context.background('let go of a layer', result.release())
       }
     },
   }

@@ -1,9 +1,10 @@
 import type { Lease, StateName } from '../../lifecycle/index.ts'
-import type { Caller, EngineContext } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { EngineContext } from '../context.ts'
 import { checksOf } from '../plan/health-checks.ts'
-import type { PlannedBinding, PlannedExec, PlannedService } from '../plan/planned.ts'
+import type { PlannedExec, PlannedService } from '../plan/planned.ts'
 import { stopSignalOf } from '../plan/stop-signal.ts'
-import type { Releases } from '../release.ts'
+import type { AcquireBindings } from './evaluation.ts'
 import { serviceDriver } from './service-driver.ts'
 
 /** A service's place in the registry: the same definition in another network is another instance. */
@@ -58,29 +59,17 @@ const waitWords: Partial<Record<StateName, string>> = {
   stopping: 'the end of its earlier run',
 }
 
-/**
- * Leases on all services that an exec is bound to, started side by side. An error is thrown only when every start
- * has settled, so that none is left behind; the leases that were had go into `releases` either way.
- */
-export async function acquireBindings(
-  context: EngineContext,
-  wanted: {
-    bindings: readonly PlannedBinding[]
-    network: string
-    holder: string
-    caller: Caller
-    releases: Releases
-  },
-): Promise<Lease[]> {
-  const { bindings, network, holder, caller, releases } = wanted
+/** Acquires all services that something is bound to: see `Evaluator` in context.ts. */
+export async function acquireBindings(context: EngineContext, request: AcquireBindings): Promise<Lease[]> {
+  const { bindings, network, holder, caller, releases } = request
   const settled = await Promise.allSettled(
     bindings.map(({ alias, service }) =>
       acquireService(context, { service, network, holder, alias, caller }),
     ),
   )
-  const leases = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const leases = settled.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   for (const lease of leases) releases.add('release a lease', () => lease.release())
-  const failed = settled.find((one) => one.status === 'rejected')
+  const failed = settled.find((outcome) => outcome.status === 'rejected')
   if (failed) throw failed.reason
   return leases
 }

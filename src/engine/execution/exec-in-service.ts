@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
 import type { ExecRequest, ResultEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { Caller, EngineContext } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { EngineContext } from '../context.ts'
 import { replayRun } from '../registry/follow-run.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 

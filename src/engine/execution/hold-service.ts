@@ -1,8 +1,7 @@
 import type { PortForward } from '../../definition/index.ts'
-import { MoorageError } from '../../errors/index.ts'
 import type { Lease } from '../../lifecycle/index.ts'
-import type { ServiceNetwork } from '../../network/index.ts'
 import type { EngineContext } from '../context.ts'
+import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { type PublishedPorts, publishPorts } from '../registry/published-ports.ts'
 import { Releases } from '../release.ts'
 import { type AcquireService, acquireService, serviceKey } from './bindings.ts'
@@ -75,25 +74,13 @@ export async function publishFor(
   const releases = new Releases()
   const close = () => releases.run()
   if (ports.length === 0) return { ports: [], close, [Symbol.asyncDispose]: close }
-  const { release } = await context.networks.use(name)
-  releases.add('leave the network', release)
   try {
-    const published = await publishPorts(serviceNetworkOf(context, name), ports, address)
+    const network = await enterServiceNetwork(context, name, releases)
+    const published = await publishPorts(network, ports, address)
     releases.add('close published ports', () => published.close())
     return { ports: published.ports, close, [Symbol.asyncDispose]: close }
   } catch (error) {
     await close()
     throw error
   }
-}
-
-/**
- * A network that is in use.
- *
- * @throws MoorageError SERVICES_DNS_OFF where containers use the host's
- */
-export function serviceNetworkOf({ networks }: EngineContext, name: string): ServiceNetwork {
-  const network = networks.get(name)
-  if (network === undefined) throw new MoorageError('SERVICES_DNS_OFF')
-  return network
 }

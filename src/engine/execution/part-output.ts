@@ -2,11 +2,12 @@ import { createReadStream, openSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { digestDirectory, type PartOutput, type ResultEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { Caller, EngineContext } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { EngineContext } from '../context.ts'
 import { lastWords, runFileTool } from '../files/file-tool.ts'
+import { partOf } from '../files/filesystem.ts'
 import type { PlannedFile, PlannedFilesystem } from '../plan/planned.ts'
 import { Releases } from '../release.ts'
-import { partOf } from './filesystem.ts'
 
 /** What one event carries at most, in bytes. */
 const pieceSize = 256 * 1024

@@ -1,17 +1,14 @@
-import type { Lease, RunningService, ServiceDriver } from '../../lifecycle/index.ts'
+import type { RunningService, ServiceDriver } from '../../lifecycle/index.ts'
 import { tailLog } from '../../logs/index.ts'
-import type { Berths } from '../../network/index.ts'
 import type { EngineContext } from '../context.ts'
+import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec, PlannedService } from '../plan/planned.ts'
 import { probesOf } from '../probes/index.ts'
 import { Releases } from '../release.ts'
-import { acquireBindings } from './bindings.ts'
-import { filesystemOf } from './filesystem.ts'
-import { serviceNetworkOf } from './hold-service.ts'
 import { startHostService } from './host-service.ts'
-import { mountsOf } from './mounts.ts'
-import { startContainer } from './start-container.ts'
+import { type PreparedContainer, prepareContainer } from './prepare-container.ts'
+import { type StartedContainer, startContainer } from './start-container.ts'
 
 /** How many bytes of each stream an error shows. */
 const shownTail = 4_096
@@ -34,38 +31,29 @@ export function serviceDriver(
       try {
         const names = context.hostnames.claim(networkName, exec)
         releases.add('let go of its names', () => names[Symbol.dispose]())
-        const { network, release } = await context.networks.use(networkName)
-        releases.add('leave the network', release)
         if (exec.hostPorts) {
-          const berths = serviceNetworkOf(context, networkName)
-          return await startHostService({ exec, ports: exec.hostPorts, network: berths, signal, releases })
+          const network = await enterServiceNetwork(context, networkName, releases)
+          return await startHostService({ exec, ports: exec.hostPorts, network, signal, releases })
         }
-        const caller = { signal, onEvent: () => undefined }
-        const made = { network: networkName, owner, caller, releases }
-        const lowers = await filesystemOf(context, exec.input, made)
-        const mounts = await mountsOf(context, exec, made)
-        const leases = await acquireBindings(context, {
-          bindings: exec.bindings,
+        const prepared = await prepareContainer(context, {
+          exec,
           network: networkName,
           holder: `service ${exec.label}`,
-          caller,
+          owner,
+          signal,
+          onWait: report,
           releases,
         })
-        const volumes = await context.volumes.acquire(exec, { owner, signal, onWait: report })
-        releases.add('let go of its volumes', () => volumes[Symbol.dispose]())
         report(`starting ${exec.args.join(' ')}`)
         const started = await startContainer(context, {
           exec,
           kind: 'service',
-          network,
-          lowers,
-          mounts,
-          volumes,
+          ...prepared,
           signal,
           releases,
         })
         for (const note of started.container.notes) report(note)
-        return running(context, exec, { started, network, leases, releases })
+        return processOf(context, exec, { started, prepared, releases })
       } catch (error) {
         await releases.run()
         throw error
@@ -74,17 +62,15 @@ export function serviceDriver(
   }
 }
 
-interface Running {
-  started: Awaited<ReturnType<typeof startContainer>>
-  network: Berths
-  leases: readonly Lease[]
-  releases: Releases
-}
-
-function running(
+/** A service's container as the lifecycle sees it. */
+function processOf(
   context: EngineContext,
   exec: PlannedExec,
-  { started: { container, member, record }, network, leases, releases }: Running,
+  {
+    started: { container, member, record },
+    prepared: { network, leases },
+    releases,
+  }: { started: StartedContainer; prepared: PreparedContainer; releases: Releases },
 ): RunningService {
   // A service whose own service is gone cannot do its work: it ends too, and its clients learn why.
   let cause: Error | undefined

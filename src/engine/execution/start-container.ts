@@ -1,12 +1,12 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../../definition/index.ts'
-import type { Berths, Member } from '../../network/index.ts'
-import type { ContainerMount, RunningContainer } from '../../runtime/runtime.ts'
+import type { Member } from '../../network/index.ts'
+import type { RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import type { HeldVolumes } from '../registry/volume-locks.ts'
 import type { Releases } from '../release.ts'
+import type { PreparedContainer } from './prepare-container.ts'
 
 /** A container of an exec vertex that has been started. */
 export interface StartedContainer {
@@ -17,15 +17,9 @@ export interface StartedContainer {
   readonly upper: string
 }
 
-export interface StartOptions {
+export interface StartOptions extends Omit<PreparedContainer, 'leases'> {
   exec: PlannedExec
   kind: RunRecord['kind']
-  network: Berths
-  /** Directories of its filesystem, topmost first. */
-  lowers: readonly string[]
-  /** What else is mounted in it than its volumes. */
-  mounts: readonly ContainerMount[]
-  volumes: HeldVolumes
   signal: AbortSignal
   /** What is to be released when it has ended, or could not be started. */
   releases: Releases

@@ -1,6 +1,6 @@
 import { MoorageError } from '../../errors/index.ts'
-import { everyMaker } from './ancestors.ts'
-import type { PlannedExec, PlannedVertex } from './planned.ts'
+import { ancestorsOf, everyMaker } from './ancestors.ts'
+import type { PlannedBinding, PlannedExec, PlannedVertex } from './planned.ts'
 
 /**
  * Refuses what could never run: two containers of which one needs the other, or that one client needs both, and that
@@ -37,6 +37,28 @@ export function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): Plan
   visit(exec)
   found.delete(exec.digest)
   return [...found.values()]
+}
+
+/**
+ * The services of an exec that something it is made of, or mounts, is made with as well. Not those that lock a volume
+ * which something of that locks, too: that would wait for the service, and the service for this exec.
+ */
+export function heldThroughout(exec: PlannedExec): PlannedBinding[] {
+  if (exec.bindings.length === 0) return []
+  const steps = ancestorsOf(exec)
+  return exec.bindings.filter(({ service }) => {
+    const shared = steps.some(({ bindings }) =>
+      bindings.some((one) => one.service.exec.digest === service.exec.digest),
+    )
+    if (!shared) return false
+    const own = [service.exec, ...servicesOf(service.exec)]
+    const digests = new Set(own.map(({ digest }) => digest))
+    const others = steps
+      .flatMap((step) => [...(step.kind === 'exec' ? [step] : []), ...servicesOf(step)])
+      .filter(({ digest }) => !digests.has(digest))
+    const locked = new Set(own.flatMap(lockedBy))
+    return !others.flatMap(lockedBy).some((volume) => locked.has(volume))
+  })
 }
 
 export function lockedBy({ volumes }: PlannedExec): string[] {

@@ -1,6 +1,7 @@
 import { type Piece, readPieces } from '../../logs/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
-import type { Caller, EngineContext } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { EngineContext } from '../context.ts'
 import { eventsOf, type LogOptions, type LogPiece } from './log-piece.ts'
 import type { RunRecord } from './run-records.ts'
 

@@ -1,12 +1,22 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
-import { LayerHolders } from '../files/layer-holders.ts'
-import type { LayerPlace } from '../files/tree.ts'
 import { Releases } from '../release.ts'
-import type { FilesystemWanted } from './filesystem.ts'
+import { LayerHolders } from './layer-holders.ts'
+import type { LayerPlace } from './tree.ts'
 
-interface Flown {
+/** For whom a filesystem is made, and what lets go of what is held for it. */
+export interface FilesystemRequest {
+  network: string
+  /** Who needs it, as wait-graph.ts names it. */
+  owner: string
+  caller: Caller
+  releases: Releases
+}
+
+/** What a flight hands to each of its callers. */
+interface MadeLayer {
   readonly layer: string
   readonly holders: LayerHolders
 }
@@ -18,14 +28,14 @@ interface Flown {
 export async function layerOf(
   context: EngineContext,
   { digest, noCache }: { digest: string; noCache: boolean },
-  { network, owner, caller, releases }: FilesystemWanted,
-  make: (place: LayerPlace, shared: FilesystemWanted) => Promise<void>,
+  { network, owner, caller, releases }: FilesystemRequest,
+  make: (place: LayerPlace, shared: FilesystemRequest) => Promise<void>,
 ): Promise<string> {
   const stored = noCache ? undefined : context.store.results.get(digest)
   if (stored !== undefined) return stored.layer
   const maker = `${network}/layer ${digest.slice(7, 19)}`
   using _waits = context.waits.add(owner, maker)
-  const flown = await context.flights.join<Flown>(
+  const made = await context.flights.join<MadeLayer>(
     `${network}/${digest}/layer`,
     async ({ signal }) => {
       const held = new Releases()
@@ -46,11 +56,16 @@ export async function layerOf(
     },
     { signal: caller.signal },
   )
-  releases.add('let go of a layer', flown.holders.hold())
-  return flown.layer
+  releases.add('let go of a layer', made.holders.hold())
+  return made.layer
 }
 
-async function store(context: EngineContext, digest: string, layer: string, place: string): Promise<Flown> {
+async function store(
+  context: EngineContext,
+  digest: string,
+  layer: string,
+  place: string,
+): Promise<MadeLayer> {
   // Nothing ran, so nothing was said.
   const logs = join(place, 'logs')
   await mkdir(logs)
@@ -58,7 +73,11 @@ async function store(context: EngineContext, digest: string, layer: string, plac
   return { layer: stored.layer, holders: new LayerHolders(async () => undefined) }
 }
 
-async function keepForHolders(context: EngineContext, layer: string, signal: AbortSignal): Promise<Flown> {
+async function keepForHolders(
+  context: EngineContext,
+  layer: string,
+  signal: AbortSignal,
+): Promise<MadeLayer> {
   const kept = await context.store.temporary()
   await rename(layer, kept)
   const holders = new LayerHolders(() => rm(kept, { recursive: true, force: true }))

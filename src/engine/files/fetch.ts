@@ -8,10 +8,11 @@ import { connect as connectTls } from 'node:tls'
 import { urlProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
-import type { Caller, EngineContext } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { EngineContext } from '../context.ts'
+import { enterServiceNetwork } from '../networks/enter-network.ts'
 import type { PlannedFetch } from '../plan/planned.ts'
 import type { Releases } from '../release.ts'
-import { acquireBindings } from './bindings.ts'
 
 /** The most that a URL may answer, in bytes. */
 const largestAnswer = 4 * 1024 ** 3
@@ -40,12 +41,8 @@ export interface FetchUrl {
  */
 export async function fetchUrl(context: EngineContext, wanted: FetchUrl): Promise<void> {
   const { fetch, path, caller, releases } = wanted
-  const { release } = await context.networks.use(wanted.network)
-  releases.add('leave the network', release)
-  const network = context.networks.get(wanted.network)
-  // From the host's own network everything of the host's could be reached.
-  if (network === undefined) throw new MoorageError('SERVICES_DNS_OFF')
-  const leases = await acquireBindings(context, {
+  const network = await enterServiceNetwork(context, wanted.network, releases)
+  const leases = await context.evaluator.acquireBindings({
     bindings: fetch.bindings,
     network: wanted.network,
     holder: `fetch ${fetch.url}`,

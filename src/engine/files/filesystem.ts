@@ -1,8 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Caller, EngineContext } from '../context.ts'
-import { applyChange, copyTree } from '../files/apply-change.ts'
-import { type LayerPlace, locate, openTree } from '../files/tree.ts'
+import type { EngineContext } from '../context.ts'
 import { fetchedPath } from '../plan/plan-files.ts'
 import type {
   PlannedChange,
@@ -12,19 +10,10 @@ import type {
   PlannedFilesystem,
 } from '../plan/planned.ts'
 import { runOwner } from '../registry/wait-graph.ts'
-import type { Releases } from '../release.ts'
+import { applyChange, copyTree } from './apply-change.ts'
 import { fetchUrl } from './fetch.ts'
-import { layerOf } from './layer.ts'
-import { evaluateExec } from './run-exec.ts'
-
-/** For whom a filesystem is made, and what lets go of what is held for it. */
-export interface FilesystemWanted {
-  network: string
-  /** Who needs it, as wait-graph.ts names it. */
-  owner: string
-  caller: Caller
-  releases: Releases
-}
+import { type FilesystemRequest, layerOf } from './layer.ts'
+import { type LayerPlace, locate, openTree } from './tree.ts'
 
 /**
  * The directories that a filesystem is made of, topmost first. The execs that make it are run if they have to be, with
@@ -33,7 +22,7 @@ export interface FilesystemWanted {
 export async function filesystemOf(
   context: EngineContext,
   filesystem: PlannedFilesystem | PlannedFetch,
-  wanted: FilesystemWanted,
+  wanted: FilesystemRequest,
 ): Promise<string[]> {
   const stored = storedLayers(context, filesystem)
   if (stored !== undefined) return stored
@@ -44,9 +33,9 @@ export async function filesystemOf(
       const { network, owner, caller, releases } = wanted
       // Said, so that who waits for a volume knows who waits for whom.
       using _waits = context.waits.add(owner, runOwner(filesystem, network))
-      const outcome = await evaluateExec(context, { exec: filesystem, network, caller })
-      releases.add('let go of a layer', () => outcome.release())
-      return [...outcome.layers]
+      const result = await context.evaluator.evaluateExec({ exec: filesystem, network, caller })
+      releases.add('let go of a layer', () => result.release())
+      return [...result.layers]
     }
     case 'change': {
       const { base, changes } = changesOf(filesystem)
@@ -127,7 +116,7 @@ interface Changing {
 async function change(
   context: EngineContext,
   { changes, below, place }: Changing,
-  shared: FilesystemWanted,
+  shared: FilesystemRequest,
 ): Promise<void> {
   const { signal } = shared.caller
   // A copy is alone in its layer.
@@ -143,7 +132,7 @@ async function takeOut(
   context: EngineContext,
   directory: PlannedDirectory,
   place: LayerPlace,
-  shared: FilesystemWanted,
+  shared: FilesystemRequest,
 ): Promise<void> {
   using part = await partOf(context, directory, shared)
   await mkdir(place.layer)
@@ -154,7 +143,7 @@ async function takeOut(
 export async function partOf(
   context: EngineContext,
   part: PlannedFilesystem | PlannedFile,
-  wanted: FilesystemWanted,
+  wanted: FilesystemRequest,
 ) {
   const { filesystem, paths, name } = locate(part)
   const tree = openTree(context, await filesystemOf(context, filesystem, wanted))

@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises'
 import type { ContainerMount } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
-import { locate, openTree } from '../files/tree.ts'
 import type { PlannedExec, PlannedMount } from '../plan/planned.ts'
-import { type FilesystemWanted, filesystemOf } from './filesystem.ts'
+import { filesystemOf } from './filesystem.ts'
+import type { FilesystemRequest } from './layer.ts'
+import { locate, openTree } from './tree.ts'
 
 /**
  * What an exec mounts besides volumes: what its files and directories come from is made first, if it has to be. The
@@ -14,7 +15,7 @@ import { type FilesystemWanted, filesystemOf } from './filesystem.ts'
 export async function mountsOf(
   context: EngineContext,
   exec: PlannedExec,
-  wanted: FilesystemWanted,
+  wanted: FilesystemRequest,
 ): Promise<ContainerMount[]> {
   // All are settled before an error is reported, so that nothing is added to `releases` after they have run.
   const settled = await Promise.allSettled(exec.mounts.map((mount) => mountOf(context, mount, wanted)))
@@ -27,7 +28,7 @@ export async function mountsOf(
 async function mountOf(
   context: EngineContext,
   mount: PlannedMount,
-  wanted: FilesystemWanted,
+  wanted: FilesystemRequest,
 ): Promise<ContainerMount> {
   const destination = mount.path
   if (mount.type === 'temp') {

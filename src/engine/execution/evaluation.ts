@@ -1,0 +1,35 @@
+import type { Caller } from '../caller.ts'
+import type { PlannedBinding, PlannedExec } from '../plan/planned.ts'
+import type { RunRecord } from '../registry/run-records.ts'
+import type { Releases } from '../release.ts'
+
+/** The result of an exec vertex: its own layer above those it stands on, and its output. */
+export interface ExecResult {
+  readonly exitCode: number
+  /** Directories of its filesystem, topmost first. */
+  readonly layers: readonly string[]
+  /** The directory of its log. */
+  readonly logs: string
+  /** When the answer is an earlier run's: when that was stored. */
+  readonly cachedAt: number | undefined
+  /** Lets go of layers that are kept for their users only. */
+  release(): Promise<void>
+}
+
+/** An exec whose result somebody wants. */
+export interface EvaluateExec {
+  exec: PlannedExec
+  network: string
+  caller: Caller
+  /** Called once the run exists, also when somebody else began it. */
+  onRun?: (record: RunRecord) => void
+}
+
+/** Services that something is bound to, and who holds them. */
+export interface AcquireBindings {
+  bindings: readonly PlannedBinding[]
+  network: string
+  holder: string
+  caller: Caller
+  releases: Releases
+}

@@ -1,0 +1,32 @@
+import { MoorageError } from '../../errors/index.ts'
+import type { Berths, ServiceNetwork } from '../../network/index.ts'
+import type { EngineContext } from '../context.ts'
+import type { Releases } from '../release.ts'
+
+/** Uses a network until `releases` run; it is made if it is not there. */
+export async function enterNetwork(
+  { networks }: EngineContext,
+  name: string,
+  releases: Releases,
+): Promise<Berths> {
+  const { network, release } = await networks.use(name)
+  releases.add('leave the network', release)
+  return network
+}
+
+/**
+ * The same, for one who needs a network of our own.
+ *
+ * @throws MoorageError SERVICES_DNS_OFF where containers use the host's
+ */
+export async function enterServiceNetwork(
+  context: EngineContext,
+  name: string,
+  releases: Releases,
+): Promise<ServiceNetwork> {
+  await enterNetwork(context, name, releases)
+  const network = context.networks.get(name)
+  // From the host's own network everything of the host's could be reached.
+  if (network === undefined) throw new MoorageError('SERVICES_DNS_OFF')
+  return network
+}
