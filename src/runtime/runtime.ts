@@ -1,46 +1,46 @@
-/** One narrow interface for whatever runs containers: the embedded `oci` runtime, later Docker Engine and Swarm. */
+/** The narrow interface of everything that runs containers: the embedded `oci` runtime, later Docker Engine and Swarm. */
 
 /** A container to run. Paths are of the host. */
 export interface ContainerSpec {
   /** Unique among live containers of the daemon: letters, digits, `-`. */
   id: string
-  /** For messages: the image or what else people know it by. */
+  /** The image, or another name by which people know the container; for messages. */
   image: string
   args: readonly string[]
   /** `NAME=value`, sorted. */
   env: readonly string[]
-  /** A name or number of the image's /etc/passwd, with `:group` if wanted; empty means root. */
+  /** A name or number in the image's /etc/passwd, optionally with `:group`; empty means root. */
   user: string
-  /** Absolute; made when it does not exist. */
+  /** Absolute path; created if it does not exist. */
   workdir: string
-  /** Given to the process as its standard input, which then ends. */
+  /** All of the process's standard input. */
   stdin?: string
-  /** Host name inside. */
+  /** Host name inside the container. */
   hostname: string
   /** Read-only directories of its root filesystem, topmost first. */
   lowers: readonly string[]
-  /** Where what it writes goes: an empty directory of the state directory's filesystem. */
+  /** The directory for what it writes: empty, on the state directory's filesystem. */
   upper: string
-  /** Path of the network namespace, as another process of this host sees it. */
+  /** Path of the network namespace, as other processes of this host see it. */
   namespace: string
-  /** What is mounted besides the usual /proc, /dev, /sys. */
+  /** Mounts besides the usual /proc, /dev and /sys. */
   mounts: readonly ContainerMount[]
-  /** A directory of the run's own, to which the log segments are written. */
+  /** The run's own directory for its log segments. */
   logs: string
-  /** How many bytes of its output are kept. @defaultValue 64 MiB */
+  /** Bytes of its output that are kept. @defaultValue 64 MiB */
   logLimit?: number
   resources?: ContainerResources
 }
 
-/** What a container may use, and what it is given; sizes are bytes. */
+/** Limits and privileges of a container; sizes are in bytes. */
 export interface ContainerResources {
   memory?: number
   cpus?: number
   pids?: number
   shmSize?: number
-  /** By the names of setrlimit(2), in lower case and without RLIMIT_. */
+  /** Keys are the names of setrlimit(2), in lower case and without RLIMIT_. */
   ulimits?: Readonly<Record<string, number | { soft: number; hard: number }>>
-  /** Without CAP_; `ALL` may be dropped. */
+  /** Names without CAP_; `ALL` may be dropped. */
   capabilities?: { add?: readonly string[]; drop?: readonly string[] }
   init?: boolean
 }
@@ -55,14 +55,14 @@ export interface BindMount {
   readonly: boolean
 }
 
-/** A file or a directory of a stored filesystem, which the container may change for itself. */
+/** A file or a directory of a stored filesystem. The container may change it; others do not see the change. */
 export interface LayersMount {
   type: 'layers'
   /** Directories of that filesystem, topmost first. */
   lowers: readonly string[]
-  /** An empty directory of the state directory's filesystem, for what the container changes. */
+  /** A directory for the changes: empty, on the state directory's filesystem. */
   scratch: string
-  /** The way to it, each path from within the directory at the one before; none means all of it. */
+  /** The path to it, in steps: each is followed within the directory of the step before. None means all of it. */
   paths: readonly string[]
   destination: string
 }
@@ -71,7 +71,7 @@ export interface LayersMount {
 export interface TemporaryMount {
   type: 'temporary'
   destination: string
-  /** In bytes; half of the memory unless said. */
+  /** In bytes. @defaultValue half of the host's memory */
   size?: number
 }
 
@@ -80,38 +80,39 @@ export interface Exit {
   /** 128+n after signal n. */
   code: number
   signal: string | null
-  /** The kernel has killed one of its processes for lack of memory. */
+  /** True if the kernel killed one of its processes for lack of memory. */
   outOfMemory?: boolean
 }
 
-/** A command to run in a container that runs, besides its own. */
+/** A command to run in a running container, besides its own. */
 export interface ExecSpec {
   args: readonly string[]
-  /** Given to the process as its standard input, which then ends. */
+  /** All of the process's standard input. */
   stdin?: string
-  /** A directory for its output, like a container's; without it the end of the output comes with the exit. */
+  /** A directory for its log segments; without it the end of the output comes with the exit. */
   logs?: string
 }
 
 export interface ExecExit extends Exit {
-  /** The last 4 KiB of both streams; empty where there are `logs`. */
+  /** The last 4 KiB of both streams; empty if there are `logs`. */
   output: string
 }
 
-/** A container that runs. */
+/** A running container. */
 export interface RunningContainer {
   readonly id: string
-  /** The pid of its first process, seen from the host. */
+  /** The pid of its first process, in the host's pid namespace. */
   readonly pid: number
-  /** What it was not given as it was asked for, in words. */
+  /** A sentence for each request that could not be met in full. */
   readonly notes: readonly string[]
-  /** Settles when its process has ended and all of its output is in the log; never rejects. */
+  /** Resolves when its process has ended and all of its output is in the log; never rejects. */
   readonly exited: Promise<Exit>
   /** Sends a signal to its first process; a no-op once it has ended. */
   signal(name: string): Promise<void>
   /**
-   * Runs a command in it, with its environment, user and limits, to its end; `signal` kills it.
+   * Runs a command in it, with its environment, user and limits, to the command's end.
    *
+   * @param options - `signal` kills the command
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's reason
    */
   exec(spec: ExecSpec, options?: { signal?: AbortSignal }): Promise<ExecExit>
@@ -124,6 +125,6 @@ export interface Runtime {
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, USER_NOT_FOUND, RUNTIME_FAILED
    */
   start(spec: ContainerSpec, options?: { signal?: AbortSignal }): Promise<RunningContainer>
-  /** Kills what still runs and frees everything. */
+  /** Kills all containers and frees everything. */
   close(): Promise<void>
 }

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { capabilitiesOf } from '../../src/runtime/oci/container/config.ts'
-import { capabilities } from '../../src/runtime/oci/container/defaults.ts'
-import { hardLimits, processLimits } from '../../src/runtime/oci/container/ulimits.ts'
+import { capabilitiesOf, defaultCapabilities } from '../../src/runtime/oci/container/capabilities.ts'
+import { processLimits, readHardLimits } from '../../src/runtime/oci/container/ulimits.ts'
 import { ownRuntime, until } from './own-runtime.ts'
 
 const mebibyte = 1024 ** 2
@@ -65,7 +64,7 @@ for (const ociRuntime of ['crun', 'runc']) {
     })
 
     await t.test('a limit that the daemon may not give is cut, and that is told', async (t) => {
-      const allowed = hardLimits().get('nofile') ?? 0
+      const allowed = readHardLimits().get('nofile') ?? 0
       const asked = Math.min(allowed * 2, Number.MAX_SAFE_INTEGER)
       const container = await place.start(['sh', '-c', 'ulimit -n'], {
         resources: { ulimits: { nofile: asked } },
@@ -115,7 +114,7 @@ for (const ociRuntime of ['crun', 'runc']) {
 }
 
 t.test('capabilities are the usual ones, without what is dropped, with what is added', async (t) => {
-  t.strictSame(capabilitiesOf({}), capabilities)
+  t.strictSame(capabilitiesOf({}), defaultCapabilities)
   t.notOk(capabilitiesOf({ capabilities: { drop: ['MKNOD'] } }).includes('CAP_MKNOD'))
   t.strictSame(capabilitiesOf({ capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'CHOWN'] } }), [
     'CAP_CHOWN',

@@ -1,22 +1,23 @@
 import { errorFromWire, MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
 import { LauncherProcess } from './launcher/launcher-process.ts'
 import type { FromLauncher } from './launcher/messages.ts'
 import { recoverContainers } from './recover-containers.ts'
 
 export interface OciRuntimeOptions {
-  /** The daemon's instance id, which the cgroups carry. */
+  /** The daemon's instance ID, which names its cgroups. */
   instance: string
-  /** What is needed while containers live goes below it, into `oci/`; best on a tmpfs. */
+  /** Files that are needed only while containers live go into its `oci/`; best on a tmpfs. */
   runDirectory: string
-  /** Told of what nobody waits for, when it goes wrong. */
+  /** Told of failures that nobody waits for. */
   logger?: { warn(fields: Record<string, unknown>, message: string): void }
-  /** `crun`, `runc`, or the path of one; otherwise crun where it works, else runc. */
+  /** `crun`, `runc`, or the path of one. @defaultValue crun where it works, else runc */
   ociRuntime?: string
 }
 
 /**
- * Runs containers with crun or runc, by way of a launcher process.
+ * Creates a runtime that runs containers with crun or runc, by way of a launcher process.
  *
  * @throws MoorageError RUNTIME_MISSING
  */
@@ -26,7 +27,7 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<Runt
   return runtime
 }
 
-/** A container between the order to start it and its end. */
+/** A container, from the request to start it to its end. */
 interface Order {
   readonly started: PromiseWithResolvers<{ pid: number; notes: readonly string[] }>
   readonly exited: PromiseWithResolvers<Exit>
@@ -127,7 +128,7 @@ class OciRuntime implements Runtime {
     await this.#cleaning
   }
 
-  /** The launcher; a new one if the last was killed. */
+  /** Returns the launcher; a new one if the last was killed. */
   #currentLauncher(): Promise<LauncherProcess> {
     if (this.#closed !== undefined) {
       return Promise.reject(
@@ -144,11 +145,11 @@ class OciRuntime implements Runtime {
     return LauncherProcess.start({
       instance,
       runDirectory,
-      ...(ociRuntime === undefined ? {} : { ociRuntime }),
+      ...withoutUndefined({ ociRuntime }),
       onMessage: (message) => this.#receive(message),
-      onExit: (code, words) => {
+      onExit: (code, stderr) => {
         this.#launcher = undefined
-        if (code !== 0) this.#cleaning = this.#cleanUp(words)
+        if (code !== 0) this.#cleaning = this.#cleanUp(stderr || 'killed')
       },
     })
   }
@@ -181,23 +182,21 @@ class OciRuntime implements Runtime {
     }
   }
 
-  /** Nobody looks after the containers of a launcher that has ended: they end, too, and so do those who wait. */
-  async #cleanUp(words: string): Promise<void> {
+  /** Ends the containers of a launcher that has died, after which nobody looks after them, and the calls that wait for it. */
+  async #cleanUp(reason: string): Promise<void> {
     const orphans = [...this.#orders]
     this.#orders.clear()
     for (const { reject } of this.#execs.values()) {
-      reject(new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason: words || 'killed' }))
+      reject(new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason }))
     }
     try {
       const { killed } = await recoverContainers(this.#options)
-      this.#options.logger?.warn({ killed, words }, 'the launcher has ended unasked')
+      this.#options.logger?.warn({ killed, reason }, 'the launcher has ended unasked')
     } catch (error) {
       this.#options.logger?.warn({ error: String(error) }, 'cannot remove what the launcher left')
     }
     for (const [id, { started, exited }] of orphans) {
-      started.reject(
-        new MoorageError('RUNTIME_FAILED', { id, reason: `the launcher has ended: ${words || 'killed'}` }),
-      )
+      started.reject(new MoorageError('RUNTIME_FAILED', { id, reason: `the launcher has ended: ${reason}` }))
       started.promise.catch(() => undefined)
       exited.resolve({ code: 137, signal: 'SIGKILL' })
     }

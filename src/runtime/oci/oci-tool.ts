@@ -3,43 +3,52 @@ import { accessSync, constants } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
 import { MoorageError } from '../../errors/index.ts'
-import { hybridControllers } from './cgroups/cgroups.ts'
+import { readIfThere } from './read-if-there.ts'
 
 /** The program that makes the containers. */
 export interface OciTool {
   readonly kind: 'crun' | 'runc'
   readonly path: string
-  /** What it says of itself: `crun 1.8.1`. */
+  /** Its name and version: `crun 1.8.1`. */
   readonly version: string
 }
 
-/** What to do about a cgroup hierarchy that crun refuses. */
+/** The cure for a cgroup hierarchy that crun refuses. */
 export const hybridRemedy = 'moorage setup mounts that controller as version 1; or install runc'
 
 /**
- * The program to use: what is asked for, else crun (it starts a container in a third of runc's time), else runc.
+ * Finds the program to use: the requested one, else crun (it starts a container in a third of runc's time), else runc.
  *
+ * @param requested - a name or an absolute path
  * @throws MoorageError RUNTIME_MISSING
  */
-export async function findOciTool(wanted?: string): Promise<OciTool> {
-  if (wanted !== undefined) {
-    const path = isAbsolute(wanted) ? wanted : findProgram(wanted)
-    if (path === undefined) throw new MoorageError('RUNTIME_MISSING', { what: wanted })
+export async function findOciTool(requested?: string): Promise<OciTool> {
+  if (requested !== undefined) {
+    const path = isAbsolute(requested) ? requested : findProgram(requested)
+    if (path === undefined) throw new MoorageError('RUNTIME_MISSING', { what: requested })
     return describe(path)
   }
   const crun = findProgram('crun')
-  const hybrid = hybridControllers()
-  if (crun !== undefined && hybrid === undefined) return describe(crun)
+  const refused = controllersThatCrunRefuses()
+  if (crun !== undefined && refused === undefined) return describe(crun)
   const runc = findProgram('runc')
   if (runc !== undefined) return describe(runc)
   const what =
     crun === undefined
       ? 'crun or runc'
-      : `cgroups that crun accepts (version 2 holds ${hybrid}; ${hybridRemedy})`
+      : `cgroups that crun accepts (version 2 holds ${refused}; ${hybridRemedy})`
   throw new MoorageError('RUNTIME_MISSING', { what })
 }
 
-/** Where a program is, by PATH and the administrator's directories, which a user's PATH may lack. */
+/**
+ * Returns the controllers for which crun refuses a hybrid cgroup hierarchy: those that its version 2 part holds, and
+ * that are therefore in none of version 1.
+ */
+export function controllersThatCrunRefuses(): string | undefined {
+  return readIfThere('/sys/fs/cgroup/unified/cgroup.controllers').trim() || undefined
+}
+
+/** Finds a program in PATH, or in the administrator's directories, which a user's PATH may lack. */
 export function findProgram(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
   return directories
@@ -66,10 +75,23 @@ async function describe(path: string): Promise<OciTool> {
   }
 }
 
-/** The arguments before `run`. */
+/** Returns the arguments that stand before the tool's subcommand. */
 export function toolArguments(tool: OciTool, { state, log }: { state: string; log: string }): string[] {
-  // systemd's manager would be asked over D-Bus for each container.
+  // crun's other manager asks systemd over D-Bus for each container.
   return tool.kind === 'crun'
     ? ['--root', state, '--cgroup-manager=cgroupfs', '--log', `file:${log}`]
     : ['--root', state, '--log', log]
+}
+
+/** Builds the error for a tool that failed: with the words of its log, else with the way in which it ended. */
+export function toolFailure(
+  tool: OciTool,
+  { id, log, code, signal }: { id: string; log: string; code: number | null; signal: string | null },
+): MoorageError {
+  // crun puts a time before each line.
+  const words = readIfThere(log)
+    .trim()
+    .replace(/^\S+Z:\s*/gm, '')
+  const ending = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
+  return new MoorageError('RUNTIME_FAILED', { id, reason: words || `${tool.version} ${ending}` })
 }

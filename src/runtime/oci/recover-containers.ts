@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { processesIn, removeCgroup } from './cgroups/cgroups.ts'
+import { instanceCgroup, processesIn, removeCgroup } from './cgroups/cgroups.ts'
+import { overlayAnnotation } from './container/config.ts'
 import { commandLines, isAlive, killAll } from './processes/processes.ts'
 import { removeMountTarget, removeOverlay } from './rootfs/mount-rootfs.ts'
-import { cgroupName, overlayAnnotation, type RuntimePaths, runtimePaths } from './runtime-paths.ts'
+import { type RuntimePaths, runtimePaths } from './runtime-paths.ts'
 
 export interface RecoveredContainers {
   /** Processes that were still there. */
@@ -15,9 +16,9 @@ export interface RecoveredContainers {
 
 /**
  * Removes every trace of containers that an earlier daemon of this instance left: its launcher cleans up when the daemon
- * dies, but may have been killed with it. Mounts are not among them: they were in the launcher's mount namespace.
+ * dies, but may have been killed with it. Mounts are no such trace: they were in the launcher's mount namespace.
  *
- * Nobody may be starting containers of the instance: the caller holds the lock on its state directory.
+ * The caller holds the lock on the instance's state directory, so that nobody starts containers of it meanwhile.
  */
 export async function recoverContainers(options: {
   instance: string
@@ -25,9 +26,9 @@ export async function recoverContainers(options: {
 }): Promise<RecoveredContainers> {
   const { instance, runDirectory } = options
   const paths = runtimePaths(runDirectory)
-  const cgroup = cgroupName(instance)
-  // First those that make containers: a launcher that is still at work, and runs of the OCI runtime that have not put
-  // their container into its cgroup yet.
+  const cgroup = instanceCgroup(instance)
+  // First the processes that make containers: a launcher that is still at work, and OCI runtimes that have not put their
+  // container into its cgroup yet.
   const makers = await killAll(() => makersOf(paths, options))
   const contained = await killAll(() => processesIn(cgroup).filter(isAlive))
   const removed = removeCgroup(cgroup)
@@ -59,13 +60,13 @@ function makersOf(
   return makers
 }
 
-/** The directory beside the container's upper, as its config.json says; nothing if it was not written yet. */
+/** Returns the directory beside the container's upper, from its config.json; undefined if that was not written yet. */
 function overlayOf(bundle: string): string | undefined {
   try {
     const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
     return config.annotations[overlayAnnotation]
   } catch {
-    // Its start was interrupted: the directory beside the upper goes with the store's own sweep.
+    // Its start was interrupted: the store's own sweep removes the directory beside the upper.
     return undefined
   }
 }

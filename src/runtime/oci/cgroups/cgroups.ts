@@ -1,7 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where the cgroup hierarchies are mounted: one, or on version 1 a dozen, each of which holds every container. */
+/** Returns the cgroup of an instance, relative to each hierarchy. */
+export function instanceCgroup(instance: string): string {
+  return `moorage-${instance}`
+}
+
+/** Returns the cgroup of a container, which is below that of its instance. */
+export function containerCgroup(instance: string, id: string): string {
+  return join(instanceCgroup(instance), id)
+}
+
+/**
+ * Lists the mount points of the cgroup hierarchies: one, or on version 1 a dozen, each of which holds every container.
+ */
 export function cgroupMounts(): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
   return lines.flatMap((line) => {
@@ -15,48 +27,53 @@ export function cgroupMounts(): string[] {
   })
 }
 
-/** The directories of a cgroup in all hierarchies where it exists. */
-export function cgroupDirectories(name: string): string[] {
+/** Lists the directories of a cgroup, in all hierarchies that have it. */
+function cgroupDirectories(cgroup: string): string[] {
   return cgroupMounts()
-    .map((mount) => join(mount, name))
+    .map((mount) => join(mount, cgroup))
     .filter((path) => existsSync(path))
 }
 
-/** The processes of a cgroup and of those below it, each once. */
-export function processesIn(name: string): number[] {
+/** Lists the processes of a cgroup and of those below it, each once. */
+export function processesIn(cgroup: string): number[] {
   const pids = new Set<number>()
-  for (const directory of cgroupDirectories(name)) {
-    for (const group of withDescendants(directory)) {
-      for (const pid of readProcesses(group)) pids.add(pid)
+  for (const directory of cgroupDirectories(cgroup)) {
+    for (const descendant of withDescendants(directory)) {
+      for (const pid of readProcesses(descendant)) pids.add(pid)
     }
   }
   return [...pids]
 }
 
+/** Counts the processes of a cgroup that the kernel killed because it was out of memory; the cgroup must still exist. */
+export function outOfMemoryKills(cgroup: string): number {
+  for (const directory of cgroupDirectories(cgroup)) {
+    // Version 2, and version 1.
+    for (const name of ['memory.events', 'memory.oom_control']) {
+      const path = join(directory, name)
+      if (!existsSync(path)) continue
+      const found = /^oom_kill (\d+)$/m.exec(readFileSync(path, 'utf8'))
+      if (found) return Number(found[1])
+    }
+  }
+  return 0
+}
+
 /** Removes a cgroup and those below it from all hierarchies; returns what was there. It must hold no process. */
-export function removeCgroup(name: string): string[] {
+export function removeCgroup(cgroup: string): string[] {
   const removed: string[] = []
-  for (const directory of cgroupDirectories(name)) {
-    for (const group of withDescendants(directory)) {
-      if (unlessGone(() => rmdirSync(group)) !== gone) removed.push(group)
+  for (const directory of cgroupDirectories(cgroup)) {
+    for (const descendant of withDescendants(directory)) {
+      if (unlessGone(() => rmdirSync(descendant)) !== gone) removed.push(descendant)
     }
   }
   return removed
 }
 
-/**
- * What crun says about a hybrid hierarchy whose version 2 part holds a controller that is in none of version 1, or
- * nothing where it has no objection.
- */
-export function hybridControllers(): string | undefined {
-  const controllers = unlessGone(() => readFileSync('/sys/fs/cgroup/unified/cgroup.controllers', 'utf8'))
-  return controllers === gone || controllers.trim() === '' ? undefined : controllers.trim()
-}
-
-/** Whether cgroups can be made in every hierarchy: the first that refuses, or nothing. */
-export function refusedCgroup(name: string): string | undefined {
+/** Makes a cgroup in every hierarchy and removes it again; returns the first refusal, if there is one. */
+export function tryCgroup(cgroup: string): string | undefined {
   for (const mount of cgroupMounts()) {
-    const path = join(mount, name)
+    const path = join(mount, cgroup)
     try {
       mkdirSync(path)
       rmdirSync(path)
@@ -67,7 +84,7 @@ export function refusedCgroup(name: string): string | undefined {
   return undefined
 }
 
-/** Those below first, so that each can be removed in turn. */
+/** Lists a directory and those below it, the deepest first, so that each can be removed in turn. */
 function withDescendants(directory: string): string[] {
   const entries = unlessGone(() => readdirSync(directory, { withFileTypes: true }))
   if (entries === gone) return []
@@ -75,8 +92,8 @@ function withDescendants(directory: string): string[] {
   return [...below.flatMap(({ name }) => withDescendants(join(directory, name))), directory]
 }
 
-function readProcesses(group: string): number[] {
-  const text = unlessGone(() => readFileSync(join(group, 'cgroup.procs'), 'utf8'))
+function readProcesses(directory: string): number[] {
+  const text = unlessGone(() => readFileSync(join(directory, 'cgroup.procs'), 'utf8'))
   // 0 is a process that this pid namespace does not see.
   return text === gone
     ? []

@@ -2,14 +2,13 @@ import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { KernelError, umount } from '../../../kernel/index.ts'
-import { cgroupName } from '../runtime-paths.ts'
-import { cgroupMounts } from './cgroups.ts'
+import { cgroupMounts, instanceCgroup } from './cgroups.ts'
 
 /**
- * Makes the kernel favour moves between cgroups while this process lives, where that pays: on version 1, crun writes
+ * Makes the kernel favour moves between cgroups while this process lives, on version 1, where that pays: crun writes
  * each container's pid to a dozen hierarchies, and the first write after a pause waits for an RCU grace period, some
- * 10 ms. `favordynmods` (Linux 6.0) spares that, for the whole machine; it is an option of a mount, so an empty
- * hierarchy is mounted for it, in this process's mount namespace. It goes when that goes.
+ * 10 ms. `favordynmods` (Linux 6.0) spares that, for the whole machine. It is an option of a mount, so an empty hierarchy
+ * is mounted for it, in this process's mount namespace, and goes with that namespace.
  *
  * @param signal - gives up: the mount waits while an earlier hierarchy of that name is still being removed
  */
@@ -20,7 +19,7 @@ export async function favourCgroupMoves(
 ): Promise<void> {
   if (cgroupMounts().length < 2) return
   mkdirSync(directory, { recursive: true })
-  const options = `none,name=${cgroupName(instance)},favordynmods`
+  const options = `none,name=${instanceCgroup(instance)},favordynmods`
   try {
     await promisify(execFile)('mount', ['-t', 'cgroup', '-o', options, 'none', directory], { signal })
   } catch {
@@ -28,7 +27,7 @@ export async function favourCgroupMoves(
   }
 }
 
-/** Undoes it, if it was done. */
+/** Unmounts that hierarchy, if it was mounted. */
 export function unfavourCgroupMoves(directory: string): void {
   try {
     umount(directory)

@@ -6,7 +6,7 @@ import type { RootFile, RootView } from '../rootfs/root-view.ts'
 import type { ContainerUser } from './user.ts'
 
 /**
- * Looks for the command as execvp(3) does, in the root filesystem: the OCI runtimes exit 1 whether it does not exist,
+ * Looks for the command in the root filesystem, as execvp(3) does: the OCI runtimes exit 1 whether it does not exist,
  * may not be executed, or ran and exited 1.
  *
  * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE
@@ -44,14 +44,14 @@ function mayExecute(
   { mode, uid, gid }: { mode: number; uid: number; gid: number },
   user: ContainerUser,
 ): boolean {
-  // Root needs one execute bit, whosever.
+  // Root needs any one execute bit.
   if (user.uid === 0) return (mode & 0o111) !== 0
   if (uid === user.uid) return (mode & 0o100) !== 0
   if (gid === user.gid || user.additionalGids.includes(gid)) return (mode & 0o010) !== 0
   return (mode & 0o001) !== 0
 }
 
-/** A script's interpreter or a program's dynamic loader that is not there: execve says ENOENT of the command itself. */
+/** Names a missing interpreter or dynamic loader: execve(2) would report ENOENT as if the command itself were missing. */
 function missingInterpreter(root: RootView, path: string): string | undefined {
   const interpreter = root.file(path, readInterpreter)
   if (interpreter === undefined || root.stat(interpreter) !== undefined) return undefined
@@ -67,7 +67,7 @@ function readInterpreter(file: RootFile): string | undefined {
   return elfInterpreter(file, head)
 }
 
-/** elf(5): the PT_INTERP segment of a little-endian 64-bit program. */
+/** Reads the PT_INTERP segment of a little-endian 64-bit program (elf(5)). */
 function elfInterpreter(file: RootFile, head: Buffer): string | undefined {
   if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46 || head[4] !== 2 || head[5] !== 1)
     return undefined

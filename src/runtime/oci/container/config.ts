@@ -1,25 +1,28 @@
-import type { BindMount, ContainerResources, ContainerSpec, TemporaryMount } from '../../runtime.ts'
-import { cgroupName, overlayAnnotation } from '../runtime-paths.ts'
-import type { OciSeccomp } from '../seccomp/profile.ts'
-import { capabilities, type KernelMount, kernelMounts, maskedPaths, readonlyPaths } from './defaults.ts'
+import type { ContainerSpec } from '../../runtime.ts'
+import { containerCgroup } from '../cgroups/cgroups.ts'
+import { ociMounts, type ReadyMount } from '../rootfs/mounts.ts'
+import type { SeccompSetting } from '../seccomp/filters.ts'
+import { capabilitiesOf } from './capabilities.ts'
+import { cgroupLimits } from './cgroup-limits.ts'
 import { initPath } from './init.ts'
-import { cgroupLimits, type HardLimits, processLimits } from './ulimits.ts'
+import { maskedPaths, readonlyPaths } from './protected-paths.ts'
+import { type HardLimits, processLimits } from './ulimits.ts'
 import type { ContainerUser } from './user.ts'
 
-/** What is the same for all containers of a launcher. */
-export interface BundleContext {
+/** The part of the configuration that all containers of a launcher share. */
+export interface ConfigContext {
   readonly instance: string
-  /** The filter for a set of capabilities: some calls are allowed with one only. */
+  /** Returns the filter for a set of capabilities: some system calls are allowed only with one of them. */
   readonly seccomp: (capabilities: readonly string[]) => SeccompSetting
   readonly hardLimits: HardLimits
 }
 
-/** crun takes the compiled filter; runc compiles the profile for each container. */
-export type SeccompSetting = { kind: 'compiled'; bpf: string } | { kind: 'profile'; profile: OciSeccomp }
+/** Annotation in a container's config.json: the directory beside its upper, for recovery. */
+export const overlayAnnotation = 'moorage.overlay'
 
-/** A container's config.json, by the OCI runtime specification. */
-export function bundleConfig(
-  context: BundleContext,
+/** Returns a container's config.json (OCI runtime specification), and notes about requests that it cannot meet. */
+export function containerConfig(
+  context: ConfigContext,
   spec: ContainerSpec,
   resolved: {
     user: ContainerUser
@@ -31,8 +34,8 @@ export function bundleConfig(
   const { user, env, overlay, mounts } = resolved
   const { resources = {} } = spec
   const { rlimits, notes } = processLimits(resources, context.hardLimits)
-  const capable = capabilitiesOf(resources)
-  const seccomp = context.seccomp(capable)
+  const capabilities = capabilitiesOf(resources)
+  const seccomp = context.seccomp(capabilities)
   const config = {
     ociVersion: '1.0.2',
     hostname: spec.hostname,
@@ -43,17 +46,14 @@ export function bundleConfig(
       args: resources.init ? [initPath, '--', ...spec.args] : spec.args,
       env,
       cwd: spec.workdir || '/',
-      // Nothing inheritable (CVE-2022-24769). A user other than root loses the rest when it executes.
-      capabilities: { bounding: capable, effective: capable, permitted: capable },
+      // No inheritable capabilities (CVE-2022-24769). Execution takes the others from a user other than root.
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
       noNewPrivileges: false,
       rlimits,
     },
-    mounts: [
-      ...kernelMounts.map((mount) => withSize(mount, resources.shmSize)),
-      ...inMountOrder(mounts).map(ociMount),
-    ],
+    mounts: ociMounts(mounts, resources.shmSize),
     linux: {
-      cgroupsPath: `/${cgroupName(context.instance)}/${spec.id}`,
+      cgroupsPath: `/${containerCgroup(context.instance, spec.id)}`,
       namespaces: [
         { type: 'pid' },
         { type: 'ipc' },
@@ -65,7 +65,7 @@ export function bundleConfig(
       resources: cgroupLimits(resources),
       maskedPaths,
       readonlyPaths,
-      // Beside a compiled filter a profile must stand, too. This one refuses everything: a crun that does not know the
+      // A profile must stand beside a compiled filter, too. This one refuses everything: a crun that does not know the
       // annotation cannot run a container without a filter.
       seccomp: seccomp.kind === 'compiled' ? { defaultAction: 'SCMP_ACT_ERRNO' } : seccomp.profile,
     },
@@ -75,38 +75,4 @@ export function bundleConfig(
     },
   }
   return { config, notes }
-}
-
-/** The usual ones, without what is dropped, with what is added. */
-export function capabilitiesOf({ capabilities: asked = {} }: ContainerResources): readonly string[] {
-  const { add = [], drop = [] } = asked
-  if (add.length === 0 && drop.length === 0) return capabilities
-  const kept = drop.includes('ALL') ? [] : capabilities.filter((name) => !drop.includes(name.slice(4)))
-  return [...new Set([...kept, ...add.map((name) => `CAP_${name}`)])].sort()
-}
-
-function withSize(mount: KernelMount, shmSize: number | undefined): KernelMount {
-  if (shmSize === undefined || mount.destination !== '/dev/shm') return mount
-  const options = mount.options.filter((option) => !option.startsWith('size='))
-  return { ...mount, options: [...options, `size=${shmSize}`] }
-}
-
-/** A mount that the OCI runtime can make by itself. */
-export type ReadyMount = BindMount | TemporaryMount
-
-function ociMount(mount: ReadyMount) {
-  const { destination } = mount
-  if (mount.type === 'temporary') {
-    const size = mount.size === undefined ? [] : [`size=${mount.size}`]
-    return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', ...size] }
-  }
-  const { source, readonly } = mount
-  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
-}
-
-/** A mount inside another comes after it. */
-export function inMountOrder<Mount extends { destination: string }>(mounts: readonly Mount[]): Mount[] {
-  return [...mounts].sort((a, b) =>
-    a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : 0,
-  )
 }

@@ -1,43 +1,39 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, type FSWatcher, mkdirSync, openSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { closeSync, type FSWatcher, rmSync, watch } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { defaultPath } from '../../../definition/default-path.ts'
 import { MoorageError } from '../../../errors/index.ts'
 import type { EndedChild } from '../../../kernel/index.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../../logs/index.ts'
+import { withoutUndefined } from '../../../without-undefined.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../../runtime.ts'
-import { processesIn, removeCgroup } from '../cgroups/cgroups.ts'
-import { type OciTool, toolArguments } from '../oci-tool.ts'
-import { readOrNothing, sendSignal } from '../processes/processes.ts'
+import { containerCgroup, outOfMemoryKills, processesIn, removeCgroup } from '../cgroups/cgroups.ts'
+import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import type { Reaper } from '../processes/reaper.ts'
-import { LayerMounts } from '../rootfs/layer-mounts.ts'
-import { mountRootfs, type Rootfs, removeMountTarget } from '../rootfs/mount-rootfs.ts'
-import { RootView } from '../rootfs/root-view.ts'
-import { cgroupName, type RuntimePaths } from '../runtime-paths.ts'
-import { checkCommand } from './check-command.ts'
-import { type BundleContext, bundleConfig, type ReadyMount } from './config.ts'
+import { sendSignal, signalName } from '../processes/signals.ts'
+import type { RuntimePaths } from '../runtime-paths.ts'
+import { Bundle } from './bundle.ts'
+import type { ConfigContext } from './config.ts'
 import { Exec } from './exec.ts'
-import { initMount } from './init.ts'
-import { outputPipe, readOutput } from './output-pipe.ts'
-import { memoryKills } from './ulimits.ts'
-import { type ContainerUser, resolveUser } from './user.ts'
+import { makeOutputPipe, readOutput } from './output-pipe.ts'
 
 /** What the containers of a launcher share. */
-export interface ContainerContext extends BundleContext {
+export interface ContainerContext extends ConfigContext {
   readonly paths: RuntimePaths
   readonly tool: OciTool
   readonly reaper: Reaper
 }
 
-const killAgainAfter = 10
+/** Interval between two rounds of SIGKILL for a cgroup that must become empty, in milliseconds. */
+const killInterval = 10
 
 /** What happens to a container, in this order: `failed` alone; or `started`, then `exited`. */
 export interface ContainerEvents {
   started(pid: number, notes: string[]): void
   failed(error: unknown): void
   exited(exit: Exit): void
-  /** Something that nobody waits for went wrong. */
+  /** Something went wrong that nobody waits for. */
   problem(what: string, error: unknown): void
 }
 
@@ -46,19 +42,12 @@ export class Container {
   /** Settles when nothing of it is left; never rejects. */
   readonly removed: Promise<void>
   readonly #context: ContainerContext
-  readonly #given: ContainerSpec
-  /** As it is run: with the mounts that what it asks for needs. */
-  #spec: ContainerSpec
+  readonly #spec: ContainerSpec
   readonly #events: ContainerEvents
-  readonly #bundle: string
+  readonly #bundle: Bundle
+  readonly #cgroup: string
   readonly #removed = Promise.withResolvers<void>()
   readonly #execs = new Map<string, Exec>()
-  #rootfs: Rootfs | undefined
-  #user: ContainerUser | undefined
-  /** Of its config.json. */
-  #process: object | undefined
-  #mounts: LayerMounts | undefined
-  #ready: readonly ReadyMount[] = []
   #notes: string[] = []
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
@@ -68,39 +57,38 @@ export class Container {
 
   constructor(context: ContainerContext, spec: ContainerSpec, events: ContainerEvents) {
     this.#context = context
-    this.#given = spec
     this.#spec = spec
     this.#events = events
-    this.#bundle = join(context.paths.bundles, spec.id)
+    this.#bundle = new Bundle(join(context.paths.bundles, spec.id), spec)
+    this.#cgroup = containerCgroup(context.instance, spec.id)
     this.removed = this.#removed.promise
   }
 
-  /** Everything up to the OCI runtime's process is synchronous: a start is then a matter of a millisecond. */
+  /** Everything up to the OCI runtime's process is synchronous: so a start takes a millisecond. */
   start(): void {
     try {
-      const { tool, paths } = this.#context
-      mkdirSync(this.#bundle, { mode: 0o700 })
-      this.#prepare()
-      const { logs, logLimit } = this.#spec
+      const { tool, paths, reaper } = this.#context
+      this.#notes = this.#bundle.prepare(this.#context)
+      const { id, logs, logLimit } = this.#spec
       this.#log = openLogWriter(logs, {
-        ...(logLimit === undefined ? {} : { limit: logLimit }),
-        onError: (error) => this.#events.problem(`write the log of ${this.#spec.id}`, error),
+        ...withoutUndefined({ limit: logLimit }),
+        onError: (error) => this.#events.problem(`write the log of ${id}`, error),
       })
-      const pidFile = join(this.#bundle, 'pid')
-      this.#watcher = watch(this.#bundle, () => this.#lookForPid())
-      const known = this.#context.reaper.expect()
+      this.#watcher = watch(this.#bundle.directory, () => this.#lookForPid())
+      const stopExpecting = reaper.expect()
       try {
         const { child, outputs } = spawnWithPipes(
           tool.path,
           [
-            ...toolArguments(tool, { state: paths.state, log: join(this.#bundle, 'log') }),
-            ...['run', '--detach', '--bundle', this.#bundle, '--pid-file', pidFile, this.#spec.id],
+            ...toolArguments(tool, { state: paths.state, log: this.#bundle.path('log') }),
+            ...['run', '--detach', '--bundle', this.#bundle.directory],
+            ...['--pid-file', this.#bundle.path('pid'), id],
           ],
-          this.#openInput(),
+          this.#bundle.openInput(),
         )
-        void this.#follow(child, outputs, known)
+        void this.#follow(child, outputs, stopExpecting)
       } catch (error) {
-        known()
+        stopExpecting()
         throw error
       }
     } catch (error) {
@@ -117,7 +105,7 @@ export class Container {
     else sendSignal(this.#pid, number)
   }
 
-  /** Ends it, as soon as it has a process to end. The kernel ends the others of its pid namespace with the first. */
+  /** Kills its first process, as soon as there is one. The kernel ends the others of its pid namespace with that one. */
   kill(): void {
     this.#killed = true
     this.signal('SIGKILL')
@@ -131,19 +119,16 @@ export class Container {
   async exec(name: string, spec: ExecSpec): Promise<ExecExit> {
     const { paths, tool } = this.#context
     const { id } = this.#spec
-    if (this.#pid === undefined || this.#ended || !this.#user) {
+    if (this.#pid === undefined || this.#ended)
       throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it does not run' })
-    }
-    using root = new RootView(join(this.#bundle, 'rootfs'), this.#ready)
-    checkCommand(root, { ...this.#spec, args: spec.args }, this.#user)
     const exec = new Exec({
       tool,
       state: paths.state,
-      bundle: this.#bundle,
+      bundle: this.#bundle.directory,
       id,
       exec: name,
       spec,
-      process: { ...this.#process, args: spec.args },
+      process: this.#bundle.processOf(spec.args),
       onProblem: (error) => this.#events.problem(`write the log of a command in ${id}`, error),
     })
     this.#execs.set(name, exec)
@@ -158,144 +143,114 @@ export class Container {
     this.#execs.get(name)?.kill()
   }
 
-  #prepare(): void {
-    const target = join(this.#bundle, 'rootfs')
-    mkdirSync(target)
-    if (this.#given.resources?.init)
-      this.#spec = { ...this.#given, mounts: [...this.#given.mounts, initMount()] }
-    this.#mounts = new LayerMounts(join(this.#bundle, 'mounts'))
-    const mounts = this.#mounts.ready(this.#spec.mounts)
-    this.#ready = mounts
-    const rootfs = mountRootfs(this.#spec, target, mounts)
-    this.#rootfs = rootfs
-    using root = new RootView(target, mounts)
-    const user = resolveUser(root, this.#spec.user, this.#spec.image)
-    checkCommand(root, this.#spec, user)
-    const env = completeEnvironment(this.#spec.env, user)
-    this.#user = user
-    const resolved = { user, env, mounts, overlay: rootfs.overlay }
-    const { config, notes } = bundleConfig(this.#context, this.#spec, resolved)
-    this.#process = config.process
-    this.#notes = notes
-    writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config), { flush: false })
-  }
-
-  /** A file, because what is given is here already: no pipe to be filled at the reader's pace. */
-  #openInput(): number {
-    if (this.#spec.stdin === undefined) return openSync('/dev/null', 'r')
-    const path = join(this.#bundle, 'stdin')
-    writeFileSync(path, this.#spec.stdin, { mode: 0o600 })
-    return openSync(path, 'r')
-  }
-
-  /** The OCI runtime writes the file when the process exists, in one piece. */
   #lookForPid(): void {
     if (this.#pid !== undefined) return
-    const text = readOrNothing(join(this.#bundle, 'pid'))
-    if (text === '') return
-    this.#pid = Number(text)
+    this.#pid = this.#bundle.readPid()
+    if (this.#pid === undefined) return
     this.#watcher?.close()
     if (this.#killed) this.kill()
     this.#events.started(this.#pid, this.#notes)
   }
 
-  /** @param known - called when the pid is known, or there is none */
-  async #follow(child: ChildProcess, outputs: Record<LogStream, number>, known: () => void): Promise<void> {
-    const silence = Promise.all([this.#copy(outputs.stdout, 'stdout'), this.#copy(outputs.stderr, 'stderr')])
-    const result = await exitOf(child)
+  /** @param stopExpecting - is called when the pid is known, or when there will be none */
+  async #follow(
+    child: ChildProcess,
+    outputs: Record<LogStream, number>,
+    stopExpecting: () => void,
+  ): Promise<void> {
+    const outputEnded = Promise.all([
+      this.#logOutput(outputs.stdout, 'stdout'),
+      this.#logOutput(outputs.stderr, 'stderr'),
+    ])
+    const outcome = await outcomeOf(child)
     this.#lookForPid()
     this.#watcher?.close()
     const ended = this.#pid === undefined ? undefined : this.#context.reaper.endOf(this.#pid)
-    known()
-    if (ended === undefined || result instanceof Error || result.code !== 0) {
-      // Killed by somebody else, the OCI runtime leaves behind what holds the pipes.
-      await this.#killUntil(silence)
-      if (result instanceof Error) return this.#fail(result)
-      if (this.#pid === undefined || result.signal === null) return this.#fail(this.#refusal(result))
+    stopExpecting()
+    if (ended === undefined || outcome instanceof Error || outcome.code !== 0) {
+      // An OCI runtime that somebody killed leaves processes behind, and these hold the pipes.
+      await this.#killUntil(outputEnded)
+      if (outcome instanceof Error) return this.#fail(outcome)
+      if (this.#pid === undefined || outcome.signal === null) return this.#fail(this.#toolFailure(outcome))
     }
-    const [end] = await Promise.all([ended?.then((child) => this.#over(child)), silence])
-    this.#close()
-    this.#events.exited(this.#withReason(end ?? { code: 137, signal: 'SIGKILL' }))
+    const [exit] = await Promise.all([ended?.then((child) => this.#markEnded(child)), outputEnded])
+    this.#finish()
+    this.#events.exited(this.#withOutOfMemory(exit ?? { code: 137, signal: 'SIGKILL' }))
     await this.#remove()
   }
 
-  /** Its cgroup is still there, and knows. */
-  #withReason(exit: Exit): Exit {
+  /** Adds whether the kernel killed a process of it for lack of memory: the cgroup still exists, and counts those. */
+  #withOutOfMemory(exit: Exit): Exit {
     if (exit.code === 0) return exit
     try {
-      return memoryKills(this.#cgroup) > 0 ? { ...exit, outOfMemory: true } : exit
+      return outOfMemoryKills(this.#cgroup) > 0 ? { ...exit, outOfMemory: true } : exit
     } catch (error) {
       this.#events.problem(`see whether ${this.#spec.id} had enough memory`, error)
       return exit
     }
   }
 
-  /** From here on its pid may be another's. */
-  #over(child: EndedChild): Exit {
+  /** From here on the kernel may give its pid to another process. */
+  #markEnded(child: EndedChild): Exit {
     this.#ended = true
-    return exitFrom(child)
+    return exitOf(child)
   }
 
-  /** Kills what is in its cgroup, over and over: what is there may be making more. */
-  async #killUntil(silence: Promise<unknown>): Promise<void> {
+  /** Kills the processes of its cgroup again and again, since they may make more, until its output has ended. */
+  async #killUntil(outputEnded: Promise<unknown>): Promise<void> {
     const kill = () => {
       for (const pid of processesIn(this.#cgroup)) sendSignal(pid, constants.signals.SIGKILL)
     }
     kill()
-    const again = setInterval(kill, killAgainAfter)
-    await silence
-    clearInterval(again)
+    const timer = setInterval(kill, killInterval)
+    await outputEnded
+    clearInterval(timer)
   }
 
-  #copy(fd: number, stream: LogStream): Promise<void> {
+  #logOutput(fd: number, stream: LogStream): Promise<void> {
     return readOutput(fd, {
       take: (data) => this.#log?.append(stream, data, Date.now()),
       failed: (error) => this.#events.problem(`read the ${stream} of ${this.#spec.id}`, error),
     })
   }
 
-  #refusal({ code, signal }: Result): MoorageError {
-    const words = readOrNothing(join(this.#bundle, 'log')).trim()
-    // crun puts a time before each line.
-    const reason =
-      words.replace(/^\S+Z:\s*/gm, '') ||
-      `${this.#context.tool.version} ${signal === null ? `exited with code ${code}` : `was ended by ${signal}`}`
-    return new MoorageError('RUNTIME_FAILED', { id: this.#spec.id, reason })
-  }
-
-  get #cgroup(): string {
-    return join(cgroupName(this.#context.instance), this.#spec.id)
+  #toolFailure({ code, signal }: ToolOutcome): MoorageError {
+    return toolFailure(this.#context.tool, {
+      id: this.#spec.id,
+      log: this.#bundle.path('log'),
+      code,
+      signal,
+    })
   }
 
   async #fail(error: unknown): Promise<void> {
     this.#ended = true
     this.#watcher?.close()
-    this.#close()
-    // Only when everything is gone: whoever hears of it removes the directories that it was given.
+    this.#finish()
+    // Reported only when everything is gone: the caller then removes the directories that it gave to the container.
     await this.#remove()
-    const known = error instanceof MoorageError
     const reason = error instanceof Error ? error.message : String(error)
     const { id } = this.#spec
-    this.#events.failed(known ? error : new MoorageError('RUNTIME_FAILED', { id, reason }, { cause: error }))
+    this.#events.failed(
+      error instanceof MoorageError
+        ? error
+        : new MoorageError('RUNTIME_FAILED', { id, reason }, { cause: error }),
+    )
   }
 
-  /** What must be done before its end is told: then its output is whole and its upper directory is only a directory. */
-  #close(): void {
+  /** Does what must precede the report of its end: then its output is whole and its upper is only a directory. */
+  #finish(): void {
     this.#attempt('close the log', () => this.#log?.end())
-    this.#attempt('unmount the root filesystem', () => this.#rootfs?.unmount())
-    this.#attempt('unmount what was mounted in it', () => this.#mounts?.unmount())
+    this.#attempt('unmount the root filesystem', () => this.#bundle.unmountRootfs())
+    this.#attempt('unmount what was mounted in it', () => this.#bundle.unmountLayers())
   }
 
-  /** The rest, which nobody waits for. */
+  /** Removes the rest, which nobody waits for. */
   async #remove(): Promise<void> {
-    // Ended with their container, they still have to see how.
+    // Commands in it end with it, but still have to read how they ended.
     await Promise.all([...this.#execs.values()].map(({ over }) => over))
     try {
-      // Not recursive: were it still mounted, that would empty the upper directory.
-      removeMountTarget(join(this.#bundle, 'rootfs'))
-      this.#mounts?.remove()
-      rmSync(this.#bundle, { recursive: true, force: true })
-      await this.#rootfs?.remove()
+      await this.#bundle.remove()
       rmSync(join(this.#context.paths.state, this.#spec.id), { recursive: true, force: true })
       removeCgroup(this.#cgroup)
     } catch (error) {
@@ -314,8 +269,8 @@ export class Container {
 }
 
 function spawnWithPipes(path: string, args: string[], input: number) {
-  const stdout = outputPipe()
-  const stderr = outputPipe()
+  const stdout = makeOutputPipe()
+  const stderr = makeOutputPipe()
   try {
     const child = spawn(path, args, {
       stdio: [input, stdout.write, stderr.write],
@@ -328,33 +283,23 @@ function spawnWithPipes(path: string, args: string[], input: number) {
   }
 }
 
-interface Result {
+/** How the OCI runtime's own process ended. */
+interface ToolOutcome {
   code: number | null
   signal: NodeJS.Signals | null
 }
 
-function exitOf(child: ChildProcess): Promise<Result | Error> {
+function outcomeOf(child: ChildProcess): Promise<ToolOutcome | Error> {
   return new Promise((resolve) => {
     child.on('error', resolve)
     child.on('exit', (code, signal) => resolve({ code, signal }))
   })
 }
 
-/** CLD_EXITED of waitid(2); the other codes tell of a signal. */
-const exitedByItself = 1
+/** waitid(2): the process exited by itself; the other codes mean a signal. */
+const CLD_EXITED = 1
 
-function exitFrom({ code, status }: EndedChild): Exit {
-  if (code === exitedByItself) return { code: status, signal: null }
-  const signals = Object.entries(constants.signals)
-  const [name = null] = signals.find(([, number]) => number === status) ?? []
-  return { code: 128 + status, signal: name }
-}
-
-function completeEnvironment(env: readonly string[], user: ContainerUser): string[] {
-  const has = (name: string) => env.some((entry) => entry.startsWith(`${name}=`))
-  return [
-    ...env,
-    ...(has('PATH') ? [] : [`PATH=${defaultPath}`]),
-    ...(has('HOME') ? [] : [`HOME=${user.home}`]),
-  ]
+function exitOf({ code, status }: EndedChild): Exit {
+  if (code === CLD_EXITED) return { code: status, signal: null }
+  return { code: 128 + status, signal: signalName(status) }
 }

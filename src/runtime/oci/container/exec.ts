@@ -3,34 +3,35 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { defaultPath } from '../../../definition/default-path.ts'
-import { MoorageError } from '../../../errors/index.ts'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
 import type { ExecExit, ExecSpec } from '../../runtime.ts'
-import { type OciTool, toolArguments } from '../oci-tool.ts'
-import { readOrNothing, sendSignal } from '../processes/processes.ts'
+import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
+import { sendSignal, signalName } from '../processes/signals.ts'
+import { readIfThere } from '../read-if-there.ts'
 
 export interface ExecOptions {
   tool: OciTool
-  /** Of the OCI runtime. */
+  /** The OCI runtime's state directory. */
   state: string
-  /** The container's. */
+  /** The container's bundle directory. */
   bundle: string
+  /** The container's ID. */
   id: string
-  /** Unique among those of the container. */
+  /** Unique among the commands of the container. */
   exec: string
   spec: ExecSpec
-  /** The `process` of its config.json, with these arguments. */
+  /** A `process` as in config.json (OCI runtime specification). */
   process: unknown
   onProblem: (error: unknown) => void
 }
 
-/** For the file that names the process, while it is to be killed. */
-const lookAgainAfter = 5
+/** Polling interval for the pid of a command that is to be killed, in milliseconds. */
+const pidPollInterval = 5
 
-/** How much of the output comes with the exit. */
+/** The last bytes of the output that come with the exit. */
 const keptOutput = 4_096
 
-/** A command in a container that runs; in the launcher's process. */
+/** A command in a running container; in the launcher's process. */
 export class Exec {
   readonly #options: ExecOptions
   readonly #pidFile: string
@@ -71,30 +72,32 @@ export class Exec {
       if (this.#killed) this.kill()
       const code = await exitOf(child)
       writer?.end()
-      if (!this.#killed && readOrNothing(this.#pidFile) === '') throw this.#refusal(log, code)
-      return { ...exitFrom(code), output: output.toString() }
+      if (!this.#killed && readIfThere(this.#pidFile) === '')
+        throw toolFailure(tool, { id, log, code, signal: null })
+      // Both OCI runtimes exit with 128+n when signal n ended the command.
+      return { code, signal: signalName(code - 128), output: output.toString() }
     } finally {
       for (const name of ['pid', 'log', 'json', 'stdin']) rmSync(this.#path(name), { force: true })
       this.#over.resolve()
     }
   }
 
-  /** Resolves when it needs the container's directories no more; never rejects. */
+  /** Resolves when the container's directories are no longer needed; never rejects. */
   get over(): Promise<void> {
     return this.#over.promise
   }
 
   /**
-   * Ends the command's first process, as soon as there is one. Never the OCI runtime's: the command is its child, and
-   * the container's end waits until somebody has asked about each of its processes.
+   * Kills the command's first process, as soon as there is one. Never the OCI runtime: the command is its child, and the
+   * container does not end before each of its processes was waited for.
    */
   kill(): void {
     this.#killed = true
     if (this.#child === undefined || this.#child.exitCode !== null) return
-    const pid = Number(readOrNothing(this.#pidFile))
+    const pid = Number(readIfThere(this.#pidFile))
     if (pid > 0) sendSignal(pid, constants.signals.SIGKILL)
-    else setTimeout(() => this.kill(), lookAgainAfter)
-    // What its descendants hold open is not waited for.
+    else setTimeout(() => this.kill(), pidPollInterval)
+    // Its descendants may hold the pipes open; their end is not awaited.
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.destroy()
   }
 
@@ -102,18 +105,10 @@ export class Exec {
     return join(this.#options.bundle, `exec-${this.#options.exec}.${name}`)
   }
 
-  /** Never /dev/null: `exec` gives what it reads from to the container's user, and that device is the host's. */
+  /** Never /dev/null: `exec` gives its input file to the container's user, and that device belongs to the host. */
   #openInput(): number {
     writeFileSync(this.#path('stdin'), this.#options.spec.stdin ?? '', { mode: 0o600 })
     return openSync(this.#path('stdin'), 'r')
-  }
-
-  #refusal(log: string, code: number): MoorageError {
-    const words = readOrNothing(log).trim()
-    // crun puts a time before each line.
-    const reason =
-      words.replace(/^\S+Z:\s*/gm, '') || `${this.#options.tool.version} exited with code ${code}`
-    return new MoorageError('RUNTIME_FAILED', { id: this.#options.id, reason })
   }
 }
 
@@ -122,10 +117,4 @@ function exitOf(child: ChildProcess): Promise<number> {
     child.on('error', reject)
     child.on('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)))
   })
-}
-
-/** Both OCI runtimes exit with 128+n when signal n ended the command. */
-function exitFrom(code: number): { code: number; signal: string | null } {
-  const [name = null] = Object.entries(constants.signals).find(([, number]) => number === code - 128) ?? []
-  return { code, signal: name }
 }

@@ -2,10 +2,10 @@ import { MoorageError } from '../../../errors/index.ts'
 import type { ContainerMount } from '../../runtime.ts'
 import { findProgram } from '../oci-tool.ts'
 
-/** Where the first process stands in the container: at its root, since /sbin may be a link there. */
+/** Path of the init process in the container: at its root, since /sbin may be a link there. */
 export const initPath = '/.moorage-init'
 
-/** Linked statically, so that they run in any image; each passes signals on and collects orphans. */
+/** Init programs that are linked statically, and so run in any image; each passes signals on and collects orphans. */
 const programs = ['tini-static', 'catatonit', 'docker-init']
 
 /** @throws MoorageError RUNTIME_MISSING */

@@ -1,27 +1,30 @@
 import { Socket } from 'node:net'
 import { makePipe, setPipeSize } from '../../../kernel/index.ts'
 
-/** The most that a pipe holds without special rights (/proc/sys/fs/pipe-max-size): so many fewer turns for a fast writer. */
+/**
+ * Size of a pipe, in bytes: the most that it gets without privileges (/proc/sys/fs/pipe-max-size), so that a fast writer
+ * takes fewer turns.
+ */
 const pipeSize = 1024 * 1024
 
 /**
- * What one read takes, and so the most that a frame of a log holds. One buffer serves all containers: what is read is
- * dealt with before anything else is read.
+ * The buffer of one read, and so the most that a frame of a log holds. All containers share it: what was read is dealt
+ * with before anything else is read.
  */
-const shared: Buffer = Buffer.allocUnsafeSlow(128 * 1024)
+const readBuffer: Buffer = Buffer.allocUnsafeSlow(128 * 1024)
 
-/** Real pipes: Node's own are sockets, and those cannot be opened by way of /dev/stdout. */
-export function outputPipe(): { read: number; write: number } {
+/** Makes a real pipe: Node's own are sockets, which cannot be opened by way of /dev/stdout. */
+export function makeOutputPipe(): { read: number; write: number } {
   const pipe = makePipe()
-  // Where the kernel refuses, it stays as small as pipes are: slower, and no worse.
+  // If the kernel refuses, the pipe keeps its small size: slower, and no worse.
   setPipeSize(pipe.read, pipeSize)
   return pipe
 }
 
 /**
- * Reads a pipe as fast as it fills, until nobody has its other end any more.
+ * Reads a pipe as fast as it fills, until nobody holds its other end any more.
  *
- * @param take - must not keep what it is given
+ * @param take - must not keep the buffer
  */
 export function readOutput(
   fd: number,
@@ -33,7 +36,7 @@ export function readOutput(
       readable: true,
       writable: false,
       onread: {
-        buffer: shared,
+        buffer: readBuffer,
         callback(length, buffer) {
           take((buffer as Buffer).subarray(0, length))
           return true

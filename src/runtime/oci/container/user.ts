@@ -8,19 +8,19 @@ export interface ContainerUser {
   home: string
 }
 
-/** A longer /etc/passwd is not read to its end. */
+/** Bytes of /etc/passwd or /etc/group that are read. */
 const longestFile = 1024 * 1024
 const largestId = 2 ** 31 - 1
 
 /**
- * The user that a container runs as: `name`, `number`, `name:group`, … by the root filesystem's own /etc/passwd and
- * /etc/group, as Docker reads them. A number need not be in them; a name must.
+ * Finds the user that a container runs as (`name`, `number`, `name:group`, …) in the root filesystem's own /etc/passwd
+ * and /etc/group, as Docker does. A number need not be in them; a name must.
  *
  * @throws MoorageError USER_NOT_FOUND
  */
-export function resolveUser(root: RootView, wanted: string, image: string): ContainerUser {
-  const [name = '', group] = (wanted || '0').split(':')
-  const notFound = () => moorageError('USER_NOT_FOUND', { user: wanted, image })
+export function resolveUser(root: RootView, requested: string, image: string): ContainerUser {
+  const [name = '', group] = (requested || '0').split(':')
+  const notFound = () => moorageError('USER_NOT_FOUND', { user: requested, image })
   const users = readTable(root, '/etc/passwd')
   const entry = users.find((fields) => fields[0] === name) ?? users.find((fields) => fields[2] === name)
   const uid = toId(entry?.[2]) ?? toId(name)

@@ -10,16 +10,16 @@ export interface LauncherOptions {
   runDirectory: string
   ociRuntime?: string
   onMessage(message: FromLauncher): void
-  /** It ended: with 0 when it has cleaned up. */
-  onExit(code: number | null, words: string): void
+  /** Called at its end: with code 0 if it has cleaned up, and with the end of its stderr. */
+  onExit(code: number | null, stderr: string): void
 }
 
-/** What it says on stderr, of which the end is kept for messages. */
-const keptWords = 4_096
+/** The last characters of its stderr that are kept for error messages. */
+const keptStderr = 4_096
 
-/** The launcher, seen from the daemon. */
+/** The launcher as the daemon sees it. */
 export class LauncherProcess {
-  /** What containers are made with: `crun 1.8.1`. */
+  /** The OCI runtime in use: `crun 1.8.1`. */
   readonly runtime: string
   readonly pid: number
   readonly #child: Child
@@ -39,26 +39,26 @@ export class LauncherProcess {
    */
   static async start(options: LauncherOptions): Promise<LauncherProcess> {
     const child = spawnLauncher(options)
-    let words = ''
+    let stderr = ''
     child.stderr.on('data', (chunk) => {
-      words = (words + chunk).slice(-keptWords)
+      stderr = (stderr + chunk).slice(-keptStderr)
     })
-    // Writing to one that has just died is no error of the writer's: its end is told by `exit`.
+    // A write to a launcher that has just died is no error: `close` reports its end.
     child.stdin.on('error', () => undefined)
     const ready = Promise.withResolvers<string>()
     let refusal: MoorageError | undefined
     const ended = once(child, 'close').then(([code]) => code as number | null)
     ended.then(
       (code) => {
-        // Told only now that it has cleaned up: whoever hears of it may remove the run directory.
+        // Reported only now that it has cleaned up: the caller may then remove the run directory.
         ready.reject(
           refusal ??
             new MoorageError('RUNTIME_FAILED', {
               id: 'launcher',
-              reason: words.trim() || 'it ended at once',
+              reason: stderr.trim() || 'it ended at once',
             }),
         )
-        options.onExit(code, words.trim())
+        options.onExit(code, stderr.trim())
       },
       (cause) =>
         ready.reject(new MoorageError('RUNTIME_MISSING', { what: 'unshare (util-linux)' }, { cause })),
@@ -75,7 +75,7 @@ export class LauncherProcess {
     this.#child.stdin.write(jsonLine(message))
   }
 
-  /** Has it kill everything, clean up and end. */
+  /** Makes it kill everything, clean up and end. */
   async close(): Promise<void> {
     this.#child.stdin.end()
     await this.#ended
@@ -85,8 +85,8 @@ export class LauncherProcess {
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 /**
- * Its own mount namespace, which mounts and unmounts of the host reach but whose own do not reach the host; its own
- * session, so that what signals the daemon's terminal or group passes it by.
+ * Spawns the launcher in a mount namespace of its own, which sees mounts of the host while the host sees none of its; and
+ * in a session of its own, so that signals to the daemon's terminal or process group do not reach it.
  */
 function spawnLauncher({ instance, runDirectory, ociRuntime }: LauncherOptions): Child {
   const program = join(import.meta.dirname, `launcher${extname(import.meta.filename)}`)

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { WireError } from '../../../errors/index.ts'
 import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../../runtime.ts'
 
-/** What the daemon tells the launcher: one JSON object a line on its stdin, whose end means that the daemon is gone. */
+/** A message of the daemon to the launcher: a line of JSON on its stdin, whose end means that the daemon is gone. */
 export type ToLauncher =
   | { type: 'start'; spec: ContainerSpec }
   | { type: 'signal'; id: string; name: string }
@@ -12,21 +12,21 @@ export type ToLauncher =
   | { type: 'exec'; id: string; exec: string; spec: ExecSpec }
   | { type: 'killExec'; id: string; exec: string }
 
-/** What the launcher tells the daemon, the same way on its stdout. */
+/** A message of the launcher to the daemon: a line of JSON on its stdout. */
 export type FromLauncher =
   | { type: 'ready'; runtime: string }
-  /** It cannot work here, and ends. */
+  /** The launcher cannot work here, and ends. */
   | { type: 'unusable'; error: WireError }
   | { type: 'started'; id: string; pid: number; notes: string[] }
-  /** No process of the container exists, nor any trace of it. */
+  /** The container did not start; no process and no other trace of it is left. */
   | { type: 'failed'; id: string; error: WireError }
   | ({ type: 'exited'; id: string } & Exit)
   | ({ type: 'execEnded'; exec: string } & ExecExit)
   | { type: 'execFailed'; exec: string; error: WireError }
-  /** Something that nobody waits for went wrong. */
+  /** Something went wrong that nobody waits for. */
   | { type: 'problem'; what: string; reason: string }
 
-/** Calls back for each line of JSON; the messages of both directions are trusted, being our own. */
+/** Calls `receive` for each line of JSON. Messages are not validated: both ends are our own. */
 export function onJsonLines<Message>(input: Readable, receive: (message: Message) => void): void {
   let pieces: Buffer[] = []
   input.on('data', (chunk: Buffer) => {

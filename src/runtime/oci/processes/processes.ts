@@ -1,23 +1,36 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { constants } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { readIfThere } from '../read-if-there.ts'
+import { sendSignal } from './signals.ts'
 
-/** The kernel tells nobody but the parent of a process's end: others must look. */
-const lookAgainAfter = 2
+/** Polling interval, in milliseconds: the kernel announces a process's end to its parent only. */
+const pollInterval = 2
 
-/** Whether a process runs. One that has ended and that its parent has not asked about (a zombie) does not. */
+/** Tells whether a process runs. A zombie, which has ended and waits for its parent's waitid(2), does not. */
 export function isAlive(pid: number): boolean {
-  const stat = readOrNothing(`/proc/${pid}/stat`)
-  // proc(5): the name in brackets may hold anything; the state comes after it.
-  const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
-  return state !== '' && state !== 'Z' && state !== 'X'
+  const [state] = statFields(pid)
+  return state !== undefined && state !== 'Z' && state !== 'X'
 }
 
-/** The arguments of all processes that this one sees. */
+/** Returns the session of a process (setsid(2)); undefined if the process is not there. */
+export function sessionOf(pid: number): number | undefined {
+  const session = statFields(pid)[3]
+  return session === undefined ? undefined : Number(session)
+}
+
+/** Returns /proc/PID/stat from the state on; nothing if the process is not there. */
+function statFields(pid: number): string[] {
+  const stat = readIfThere(`/proc/${pid}/stat`)
+  // proc(5): the name in brackets may hold anything; state, parent, process group and session come after it.
+  return stat === '' ? [] : stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+/** Lists the arguments of all processes that this one sees. */
 export function* commandLines(): Generator<{ pid: number; args: string[] }> {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    const text = readOrNothing(`/proc/${name}/cmdline`)
+    const text = readIfThere(`/proc/${name}/cmdline`)
     if (text !== '') yield { pid: Number(name), args: text.split('\0') }
   }
 }
@@ -36,28 +49,7 @@ export async function killAll(find: () => number[], { timeout = 10_000 } = {}): 
       killed.add(pid)
       sendSignal(pid, constants.signals.SIGKILL)
     }
-    await delay(lookAgainAfter)
+    await delay(pollInterval)
   }
   return [...killed]
-}
-
-/** Sends a signal to a process, if it is there. */
-export function sendSignal(pid: number, number: number): void {
-  try {
-    process.kill(pid, number)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-/** What is in a file, of procfs or another; nothing if it is not there. */
-export function readOrNothing(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // ESRCH: it went between the open and the read.
-    if (code === 'ENOENT' || code === 'ESRCH') return ''
-    throw error
-  }
 }

@@ -2,10 +2,10 @@ import { chmodSync, chownSync, closeSync, mkdirSync, readlinkSync, statSync } fr
 import { join } from 'node:path'
 import { mountOverlay, O_PATH, openInRoot, openRoot, umount } from '../../../kernel/index.ts'
 import type { ContainerMount, LayersMount } from '../../runtime.ts'
-import type { ReadyMount } from '../container/config.ts'
 import { removeMountTarget } from './mount-rootfs.ts'
+import type { ReadyMount } from './mounts.ts'
 
-/** The stored filesystems that a container has files or directories of, each mounted below a directory of its bundle. */
+/** Stored filesystems from which a container gets files or directories, each mounted below a directory of its bundle. */
 export class LayerMounts {
   readonly #directory: string
   readonly #targets: string[] = []
@@ -15,16 +15,16 @@ export class LayerMounts {
     this.#directory = directory
   }
 
-  /** Mounts what has to be, and says what is left for the OCI runtime to do. */
-  ready(mounts: readonly ContainerMount[]): ReadyMount[] {
+  /** Mounts the stored filesystems; returns all mounts as the OCI runtime can make them. */
+  mount(mounts: readonly ContainerMount[]): ReadyMount[] {
     return mounts.map((mount): ReadyMount => {
       if (mount.type !== 'layers') return mount
       const { destination } = mount
-      return { type: 'bind', source: this.#mount(mount), destination, readonly: false }
+      return { type: 'bind', source: this.#mountLayers(mount), destination, readonly: false }
     })
   }
 
-  #mount({ lowers, scratch, paths }: LayersMount): string {
+  #mountLayers({ lowers, scratch, paths }: LayersMount): string {
     const target = join(this.#directory, String(this.#targets.length))
     mkdirSync(target, { recursive: true, mode: 0o700 })
     this.#targets.push(target)
@@ -32,32 +32,32 @@ export class LayerMounts {
     const work = join(scratch, 'work')
     mkdirSync(upper)
     mkdirSync(work)
-    likeRoot(upper, lowers[0])
+    copyOwnerAndMode(lowers[0], upper)
     mountOverlay({ lowers, upper, work, target, volatile: true })
     this.#mounted += 1
-    return placeOf(target, paths)
+    return resolvePaths(target, paths)
   }
 
   unmount(): void {
     for (; this.#mounted > 0; this.#mounted -= 1) umount(this.#targets[this.#mounted - 1] as string)
   }
 
-  /** The mount points; after `unmount`. */
+  /** Removes the mount points; after `unmount`. */
   remove(): void {
     for (const target of this.#targets) removeMountTarget(target)
   }
 }
 
-/** An overlay's root has the mode and the owner of its upper. */
-function likeRoot(upper: string, top: string | undefined): void {
-  if (top === undefined) return
-  const { mode, uid, gid } = statSync(top)
+/** Gives the upper the owner and the mode of the topmost layer: an overlay's root has those of its upper. */
+function copyOwnerAndMode(topLayer: string | undefined, upper: string): void {
+  if (topLayer === undefined) return
+  const { mode, uid, gid } = statSync(topLayer)
   chownSync(upper, uid, gid)
   chmodSync(upper, mode & 0o7777)
 }
 
-/** Where the last of some paths is, with no link in it: the OCI runtime would follow one out of the mount. */
-function placeOf(target: string, paths: readonly string[]): string {
+/** Resolves the last of some paths to one without links: the OCI runtime would follow a link out of the mount. */
+function resolvePaths(target: string, paths: readonly string[]): string {
   let fd = openRoot(target)
   try {
     for (const path of paths) {

@@ -3,25 +3,24 @@ import { rm } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { mountOverlay, umount } from '../../../kernel/index.ts'
 import type { ContainerSpec } from '../../runtime.ts'
-import { inMountOrder, type ReadyMount } from '../container/config.ts'
-import { kernelMounts } from '../container/defaults.ts'
+import { defaultMounts, inMountOrder, type ReadyMount } from './mounts.ts'
 
 /** A container's root filesystem, mounted in this process's mount namespace. */
 export interface Rootfs {
   readonly path: string
-  /** The directory beside the upper that holds the rest. */
+  /** The directory beside the upper: it holds the work directory and the mount points. */
   readonly overlay: string
   unmount(): void
-  /** Removes what stands beside the upper; after `unmount`. */
+  /** Removes that directory; after `unmount`. */
   remove(): Promise<void>
 }
 
 /**
  * Mounts the overlay of a container at `target`, which exists.
  *
- * Lowest of all lies a directory with every mount point in it: so the OCI runtime has none to make, and nothing of the
- * kind is left in the upper directory to be stored with a result. It is on the upper's filesystem, because an overlay of
- * two filesystems has other inode numbers.
+ * The lowest layer is a directory with every mount point in it: so the OCI runtime makes none, and none is left in the
+ * upper directory to be stored with a result. It is on the upper's filesystem, because an overlay of two filesystems has
+ * other inode numbers.
  */
 export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonly ReadyMount[]): Rootfs {
   const overlay = overlayDirectory(spec.upper)
@@ -33,7 +32,7 @@ export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonl
     mountOverlay({ lowers, upper: spec.upper, work, target, volatile: true })
   } catch (error) {
     rmSync(overlay, { recursive: true })
-    // The kernel does not say which.
+    // The kernel does not say which directory is missing.
     const missing = [...spec.lowers, spec.upper].find((directory) => !existsSync(directory))
     throw missing === undefined ? error : new Error(`the layer ${missing} does not exist`, { cause: error })
   }
@@ -45,16 +44,16 @@ export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonl
   }
 }
 
-export function overlayDirectory(upper: string): string {
+function overlayDirectory(upper: string): string {
   return `${upper}.overlay`
 }
 
-/** Removes what stood beside an upper; nothing is mounted from it any more. */
+/** Removes the directory beside an upper, from which nothing is mounted any more. */
 export async function removeOverlay(overlay: string): Promise<void> {
   await rm(overlay, { recursive: true, force: true })
 }
 
-/** The mount point itself; an error here means that it is still mounted, and then nothing below it may be touched. */
+/** Removes a mount point. An error means that it is still mounted; then nothing below it may be touched. */
 export function removeMountTarget(target: string): void {
   try {
     rmdirSync(target)
@@ -65,8 +64,8 @@ export function removeMountTarget(target: string): void {
 
 function makeMountPoints(mounts: readonly ReadyMount[], directory: string): string {
   mkdirSync(directory, { mode: 0o755 })
-  for (const { destination } of kernelMounts) {
-    // Those below /dev are made in the tmpfs that covers it.
+  for (const { destination } of defaultMounts) {
+    // Mount points below /dev are made in the tmpfs that covers it.
     if (!destination.startsWith('/dev/')) makeMountPoint(directory, destination, true)
   }
   for (const mount of inMountOrder(mounts)) {
@@ -77,7 +76,7 @@ function makeMountPoints(mounts: readonly ReadyMount[], directory: string): stri
 }
 
 function makeMountPoint(root: string, destination: string, isDirectory: boolean): void {
-  // Normal and absolute first: `..` does not lead out.
+  // Absolute, then normal: `..` does not lead out.
   const path = join(root, normalize(join('/', destination)))
   if (isDirectory) mkdirSync(path, { recursive: true, mode: 0o755 })
   else {

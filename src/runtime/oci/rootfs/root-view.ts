@@ -1,21 +1,21 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { KernelError, O_PATH, openInRoot } from '../../../kernel/index.ts'
-import { inMountOrder, type ReadyMount } from '../container/config.ts'
+import { inMountOrder, type ReadyMount } from './mounts.ts'
 
 /** A regular file found in a container's root filesystem. */
 export interface RootFile {
   readonly stat: Stats
-  /** Some of its bytes; fewer at its end. */
+  /** Reads bytes; fewer than `length` at the end. */
   read(position: number, length: number): Buffer
 }
 
 /**
- * A container's files as it will see them, before it runs: its root filesystem, and its mounts by their destinations.
- * No link and no `..` leads out of either. A link from one into the other is not followed.
+ * Shows a container's files as it will see them, before it runs: its root filesystem, and its mounts at their
+ * destinations. No link and no `..` leads out of either. A link from one into the other is not followed.
  */
 export class RootView implements Disposable {
-  /** Nothing is behind a descriptor that is not there. */
+  /** A mount without a descriptor, such as an empty tmpfs, holds no files. */
   readonly #roots: { destination: string; fd: number | undefined }[]
 
   constructor(rootfs: string, mounts: readonly ReadyMount[]) {
@@ -33,16 +33,16 @@ export class RootView implements Disposable {
     }))
   }
 
-  /** What is at an absolute path; nothing where there is nothing. */
+  /** Returns the status of an absolute path; undefined if nothing is there. */
   stat(path: string): Stats | undefined {
     return this.#with(path, (fd) => fstatSync(fd))
   }
 
-  /** Hands the regular file at a path to `use`; nothing where there is none. */
+  /** Calls `use` with the regular file at a path; returns undefined if there is none. */
   file<T>(path: string, use: (file: RootFile) => T): T | undefined {
     return this.#with(path, (fd) => {
       const stat = fstatSync(fd)
-      // Only what is known to be a regular file is opened: opening a device or a pipe has effects.
+      // Only a regular file is opened: opening a device or a pipe has effects.
       if (!stat.isFile()) return undefined
       const opened = openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY)
       try {

@@ -4,7 +4,7 @@ import koffi from 'koffi'
 import { MoorageError } from '../../../errors/index.ts'
 import type { OciSeccomp, OciSeccompArgument } from './profile.ts'
 
-/** seccomp.h: actions; an errno is added to ERRNO. */
+/** seccomp.h: the actions. SCMP_ACT_ERRNO takes an errno in its low bits. */
 const actions: Record<string, number> = {
   SCMP_ACT_KILL: 0x00000000,
   SCMP_ACT_KILL_THREAD: 0x00000000,
@@ -29,15 +29,15 @@ const comparisons: Record<string, number> = {
 /** seccomp.h: `struct scmp_arg_cmp { unsigned arg; enum op; u64 datum_a; u64 datum_b }`. */
 const argumentLength = 24
 const SCMP_FLTATR_CTL_OPTIMIZE = 8
-/** A binary tree instead of a list of comparisons: what a call costs no longer depends on its number. */
+/** Value of that attribute: a binary tree of comparisons instead of a list, so that all system calls cost the same. */
 const optimizeTree = 2
 const __NR_SCMP_ERROR = -1
 
 /**
- * Compiles a seccomp profile to the kernel's BPF, by libseccomp, which crun needs anyway. crun itself would compile it
- * for each container, 15 ms each time; given the result as an annotation it only loads it.
+ * Compiles a seccomp profile to the kernel's BPF, with libseccomp, which crun needs anyway. crun itself would compile it
+ * for each container, 15 ms each time; a compiled filter, given as an annotation, it only loads.
  *
- * @param scratch a path where a file can be written for a moment
+ * @param scratch - path of a file that exists for a moment
  */
 export function compileSeccomp(profile: OciSeccomp, scratch: string): Buffer {
   const seccomp = loadLibrary()
@@ -48,7 +48,7 @@ export function compileSeccomp(profile: OciSeccomp, scratch: string): Buffer {
     for (const architecture of profile.architectures) {
       const token = seccomp.archResolveName(architecture.replace('SCMP_ARCH_', '').toLowerCase())
       const result = seccomp.archAdd(context, token)
-      // The native one is there from the start.
+      // The native architecture is there from the start.
       if (result !== -constants.errno.EEXIST) check(`seccomp_arch_add ${architecture}`, result)
     }
     const defaultAction = actionOf(profile.defaultAction, profile.defaultErrnoRet)
@@ -59,7 +59,7 @@ export function compileSeccomp(profile: OciSeccomp, scratch: string): Buffer {
       const encoded = encodeArguments(args)
       for (const name of names) {
         const number = seccomp.syscallResolveName(name)
-        // Newer than this libseccomp: then the default applies to it.
+        // A system call that is newer than this libseccomp gets the default action.
         if (number === __NR_SCMP_ERROR) continue
         check(`seccomp_rule_add ${name}`, seccomp.ruleAdd(context, code, number, args.length, encoded))
       }

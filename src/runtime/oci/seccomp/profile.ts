@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { MoorageError } from '../../../errors/index.ts'
+import { withoutUndefined } from '../../../without-undefined.ts'
 
-/** Where containers-common has its profile; the administrator's comes first. */
+/** The profiles of containers-common; the administrator's comes first. */
 const profilePaths = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json']
 
 /** OCI's `linux.seccomp`. */
@@ -39,7 +40,7 @@ interface CommonRule extends Omit<OciSeccompRule, 'args'> {
   excludes?: Condition | null
 }
 
-/** containers-common's own format: OCI's with conditions on architecture and capabilities. */
+/** The format of containers-common: OCI's, with conditions on architecture and capabilities. */
 export interface CommonProfile {
   defaultAction: string
   defaultErrnoRet?: number
@@ -47,7 +48,7 @@ export interface CommonProfile {
   syscalls: CommonRule[]
 }
 
-/** The profile of this host. @throws MoorageError RUNTIME_MISSING */
+/** Reads the profile of this host. @throws MoorageError RUNTIME_MISSING */
 export function readProfile(paths: readonly string[] = profilePaths): {
   path: string
   profile: CommonProfile
@@ -69,11 +70,11 @@ export function readProfile(paths: readonly string[] = profilePaths): {
 }
 
 export interface ProfileTarget {
-  /** What containers may have. */
+  /** The container's. */
   capabilities: readonly string[]
-  /** As Node names it. */
+  /** In Node's spelling. */
   arch?: string
-  /** As uname names it. */
+  /** In uname's spelling. */
   kernel?: string
 }
 
@@ -82,15 +83,15 @@ const architectures: Record<string, { oci: string; go: string }> = {
   arm64: { oci: 'SCMP_ARCH_AARCH64', go: 'arm64' },
 }
 
-/** A containers-common profile as OCI's: what applies to this machine and these capabilities. */
+/** Converts a containers-common profile to OCI's format: the rules that apply to this machine and these capabilities. */
 export function convertProfile(profile: CommonProfile, target: ProfileTarget): OciSeccomp {
   const { capabilities, arch = process.arch, kernel = release() } = target
   const architecture = architectures[arch]
   if (architecture === undefined) {
     throw new MoorageError('RUNTIME_MISSING', { what: `a seccomp profile for ${arch}` })
   }
-  const others =
-    profile.archMap?.find(({ architecture: one }) => one === architecture.oci)?.subArchitectures ?? []
+  const subArchitectures =
+    profile.archMap?.find((entry) => entry.architecture === architecture.oci)?.subArchitectures ?? []
   const applies = ({ includes, excludes }: CommonRule) =>
     (!includes?.arches?.length || includes.arches.includes(architecture.go)) &&
     (includes?.caps ?? []).every((cap) => capabilities.includes(cap)) &&
@@ -100,19 +101,18 @@ export function convertProfile(profile: CommonProfile, target: ProfileTarget): O
     (excludes?.minKernel === undefined || !isAtLeast(kernel, excludes.minKernel))
   return {
     defaultAction: profile.defaultAction,
-    ...(profile.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: profile.defaultErrnoRet }),
-    architectures: [architecture.oci, ...others],
+    ...withoutUndefined({ defaultErrnoRet: profile.defaultErrnoRet }),
+    architectures: [architecture.oci, ...subArchitectures],
     syscalls: profile.syscalls.filter(applies).map(({ names, action, errnoRet, args }) => ({
       names,
       action,
-      ...(errnoRet === undefined ? {} : { errnoRet }),
-      ...(args?.length ? { args } : {}),
+      ...withoutUndefined({ errnoRet, args: args?.length ? args : undefined }),
     })),
   }
 }
 
-function isAtLeast(kernel: string, wanted: string): boolean {
+function isAtLeast(kernel: string, minimum: string): boolean {
   const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10))
-  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map((part) => Number.parseInt(part, 10))
-  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
+  const [minMajor = 0, minMinor = 0] = minimum.split('.').map((part) => Number.parseInt(part, 10))
+  return major > minMajor || (major === minMajor && minor >= minMinor)
 }

@@ -2,41 +2,41 @@ import { mkdirSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { cgroupMounts, hybridControllers, refusedCgroup } from './cgroups/cgroups.ts'
+import { cgroupMounts, tryCgroup } from './cgroups/cgroups.ts'
 import { createOciRuntime } from './oci-runtime.ts'
-import { findOciTool, findProgram, hybridRemedy } from './oci-tool.ts'
+import { controllersThatCrunRefuses, findOciTool, findProgram, hybridRemedy } from './oci-tool.ts'
 import { readProfile } from './seccomp/profile.ts'
 
-/** One thing that the host must have, and what to do where it does not. */
-export interface Probe {
+/** The result of one check of the host, and the cure if it failed. */
+export interface OciCheck {
   name: string
   ok: boolean
   detail: string
   remedy: string
 }
 
-/** statfs(2). */
+/** The type of an overlayfs in statfs(2). */
 const OVERLAYFS_SUPER_MAGIC = 0x794c7630
 
-/** What containers need of this host, each looked at by itself; the last of them is a container. */
-export async function checkOci({ stateDirectory = '/var/lib/moorage' } = {}): Promise<Probe[]> {
+/** Checks what containers need of this host, each thing by itself; the last check runs a container. */
+export async function checkOci({ stateDirectory = '/var/lib/moorage' } = {}): Promise<OciCheck[]> {
   return [
-    await probe('OCI runtime', 'moorage setup installs crun', async () => {
+    await check('OCI runtime', 'moorage setup installs crun', async () => {
       const { version, path } = await findOciTool()
-      const hybrid = findProgram('crun') === undefined ? undefined : hybridControllers()
+      const refused = findProgram('crun') === undefined ? undefined : controllersThatCrunRefuses()
       const remark =
-        hybrid === undefined ? '' : `; crun would refuse: cgroup version 2 holds ${hybrid}: ${hybridRemedy}`
+        refused === undefined ? '' : `; crun would refuse: cgroup version 2 holds ${refused}: ${hybridRemedy}`
       return `${version} (${path})${remark}`
     }),
-    await probe('seccomp profile', 'moorage setup installs containers-common', () => readProfile().path),
-    await probe('cgroups', 'run it as root, with a writable /sys/fs/cgroup', () => {
-      const refused = refusedCgroup(`moorage-doctor-${process.pid}`)
-      if (refused !== undefined) throw new Error(refused)
+    await check('seccomp profile', 'moorage setup installs containers-common', () => readProfile().path),
+    await check('cgroups', 'run it as root, with a writable /sys/fs/cgroup', () => {
+      const refusal = tryCgroup(`moorage-doctor-${process.pid}`)
+      if (refusal !== undefined) throw new Error(refusal)
       const mounts = cgroupMounts()
       if (mounts.length === 0) throw new Error('none are mounted')
       return mounts.length === 1 ? 'writable, version 2' : `writable, ${mounts.length} hierarchies`
     }),
-    await probe(
+    await check(
       'overlayfs',
       'load the kernel module overlay; keep the state directory on a plain filesystem',
       () => {
@@ -48,21 +48,21 @@ export async function checkOci({ stateDirectory = '/var/lib/moorage' } = {}): Pr
         return `usable below ${place}`
       },
     ),
-    await probe('containers', 'see the checks before this one', () => runOne(nearest(stateDirectory))),
+    await check('containers', 'see the checks before this one', () => runContainer(nearest(stateDirectory))),
   ]
 }
 
-async function probe(name: string, remedy: string, look: () => string | Promise<string>): Promise<Probe> {
+async function check(name: string, remedy: string, find: () => string | Promise<string>): Promise<OciCheck> {
   try {
-    return { name, ok: true, detail: await look(), remedy }
+    return { name, ok: true, detail: await find(), remedy }
   } catch (error) {
     return { name, ok: false, detail: (error as Error).message, remedy }
   }
 }
 
 /** Runs the host's own `true`, with /usr as the root filesystem. */
-async function runOne(stateDirectory: string): Promise<string> {
-  // On the state directory's filesystem, where the overlays will be.
+async function runContainer(stateDirectory: string): Promise<string> {
+  // The overlays will be on the state directory's filesystem.
   const state = mkdtempSync(join(stateDirectory, '.moorage-doctor-'))
   const run = mkdtempSync(join(tmpdir(), 'moorage-doctor-'))
   try {
@@ -98,7 +98,7 @@ async function runOne(stateDirectory: string): Promise<string> {
   }
 }
 
-/** The directory, or the nearest above it that exists. */
+/** Returns the directory, or the nearest above it that exists. */
 function nearest(directory: string): string {
   try {
     statfsSync(directory)

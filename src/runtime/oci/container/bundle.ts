@@ -1,0 +1,104 @@
+import { mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ContainerSpec } from '../../runtime.ts'
+import { readIfThere } from '../read-if-there.ts'
+import { LayerMounts } from '../rootfs/layer-mounts.ts'
+import { mountRootfs, type Rootfs, removeMountTarget } from '../rootfs/mount-rootfs.ts'
+import type { ReadyMount } from '../rootfs/mounts.ts'
+import { RootView } from '../rootfs/root-view.ts'
+import { checkCommand } from './check-command.ts'
+import { type ConfigContext, containerConfig } from './config.ts'
+import { completeEnvironment } from './environment.ts'
+import { initMount } from './init.ts'
+import { type ContainerUser, resolveUser } from './user.ts'
+
+/** A container's bundle (OCI runtime specification): a directory with its config.json and its mounted root filesystem. */
+export class Bundle {
+  readonly directory: string
+  readonly #spec: ContainerSpec
+  readonly #target: string
+  readonly #layers: LayerMounts
+  #mounts: readonly ReadyMount[] = []
+  #rootfs: Rootfs | undefined
+  #user: ContainerUser | undefined
+  #process: object | undefined
+
+  constructor(directory: string, spec: ContainerSpec) {
+    this.directory = directory
+    this.#spec = spec
+    this.#target = join(directory, 'rootfs')
+    this.#layers = new LayerMounts(join(directory, 'mounts'))
+  }
+
+  /**
+   * Makes the directory, mounts the filesystems and writes config.json; returns notes about requests that cannot be met.
+   *
+   * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, USER_NOT_FOUND, RUNTIME_MISSING
+   */
+  prepare(context: ConfigContext): string[] {
+    const spec = this.#spec
+    mkdirSync(this.directory, { mode: 0o700 })
+    mkdirSync(this.#target)
+    const requested = spec.resources?.init ? [...spec.mounts, initMount()] : spec.mounts
+    const mounts = this.#layers.mount(requested)
+    this.#mounts = mounts
+    const rootfs = mountRootfs(spec, this.#target, mounts)
+    this.#rootfs = rootfs
+    using root = new RootView(this.#target, mounts)
+    const user = resolveUser(root, spec.user, spec.image)
+    this.#user = user
+    checkCommand(root, spec, user)
+    const env = completeEnvironment(spec.env, user)
+    const { config, notes } = containerConfig(context, spec, { user, env, mounts, overlay: rootfs.overlay })
+    this.#process = config.process
+    writeFileSync(this.path('config.json'), JSON.stringify(config), { flush: false })
+    return notes
+  }
+
+  /**
+   * Returns the `process` of a config.json for a command besides the container's own, as the same user.
+   *
+   * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE
+   */
+  processOf(args: readonly string[]): object {
+    if (this.#user === undefined) throw new Error('the bundle is not prepared')
+    using root = new RootView(this.#target, this.#mounts)
+    checkCommand(root, { ...this.#spec, args }, this.#user)
+    return { ...this.#process, args }
+  }
+
+  /** Returns the path of a file of the bundle. */
+  path(name: string): string {
+    return join(this.directory, name)
+  }
+
+  /** Reads the pid that the OCI runtime writes, in one piece, when the container's first process exists. */
+  readPid(): number | undefined {
+    const text = readIfThere(this.path('pid'))
+    return text === '' ? undefined : Number(text)
+  }
+
+  /** Opens the container's standard input: a file, because all of it is here and a pipe would fill at the reader's pace. */
+  openInput(): number {
+    if (this.#spec.stdin === undefined) return openSync('/dev/null', 'r')
+    writeFileSync(this.path('stdin'), this.#spec.stdin, { mode: 0o600 })
+    return openSync(this.path('stdin'), 'r')
+  }
+
+  unmountRootfs(): void {
+    this.#rootfs?.unmount()
+  }
+
+  unmountLayers(): void {
+    this.#layers.unmount()
+  }
+
+  /** Removes the directory, and the overlay's directory beside the upper; after the unmounting. */
+  async remove(): Promise<void> {
+    // Not recursive: if it were still mounted, that would empty the upper directory.
+    removeMountTarget(this.#target)
+    this.#layers.remove()
+    rmSync(this.directory, { recursive: true, force: true })
+    await this.#rootfs?.remove()
+  }
+}

@@ -1,0 +1,65 @@
+import type { BindMount, TemporaryMount } from '../../runtime.ts'
+
+/** A mount that the OCI runtime can make by itself. */
+export type ReadyMount = BindMount | TemporaryMount
+
+/** An entry of `mounts` in a container's config.json. */
+export interface OciMount {
+  readonly destination: string
+  readonly type: string
+  readonly source: string
+  readonly options: readonly string[]
+}
+
+/** The mounts that every container has: Docker's defaults. */
+export const defaultMounts: readonly OciMount[] = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+  },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+]
+
+/** Returns the `mounts` of a container's config.json. @param shmSize - size of /dev/shm, in bytes */
+export function ociMounts(mounts: readonly ReadyMount[], shmSize: number | undefined): OciMount[] {
+  return [...defaultMounts.map((mount) => withSize(mount, shmSize)), ...inMountOrder(mounts).map(ociMountOf)]
+}
+
+function withSize(mount: OciMount, shmSize: number | undefined): OciMount {
+  if (shmSize === undefined || mount.destination !== '/dev/shm') return mount
+  const options = mount.options.filter((option) => !option.startsWith('size='))
+  return { ...mount, options: [...options, `size=${shmSize}`] }
+}
+
+function ociMountOf(mount: ReadyMount): OciMount {
+  const { destination } = mount
+  if (mount.type === 'temporary') {
+    const size = mount.size === undefined ? [] : [`size=${mount.size}`]
+    return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', ...size] }
+  }
+  const { source, readonly } = mount
+  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
+}
+
+/** Sorts mounts so that one inside another comes after it. */
+export function inMountOrder<Mount extends { destination: string }>(mounts: readonly Mount[]): Mount[] {
+  return [...mounts].sort((a, b) =>
+    a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : 0,
+  )
+}
