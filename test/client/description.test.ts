@@ -407,3 +407,70 @@ t.test('resources are described in bytes and names, and what is none is refused'
     t.throws(() => redis().withResources(wrong), { code: 'INVALID_OPTION' }, JSON.stringify(wrong))
   }
 })
+
+t.test('resources are added to those that were given before', async (t) => {
+  type Options = Parameters<Container['withResources']>[0]
+  const cases: [what: string, calls: Options[], resources: object][] = [
+    ['different fields', [{ memory: '64m' }, { pids: 20 }], { memory: 67_108_864, pids: 20 }],
+    ['the same field: the last one counts', [{ pids: 20, init: true }, { pids: 7 }], { pids: 7, init: true }],
+    [
+      'different ulimits',
+      [{ ulimits: { nofile: 64 } }, { ulimits: { core: 0 } }],
+      { ulimits: { nofile: 64, core: 0 } },
+    ],
+    [
+      'the same ulimit',
+      [{ ulimits: { nofile: { soft: 1, hard: 2 }, core: 0 } }, { ulimits: { nofile: 64 } }],
+      { ulimits: { nofile: 64, core: 0 } },
+    ],
+    [
+      'different capabilities',
+      [{ capabilities: { add: ['NET_ADMIN'] } }, { capabilities: { add: ['SYS_TIME'], drop: ['CHOWN'] } }],
+      { capabilities: { add: ['NET_ADMIN', 'SYS_TIME'], drop: ['CHOWN'] } },
+    ],
+    [
+      'the same capability twice',
+      [{ capabilities: { add: ['NET_ADMIN', 'CHOWN'] } }, { capabilities: { add: ['cap_net_admin'] } }],
+      { capabilities: { add: ['CHOWN', 'NET_ADMIN'] } },
+    ],
+    [
+      'added, then dropped',
+      [{ capabilities: { add: ['NET_ADMIN', 'SYS_TIME'] } }, { capabilities: { drop: ['NET_ADMIN'] } }],
+      { capabilities: { add: ['SYS_TIME'], drop: ['NET_ADMIN'] } },
+    ],
+    [
+      'dropped, then added',
+      [{ capabilities: { drop: ['CHOWN'] } }, { capabilities: { add: ['CHOWN'] } }],
+      { capabilities: { add: ['CHOWN'] } },
+    ],
+    [
+      'all dropped, then one added',
+      [{ capabilities: { drop: ['ALL'] } }, { capabilities: { add: ['CHOWN'] } }],
+      { capabilities: { add: ['CHOWN'], drop: ['ALL'] } },
+    ],
+    [
+      'added, then all dropped',
+      [
+        { capabilities: { add: ['CHOWN'], drop: ['KILL'] } },
+        { capabilities: { drop: ['ALL'], add: ['KILL'] } },
+      ],
+      { capabilities: { add: ['KILL'], drop: ['ALL'] } },
+    ],
+    [
+      'nothing more said of them',
+      [{ ulimits: { core: 0 }, capabilities: { add: ['CHOWN'] } }, { pids: 7 }],
+      { ulimits: { core: 0 }, capabilities: { add: ['CHOWN'] }, pids: 7 },
+    ],
+  ]
+  for (const [what, calls, resources] of cases) {
+    const described = calls.reduce((one, options) => one.withResources(options), redis())
+    t.strictSame(described.withExec(['x']).vertex.fields.resources, resources, what)
+  }
+  const base = redis().withResources({ ulimits: { core: 0 }, capabilities: { add: ['CHOWN'] } })
+  base.withResources({ ulimits: { nofile: 1 }, capabilities: { add: ['KILL'] } })
+  t.strictSame(
+    base.withExec(['x']).vertex.fields.resources,
+    { ulimits: { core: 0 }, capabilities: { add: ['CHOWN'] } },
+    'the first description stays as it was',
+  )
+})

@@ -18,7 +18,7 @@ import { cacheMount, partMount, tempMount, withMount } from './mounts.ts'
 import { notYet } from './not-yet.ts'
 import { placeOf } from './path-source.ts'
 import { type ExposedPortOptions, withoutPort, withPort } from './ports.ts'
-import { type ResourceOptions, resourcesOf } from './resources.ts'
+import { mergeResources, type ResourceOptions, resourcesOf } from './resources.ts'
 import { type ServiceSettings, serviceOptionsOf } from './service-settings.ts'
 import { type ContainerState, emptyContainer } from './state.ts'
 
@@ -146,13 +146,15 @@ export class Container {
   }
 
   /**
-   * What it may use, and what it is given; added to what was said before. It stands before the `withExec` that it is
-   * for.
+   * Sets limits and privileges for the `withExec` that comes after it. They are added to those of earlier calls, and a
+   * later call wins: field by field, ulimit by ulimit and capability by capability. A later `drop: ['ALL']` takes back
+   * every capability that an earlier call added.
    *
    * @throws MoorageError INVALID_OPTION
    */
   withResources(resources: ResourceOptions): Container {
-    return this.#withProcess({ resources: { ...this.#state.process.resources, ...resourcesOf(resources) } })
+    const { resources: earlier = {} } = this.#state.process
+    return this.#withProcess({ resources: mergeResources(earlier, resourcesOf(resources)) })
   }
 
   /** Sent to stop it as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */

@@ -1,40 +1,62 @@
 import { bytesOf, isCapability, isUlimit, type Resources, smallestMemory } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 
 /** Bytes, or a number with its unit: `'512m'`, `'1.5g'`. */
 export type Size = number | string
 
-/** What a container may use, and what it is given. */
+/** A soft and a hard limit of setrlimit(2); one number is both. */
+type Ulimit = number | { soft: number; hard: number }
+
+/** Limits on what a container may use, and its privileges. */
 export interface ResourceOptions {
-  /** A kill for lack of it is reported as that: `OUT_OF_MEMORY`. @defaultValue no limit */
+  /** Memory limit. A process that the kernel kills at this limit is reported as `OUT_OF_MEMORY`. @defaultValue no limit */
   memory?: Size
-  /** How many, in parts too: 0.5. @defaultValue no limit */
+  /** Number of processors; 0.5 is half of one. @defaultValue no limit */
   cpus?: number
-  /** Processes and threads. @defaultValue 4096 */
+  /** Number of processes and threads. @defaultValue 4096 */
   pids?: number
   /** Size of /dev/shm. @defaultValue 64 MiB */
   shmSize?: Size
-  /** By names like `nofile`, `core`, `memlock`; one number is both limits. What the daemon may not give is cut. */
-  ulimits?: Readonly<Record<string, number | { soft: number; hard: number }>>
-  /** By names like `NET_ADMIN`; `drop: ['ALL']` first, then what is added. */
+  /** Limits by names like `nofile`, `core`, `memlock`; each is cut to what the daemon may grant. */
+  ulimits?: Readonly<Record<string, Ulimit>>
+  /** Capabilities by names like `NET_ADMIN`; `drop` comes first, `ALL` drops every one. */
   capabilities?: { add?: readonly string[]; drop?: readonly string[] }
-  /** A small first process that passes signals on and collects orphans. */
+  /** Start a small init as the first process: it passes signals on and collects orphans. */
   init?: boolean
 }
 
 /** @throws MoorageError INVALID_OPTION */
 export function resourcesOf(options: ResourceOptions): Resources {
   const { memory, cpus, pids, shmSize, ulimits, capabilities, init } = options
-  const limits = ulimits === undefined ? undefined : Object.fromEntries(Object.entries(ulimits).map(ulimitOf))
-  return {
-    ...(memory === undefined ? {} : { memory: sizeOf('memory', memory, smallestMemory) }),
-    ...(cpus === undefined ? {} : { cpus: atLeast('cpus', cpus, 0.01) }),
-    ...(pids === undefined ? {} : { pids: whole('pids', pids, 1) }),
-    ...(shmSize === undefined ? {} : { shmSize: sizeOf('shmSize', shmSize, 4_096) }),
-    ...(limits === undefined ? {} : { ulimits: limits }),
-    ...(capabilities === undefined ? {} : { capabilities: capabilitiesOf(capabilities) }),
-    ...(init === undefined ? {} : { init }),
+  return withoutUndefined({
+    memory: memory === undefined ? undefined : sizeOf('memory', memory, smallestMemory),
+    cpus: cpus === undefined ? undefined : atLeast('cpus', cpus, 0.01),
+    pids: pids === undefined ? undefined : whole('pids', pids, 1),
+    shmSize: shmSize === undefined ? undefined : sizeOf('shmSize', shmSize, 4_096),
+    ulimits: ulimits && Object.fromEntries(Object.entries(ulimits).map(ulimitOf)),
+    capabilities: capabilities && capabilitiesOf(capabilities),
+    init,
+  })
+}
+
+/** Adds later resources to earlier ones. What both name (a field, a ulimit, a capability) is as the later ones say. */
+export function mergeResources(earlier: Resources, later: Resources): Resources {
+  const ulimits = later.ulimits && { ...earlier.ulimits, ...later.ulimits }
+  const capabilities = later.capabilities && mergeCapabilities(earlier.capabilities ?? {}, later.capabilities)
+  return { ...earlier, ...later, ...withoutUndefined({ ulimits, capabilities }) }
+}
+
+type Capabilities = NonNullable<Resources['capabilities']>
+
+function mergeCapabilities(earlier: Capabilities, later: Capabilities): Capabilities {
+  const named = new Set([...(later.add ?? []), ...(later.drop ?? [])])
+  if (named.has('ALL')) return later
+  const merge = (names: readonly string[] = [], added: readonly string[] = []) => {
+    const merged = [...names.filter((name) => !named.has(name)), ...added]
+    return merged.length === 0 ? undefined : merged
   }
+  return withoutUndefined({ add: merge(earlier.add, later.add), drop: merge(earlier.drop, later.drop) })
 }
 
 function sizeOf(option: string, size: Size, least: number): number {
@@ -43,10 +65,7 @@ function sizeOf(option: string, size: Size, least: number): number {
   return atLeast(option, bytes, least)
 }
 
-function ulimitOf([name, limit]: [string, number | { soft: number; hard: number }]): [
-  string,
-  number | { soft: number; hard: number },
-] {
+function ulimitOf([name, limit]: [string, Ulimit]): [string, Ulimit] {
   if (!isUlimit(name)) throw invalid(`ulimit ${name}`, 'is no limit, such as nofile')
   const { soft, hard } = typeof limit === 'number' ? { soft: limit, hard: limit } : limit
   whole(`ulimit ${name}`, soft, 0)
@@ -56,20 +75,14 @@ function ulimitOf([name, limit]: [string, number | { soft: number; hard: number 
   return [name, typeof limit === 'number' ? limit : { soft, hard }]
 }
 
-function capabilitiesOf({ add, drop }: NonNullable<ResourceOptions['capabilities']>): {
-  add?: string[]
-  drop?: string[]
-} {
-  const named = (names: readonly string[], others: readonly string[]) =>
-    names.map((given) => {
-      const name = given.toUpperCase().replace(/^CAP_/, '')
-      if (isCapability(name) || others.includes(name)) return name
-      throw invalid(`capability ${given}`, 'is no capability, such as NET_ADMIN')
+function capabilitiesOf({ add, drop }: NonNullable<ResourceOptions['capabilities']>): Capabilities {
+  const namesOf = (texts: readonly string[], alsoValid?: string) =>
+    texts.map((text) => {
+      const name = text.toUpperCase().replace(/^CAP_/, '')
+      if (isCapability(name) || name === alsoValid) return name
+      throw invalid(`capability ${text}`, 'is no capability, such as NET_ADMIN')
     })
-  return {
-    ...(add === undefined ? {} : { add: named(add, []) }),
-    ...(drop === undefined ? {} : { drop: named(drop, ['ALL']) }),
-  }
+  return withoutUndefined({ add: add && namesOf(add), drop: drop && namesOf(drop, 'ALL') })
 }
 
 function whole(option: string, value: number, least: number): number {
