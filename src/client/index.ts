@@ -1,4 +1,4 @@
-/** The SDK's way to a daemon, and what it describes containers by. */
+/** The SDK: connects to a daemon, describes containers by value, and has them run. */
 
 export { type ConnectOptions, connect } from './connect.ts'
 export { Container } from './container/container.ts'

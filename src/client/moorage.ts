@@ -8,8 +8,7 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { Container } from './container/container.ts'
-import { notYet } from './container/not-yet.ts'
-import { boundServices, type ServiceBindings } from './container/service-bindings.ts'
+import { boundServicesOf, type ServiceBindings } from './container/service-bindings.ts'
 import { Directory } from './files/directory.ts'
 import { File } from './files/file.ts'
 import { CacheVolume } from './graph/cache-volume.ts'
@@ -22,20 +21,20 @@ import { type CallContext, type Session, signalOf } from './session/session.ts'
 import { apiPath } from './wire/api-path.ts'
 import { eventsOf } from './wire/events.ts'
 
-/** What this machine gives: read by this process, never by the daemon. */
+/** Directories and ports of this machine, as parts of a definition. */
 export interface Host {
-  /** A directory by its content. */
+  /** A directory of this machine. This process reads it and sends its content; the daemon never opens the path. */
   directory(path: string, filter?: DirectoryFilter): Directory
   /**
-   * Ports of 127.0.0.1 of the daemon's host as a service: only containers that are bound to it reach them. Each TCP
-   * port must accept a connection before a client runs.
+   * Ports of 127.0.0.1 of the daemon's host as a service: only containers that are bound to it reach them. A client
+   * runs when each TCP port accepts a connection.
    *
    * @throws MoorageError INVALID_OPTION
    */
   service(ports: readonly (number | HostPortOptions)[]): Service
 }
 
-/** A connection to a daemon: where descriptions begin. Leases taken over it end with it. */
+/** A connection to a daemon. Every description begins here; leases that were taken over it end with it. */
 export class Moorage implements AsyncDisposable {
   readonly #session: Session
   readonly #close: () => Promise<void>
@@ -51,9 +50,9 @@ export class Moorage implements AsyncDisposable {
   }
 
   /**
-   * The empty description that all others begin with.
+   * An empty container, for `from()` or `withRootfs()`.
    *
-   * @param options.platform - like `linux/amd64`: running it is an error where the daemon's host is of another kind
+   * @param options.platform - like `linux/amd64`: it runs only on a daemon's host of that kind
    */
   container({ platform }: { platform?: string } = {}): Container {
     return new Container(this.#session, { platform })
@@ -70,17 +69,17 @@ export class Moorage implements AsyncDisposable {
   }
 
   /**
-   * What a URL answers, as a file. It is fetched from within the network, as a container in it would: services are
-   * started for it and have their aliases; other addresses that are not of the internet are refused. Like the output of a
-   * command it is fetched once, and then remembered, unless `noCache`.
+   * The body of a URL's answer, as a file. The daemon fetches it from within the network, as a container there would:
+   * it starts `services` and finds them by their aliases, and refuses other addresses that are not public. Like the
+   * output of a command it is fetched once and then stored, unless `noCache`.
    *
-   * @param options.services - alias -> service
+   * @param options.services - services by their aliases
    * @throws MoorageError INVALID_OPTION, INVALID_ALIAS
    */
   http(url: string, options: { services?: ServiceBindings; noCache?: boolean } = {}): File {
     const reason = urlProblem(url)
     if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `url "${url}"`, reason })
-    const bindings = boundServices(options.services ?? {})
+    const bindings = boundServicesOf(options.services ?? {})
     return new File(
       this.#session,
       new HttpNode({ url, ...(options.noCache ? { noCache: true } : {}) }, bindings),
@@ -88,15 +87,15 @@ export class Moorage implements AsyncDisposable {
   }
 
   secret(..._: unknown[]): never {
-    return notYet('secret (F28)')
+    throw new MoorageError('NOT_YET', { what: 'secret (F28)' })
   }
 
   /**
-   * What goes on in the daemon, for all its callers: what is kept of it, and then live, until the iteration is left.
-   * The first item names the log; resume with `{ since: seq, log }` of the last event that was seen. A `missed` item
-   * says that so many events are gone, since they were not read in time.
+   * The daemon's events, of all its callers: first those that it keeps, then live ones until the iteration is left. The
+   * first item names the event log; resume with `{ since: seq, log }` of the last event that was seen. A `missed` item
+   * counts events that are gone because they were not read in time.
    *
-   * @param options.since - after this event; `latest`: only what comes. Everything that is kept, unless said
+   * @param options.since - begin after this event; `latest`: only new ones. @defaultValue all that are kept
    * @throws MoorageError CANCELLED, DAEMON_UNREACHABLE
    * @example
    * for await (const event of moorage.events({ since: 'latest' }))
@@ -117,14 +116,14 @@ export class Moorage implements AsyncDisposable {
     }
   }
 
-  /** What runs, why, and what is wrong. */
+  /** The daemon, its services, runs and networks, and its problems. */
   status(context: CallContext = {}): Promise<Status> {
     return this.#session.transport.call('GET', apiPath('status'), undefined, {
       signal: signalOf(this.#session, context),
     })
   }
 
-  /** Ends the connection: calls that go on are cancelled, leases are let go of. */
+  /** Closes the connection: open calls are cancelled, leases are released. */
   close(): Promise<void> {
     return this.#close()
   }

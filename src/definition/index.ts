@@ -11,6 +11,7 @@ export {
   labelProblem,
   ownerProblem,
   pathProblem,
+  portProblem,
   urlProblem,
   volumeNameProblem,
 } from './names.ts'

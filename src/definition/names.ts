@@ -40,6 +40,12 @@ export function pathProblem(path: string): string | undefined {
   return path.includes('\0') ? 'it holds a NUL byte' : undefined
 }
 
+/** What is wrong with the number of a port, if anything. */
+export function portProblem(port: number): string | undefined {
+  const isPort = Number.isInteger(port) && port >= 1 && port <= 65_535
+  return isPort ? undefined : 'a port is a whole number from 1 to 65535'
+}
+
 /** What is wrong with an owner, if anything: names would mean another user in each filesystem. */
 export function ownerProblem(owner: string): string | undefined {
   const ids = owner.split(':')

@@ -215,7 +215,7 @@ export interface ExposedPort {
   protocol: Protocol
   description?: string
   /** How it is waited for, instead of what its protocol says; `none`: not at all. */
-  check?: 'none' | PortCheck
+  check?: 'none' | ExposedPortCheck
 }
 
 /** An exec run as a service, with what does not belong to its identity. Durations are milliseconds. */
@@ -264,7 +264,7 @@ export interface LogPattern {
 }
 
 /** How one port is waited for: an HTTP answer, or what its protocol says with other times. */
-export type PortCheck = CheckTimes & { http?: HttpRequest }
+export type ExposedPortCheck = CheckTimes & { http?: HttpRequest }
 
 /** Something that must hold before a client of a service runs. */
 export type HealthCheck = CheckTimes &

@@ -1,32 +1,25 @@
-import { aliasProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { BoundService } from '../graph/exec-node.ts'
 import { definitionOf, type IndexOf, type Node } from '../graph/graph.ts'
 import { HostDirectory } from '../graph/host-directory.ts'
 
-/** @throws MoorageError INVALID_ALIAS */
-export function checkAlias(alias: string): void {
-  const reason = aliasProblem(alias)
-  if (reason !== undefined) throw new MoorageError('INVALID_ALIAS', { alias, reason })
-}
-
 /**
- * With one more. The same service may be bound again under its alias, with other options.
+ * Adds a binding. The same service may be bound again under its alias: then the later options count.
  *
  * @throws MoorageError ALIAS_TWICE
  */
-export function withBinding(bindings: readonly BoundService[], bound: BoundService): BoundService[] {
-  const { alias, exec } = bound
-  const same = bindings.find((one) => one.alias.toLowerCase() === alias.toLowerCase())
-  if (same && same.exec !== exec && !sameDefinition(same.exec, exec))
+export function withBinding(bindings: readonly BoundService[], added: BoundService): BoundService[] {
+  const { alias, exec } = added
+  const same = bindings.find((binding) => binding.alias.toLowerCase() === alias.toLowerCase())
+  if (same && same.exec !== exec && !isSameDefinition(same.exec, exec))
     throw new MoorageError('ALIAS_TWICE', { alias })
-  return [...bindings.filter((one) => one !== same), bound]
+  return [...bindings.filter((binding) => binding !== same), added]
 }
 
-/** Whether two execs are described alike; directories, which may not have been read yet, by their paths. */
-function sameDefinition(one: Node, other: Node): boolean {
+/** Compares two descriptions. A host directory, which may not have been read yet, is compared by its path and filter. */
+function isSameDefinition(one: Node, other: Node): boolean {
   const operationOf = (node: Node, indexOf: IndexOf) =>
     node instanceof HostDirectory ? { op: 'host' as const, digest: node.identity } : node.operation(indexOf)
-  const [described, otherwise] = [one, other].map((exec) => JSON.stringify(definitionOf(exec, operationOf)))
-  return described === otherwise
+  const [first, second] = [one, other].map((exec) => JSON.stringify(definitionOf(exec, operationOf)))
+  return first === second
 }

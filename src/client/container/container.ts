@@ -1,4 +1,6 @@
 import type { Output, Protocol, ResultEvent, Sharing } from '../../definition/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { Directory } from '../files/directory.ts'
 import { File } from '../files/file.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
@@ -11,21 +13,20 @@ import { checkPath, containerPath } from '../graph/path.ts'
 import { type EndpointOptions, Service } from '../service/service.ts'
 import { evaluate } from '../session/evaluate.ts'
 import type { CallContext, Session } from '../session/session.ts'
-import { checkAlias, withBinding } from './bindings.ts'
-import { checkHostname, checkStopSignal, checkVariable } from './check-names.ts'
+import { withBinding } from './bindings.ts'
+import { checkAlias, checkHostname, checkStopSignal, checkVariableName } from './check-names.ts'
 import { type Check, healthCheckOf } from './health-checks.ts'
 import { cacheMount, partMount, tempMount, withMount } from './mounts.ts'
-import { notYet } from './not-yet.ts'
-import { placeOf } from './path-source.ts'
+import { sourceOf } from './path-source.ts'
 import { type ExposedPortOptions, withoutPort, withPort } from './ports.ts'
 import { mergeResources, type ResourceOptions, resourcesOf } from './resources.ts'
 import { type ServiceSettings, serviceOptionsOf } from './service-settings.ts'
 import { type ContainerState, emptyContainer } from './state.ts'
 
 /**
- * A description of a container, by value: each `with…` gives another one, and nothing runs until something asynchronous
- * is awaited. The last `withExec` is the process that a service runs, or that `stdout()` reports on; those before are
- * steps that have ended.
+ * A description of a container, by value: each `with…` returns another description, and nothing runs until an
+ * asynchronous method is called. The last `withExec` is the process that a service runs, or that `stdout()` reports on;
+ * those before it are steps that have ended.
  */
 export class Container {
   readonly #session: Session
@@ -47,7 +48,7 @@ export class Container {
   /**
    * Starts from an image: `docker.io/library/redis:7`, or `mmdebstrap:bookworm?packages=redis-server`.
    *
-   * @param options.pull - `always` asks again what a tag means
+   * @param options.pull - `always` asks the registry again which image a tag means
    */
   from(ref: string, options: { pull?: 'always' } = {}): Container {
     const filesystem = new ImageNode(ref, { pull: options.pull, platform: this.#state.platform })
@@ -59,7 +60,7 @@ export class Container {
     return this.#with({ filesystem: new RootfsNode(directory.node), lastExec: undefined })
   }
 
-  /** Runs a command. It captures what stands before it: environment, user, mounts, bindings. */
+  /** Runs a command, with the environment, user, mounts and bindings that were described before it. */
   withExec(args: readonly string[], options: ExecOptions = {}): Container {
     const exec = this.#exec({ args: [...args], ...options })
     return this.#with({ filesystem: exec, lastExec: exec })
@@ -89,24 +90,24 @@ export class Container {
   }
 
   #withEnv(name: string, value: string | null): Container {
-    checkVariable(name)
+    checkVariableName(name)
     return this.#withProcess({ env: [...(this.#state.process.env ?? []), [name, value]] })
   }
 
-  /** An absolute path; made when it does not exist. @throws MoorageError INVALID_OPTION */
+  /** Sets the working directory: an absolute path, created if it is missing. @throws MoorageError INVALID_OPTION */
   withWorkdir(path: string): Container {
     checkPath('working directory', path)
     return this.#withProcess({ workdir: path })
   }
 
-  /** A name or number of the image's /etc/passwd, with `:group` if wanted. */
+  /** Sets the user: a number or a name of the image's /etc/passwd, with or without `:group`. */
   withUser(user: string): Container {
     return this.#withProcess({ user })
   }
 
   /**
-   * A name in the network, besides the one that is derived from the definition: one label. As part of what the process
-   * sees, it stands before the `withExec` that it is for.
+   * Adds a name in the network, one label, to the name that is derived from the definition. It holds for the `withExec`
+   * that comes after it, since the process sees it.
    *
    * @throws MoorageError INVALID_OPTION
    */
@@ -116,8 +117,8 @@ export class Container {
   }
 
   /**
-   * Declares a port. As a service, it is ready when a TCP port accepts a connection, and a UDP port is bound; with
-   * `check`, when it answers by HTTP, or is not waited for (`none`).
+   * Declares a port of the container as a service. Clients wait until a TCP port accepts a connection, or a UDP port is
+   * bound; with `check`, until the port answers by HTTP, or not at all (`none`).
    *
    * @throws MoorageError INVALID_OPTION
    */
@@ -131,8 +132,8 @@ export class Container {
   }
 
   /**
-   * Something more that must hold before clients of this as a service run; several may be given. `none`: neither its
-   * ports nor the image's own HEALTHCHECK are waited for, nor what was given before.
+   * Adds a condition that must hold before clients of this container as a service run. `none` removes all that were
+   * added before, and waits neither for ports nor for the image's own HEALTHCHECK.
    *
    * @example
    * .withHealthcheck({ exec: ['pg_isready'] })
@@ -157,16 +158,16 @@ export class Container {
     return this.#withProcess({ resources: mergeResources(earlier, resourcesOf(resources)) })
   }
 
-  /** Sent to stop it as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
+  /** Sets the signal that stops the container as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
   withStopSignal(signal: string): Container {
     checkStopSignal(signal)
     return this.#with({ stopSignal: signal })
   }
 
   /**
-   * Makes a service reachable under an alias: by DNS, for this container alone, and in its /etc/hosts.
+   * Makes a service reachable under an alias, for this container alone: by DNS, and in its /etc/hosts.
    *
-   * @param alias - any host name, one of the real world too
+   * @param alias - any host name, real ones included
    * @throws MoorageError INVALID_ALIAS, ALIAS_TWICE
    */
   withServiceBinding(alias: string, service: Container | Service): Container {
@@ -178,8 +179,9 @@ export class Container {
   /**
    * Mounts a directory that outlives runs.
    *
-   * @param options.sharing - `shared`: everybody sees one directory; `private`: each that runs at the same time has one
-   *   of its own, used again later; `locked`: one runs at a time, a service for as long as it lives
+   * @param options.sharing - `shared`: all containers see one directory; `private`: containers that run at the same time
+   *   each have one of their own, which later ones use again; `locked`: one container runs at a time, a service for as
+   *   long as it lives
    * @throws MoorageError INVALID_OPTION
    */
   withMountedCache(path: string, volume: CacheVolume, options: { sharing?: Sharing } = {}): Container {
@@ -187,8 +189,8 @@ export class Container {
   }
 
   /**
-   * Mounts a directory. Commands may change it, each for itself: the next one sees it as it was given, and no output has
-   * the changes.
+   * Mounts a directory. A command may change it for itself alone: the next command sees the directory unchanged, and the
+   * changes are in no output.
    *
    * @throws MoorageError INVALID_OPTION
    */
@@ -202,9 +204,9 @@ export class Container {
   }
 
   /**
-   * Mounts an empty directory in memory, which ends with each command.
+   * Mounts an empty directory in memory, a new one for each command.
    *
-   * @param options.size - the most that it holds, in bytes; half of the memory unless said
+   * @param options.size - its capacity in bytes; half of the memory by default
    * @throws MoorageError INVALID_OPTION
    */
   withMountedTemp(path: string, options: { size?: number } = {}): Container {
@@ -215,68 +217,66 @@ export class Container {
     return this.#with({ mounts: withMount(this.#state.mounts, mount) })
   }
 
-  /** A directory of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
+  /** A directory of the container, as its commands left it. @param path - absolute @throws MoorageError INVALID_OPTION */
   directory(path: string): Directory {
-    const { source, path: inner } = placeOf(this.#state, 'directory', path)
+    const { source, path: inner } = sourceOf(this.#state, 'directory', path)
     return new Directory(this.#session, new PartNode('directory', source, inner))
   }
 
-  /** A regular file of it, as its commands have left it. @param path - absolute @throws MoorageError INVALID_OPTION */
+  /** A regular file of the container, as its commands left it. @param path - absolute @throws MoorageError INVALID_OPTION */
   file(path: string): File {
     const { mounts } = this.#state
-    const mount = mounts.find((one) => one.type === 'file' && one.path === containerPath('file', path))
+    const mount = mounts.find(({ type, path: at }) => type === 'file' && at === containerPath('file', path))
     if (mount?.type === 'file') return new File(this.#session, mount.source)
-    const { source, path: inner } = placeOf(this.#state, 'file', path)
+    const { source, path: inner } = sourceOf(this.#state, 'file', path)
     return new File(this.#session, new PartNode('file', source, inner))
   }
 
-  /** Puts a file at `path`; directories on the way are made. @throws MoorageError INVALID_OPTION */
+  /** Puts a file at `path`; missing directories above it are created. @throws MoorageError INVALID_OPTION */
   withFile(path: string, file: File, options: PutOptions & { permissions?: number } = {}): Container {
     return this.#change('file', path, (input, inner) => copied(input, file.node, inner, options))
   }
 
-  /** Puts what is in a directory into the one at `path`, which is made if need be. @throws MoorageError INVALID_OPTION */
+  /** Puts the content of a directory into the one at `path`, which is created if missing. @throws MoorageError INVALID_OPTION */
   withDirectory(path: string, directory: Directory, options: PutOptions = {}): Container {
     return this.#change('directory', path, (input, inner) => copied(input, directory.node, inner, options))
   }
 
-  /** Writes a file, root's and readable for all unless said. @throws MoorageError INVALID_OPTION */
+  /** Writes a file; by default it belongs to root and everybody may read it. @throws MoorageError INVALID_OPTION */
   withNewFile(path: string, contents: string | Uint8Array, options: NewFileOptions = {}): Container {
     return this.#change('file', path, (input, inner) => written(input, inner, contents, options))
   }
 
-  /** Removes a file, or a link; there need be none. @throws MoorageError INVALID_OPTION */
+  /** Removes a file or a link, if there is one. @throws MoorageError INVALID_OPTION */
   withoutFile(path: string): Container {
     return this.#change('file', path, (input, inner) => removed(input, inner))
   }
 
-  /** Removes a directory and all that is in it; there need be none. @throws MoorageError INVALID_OPTION */
+  /** Removes a directory and its content, if there is one. @throws MoorageError INVALID_OPTION */
   withoutDirectory(path: string): Container {
     return this.#change('directory', path, (input, inner) => removed(input, inner, { recursive: true }))
   }
 
-  /** A change of what is at a path: of the filesystem, or of the directory that is mounted there. */
-  #change(what: string, path: string, make: (input: Node, path: string) => Node): Container {
-    const { source, path: inner, mount } = placeOf(this.#state, what, path)
-    const changed = make(source, inner)
+  /** Changes the source of a path: the filesystem, or the directory that is mounted there. */
+  #change(what: string, path: string, change: (input: Node, path: string) => Node): Container {
+    const { source, path: inner, mount } = sourceOf(this.#state, what, path)
+    const changed = change(source, inner)
     return mount ? this.#withMount({ ...mount, source: changed }) : this.#with({ filesystem: changed })
   }
 
   /**
-   * This container as a service: its last exec run on that exec's input filesystem, or `args` on the container as it
-   * is now, or the image's own entrypoint and command.
+   * This container as a service. It runs the last exec on that exec's input filesystem; with `args`, those on the
+   * container as it is now; without any exec, the image's own entrypoint and command.
    */
   asService(settings: ServiceSettings = {}): Service {
     const { args, useEntrypoint, instance } = settings
     const base =
-      args === undefined
-        ? this.vertex
-        : this.#exec({ args: [...args], ...(useEntrypoint === undefined ? {} : { useEntrypoint }) })
+      args === undefined ? this.vertex : this.#exec(withoutUndefined({ args: [...args], useEntrypoint }))
     const exec = instance === undefined ? base : base.withFields({ instance })
     return new Service(this.#session, exec, serviceOptionsOf(this.#state, settings))
   }
 
-  /** The exec that running this means: the last one, or the image's own command. */
+  /** The exec that a run of this container executes: the last one, or the image's own command. */
   get vertex(): ExecNode {
     return this.#state.lastExec ?? this.#exec({})
   }
@@ -285,22 +285,22 @@ export class Container {
     return evaluate(this.#session, this.vertex, { output }, context)
   }
 
-  /** What the last exec wrote to its standard output, running what has to be run. @throws MoorageError, ExecError */
+  /** The standard output of the last exec, which runs unless its result is stored. @throws MoorageError, ExecError */
   async stdout(context?: CallContext): Promise<string> {
     return String((await this.#evaluate('stdout', context)).value)
   }
 
-  /** What the last exec wrote to its standard error. */
+  /** The standard error of the last exec. */
   async stderr(context?: CallContext): Promise<string> {
     return String((await this.#evaluate('stderr', context)).value)
   }
 
-  /** How the last exec ended; `expect` says which codes are no error. */
+  /** The exit code of the last exec; its `expect` says which codes are no error. */
   async exitCode(context?: CallContext): Promise<number> {
     return (await this.#evaluate('exitCode', context)).exitCode
   }
 
-  /** Runs what has to be run. */
+  /** Runs the last exec, unless its result is stored. */
   async sync(context?: CallContext): Promise<this> {
     await this.#evaluate('sync', context)
     return this
@@ -311,20 +311,21 @@ export class Container {
     return this.asService().digest(context)
   }
 
-  /** The name that this has as a service; starts nothing. */
+  /** The hostname of this container as a service; starts nothing. */
   hostname(context?: CallContext): Promise<string> {
     return this.asService().hostname(context)
   }
 
-  /** `name:port`, or with `scheme` a URL; starts nothing. @throws MoorageError NO_PORT */
+  /** The address of this container as a service, `name:port` or with `scheme` a URL; starts nothing. @throws MoorageError NO_PORT */
   endpoint(options?: EndpointOptions): Promise<string> {
     return this.asService().endpoint(options)
   }
 
   withMountedSecret(..._: unknown[]): never {
-    return notYet('withMountedSecret (F28)')
+    throw new MoorageError('NOT_YET', { what: 'withMountedSecret (F28)' })
   }
+
   withSecretVariable(..._: unknown[]): never {
-    return notYet('withSecretVariable (F28)')
+    throw new MoorageError('NOT_YET', { what: 'withSecretVariable (F28)' })
   }
 }

@@ -1,55 +1,58 @@
 import {
   type CheckTimes,
   type Duration,
+  type ExposedPortCheck,
   type HealthCheck,
   type HttpRequest,
   milliseconds,
   type Protocol,
-  type PortCheck as WirePortCheck,
+  portProblem,
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 
-/** When a check is tried. */
+/** The times of a check's attempts. */
 export interface CheckTiming {
-  /** Of one attempt. @defaultValue 1 s for ports and logs, 5 s for http, 10 s for exec */
+  /** The longest time that one attempt may take. @defaultValue 1 s for ports and logs, 5 s for http, 10 s for exec */
   timeout?: Duration
-  /** From one failure to the next attempt. @defaultValue it grows, from a few milliseconds to 1 s */
+  /** Time from a failed attempt to the next one. @defaultValue it grows, from a few milliseconds to 1 s */
   interval?: Duration
-  /** Failures say nothing for so long; a check with this fails for good `retries` × `interval` later. */
+  /** Failures do not count for so long after the start; the check has failed for good `retries` × `interval` later. */
   startPeriod?: Duration
-  /** How many intervals of failures are one too many. @defaultValue 3, if `startPeriod` is given */
+  /** After so many intervals of failures the check has failed for good. @defaultValue 3, if `startPeriod` is given */
   retries?: number
 }
 
-/** Something that must hold before a client of a service runs. */
+/** A condition that must hold before a client of a service runs. */
 export type Check =
   | 'none'
   | (CheckTiming &
       (
         | { tcp: number }
         | { udp: number }
-        /** A GET is answered by 200 to 399, or `status`; of the first exposed TCP port unless said. */
+        /** A GET is answered by 200 to 399, or by `status`. @defaultValue port: the first exposed TCP port */
         | { http: HttpRequest & { port?: number } }
         /** A command in the container exits with 0. */
         | { exec: readonly string[] }
-        /** A line of its output matches. */
+        /** A line of the container's output matches. */
         | { log: string | RegExp }
       ))
 
-/** How an exposed port is waited for. */
+/** The condition under which an exposed port counts as ready; `none` does not wait for it. */
 export type PortCheck = 'none' | (CheckTiming & { http?: HttpRequest })
 
 /** @throws MoorageError INVALID_OPTION */
 export function checkPort(port: number): number {
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port
-  throw invalid(`port ${port}`, 'a port is from 1 to 65535')
+  const reason = portProblem(port)
+  if (reason !== undefined) throw invalid(`port ${port}`, reason)
+  return port
 }
 
 /** @throws MoorageError INVALID_OPTION */
-export function portCheckOf(protocol: Protocol, check: PortCheck): 'none' | WirePortCheck {
+export function portCheckOf(protocol: Protocol, check: PortCheck): 'none' | ExposedPortCheck {
   if (check === 'none') return check
   if (check.http !== undefined && protocol === 'udp') throw invalid('check', 'HTTP is not spoken over UDP')
-  return { ...timesOf(check), ...(check.http === undefined ? {} : { http: httpOf(check.http) }) }
+  return { ...timesOf(check), ...withoutUndefined({ http: check.http && httpOf(check.http) }) }
 }
 
 /** @throws MoorageError INVALID_OPTION */
@@ -59,10 +62,8 @@ export function healthCheckOf(check: Exclude<Check, 'none'>): HealthCheck {
   if ('udp' in check) return { ...times, udp: checkPort(check.udp) }
   if ('http' in check) {
     const { port } = check.http
-    return {
-      ...times,
-      http: { ...httpOf(check.http), ...(port === undefined ? {} : { port: checkPort(port) }) },
-    }
+    const optional = withoutUndefined({ port: port === undefined ? undefined : checkPort(port) })
+    return { ...times, http: { ...httpOf(check.http), ...optional } }
   }
   if ('exec' in check) {
     if (check.exec.length === 0) throw invalid('check', 'exec needs a command')
@@ -76,19 +77,19 @@ function timesOf({ timeout, interval, startPeriod, retries }: CheckTiming): Chec
   if (retries !== undefined && !(Number.isInteger(retries) && retries >= 1)) {
     throw invalid('check', `retries is a whole number above 0, not ${retries}`)
   }
-  return {
-    ...(timeout === undefined ? {} : { timeout: milliseconds(timeout, 'timeout of a check') }),
-    ...(interval === undefined ? {} : { interval: milliseconds(interval, 'interval of a check') }),
-    ...(startPeriod === undefined
-      ? {}
-      : { startPeriod: milliseconds(startPeriod, 'startPeriod of a check') }),
-    ...(retries === undefined ? {} : { retries }),
-  }
+  const time = (name: string, duration: Duration | undefined) =>
+    duration === undefined ? undefined : milliseconds(duration, `${name} of a check`)
+  return withoutUndefined({
+    timeout: time('timeout', timeout),
+    interval: time('interval', interval),
+    startPeriod: time('startPeriod', startPeriod),
+    retries,
+  })
 }
 
 function httpOf({ path, status }: HttpRequest): HttpRequest {
   if (!/^\/[\x21-\x7e]*$/.test(path)) throw invalid('check', `"${path}" is not a path of a URL`)
-  return { path, ...(status === undefined ? {} : { status }) }
+  return withoutUndefined({ path, status })
 }
 
 function patternOf(pattern: string | RegExp): string | { pattern: string; flags: string } {

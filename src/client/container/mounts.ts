@@ -1,13 +1,14 @@
 import { normalPath, type Sharing } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
 import type { DescribedMount } from '../graph/exec-node.ts'
 import type { Node } from '../graph/graph.ts'
 import { checkPath, containerPath } from '../graph/path.ts'
 
-/** With one more; what was mounted at the same path is replaced. */
-export function withMount(mounts: readonly DescribedMount[], mount: DescribedMount): DescribedMount[] {
-  return [...mounts.filter((one) => normalPath(one.path) !== normalPath(mount.path)), mount]
+/** Adds a mount; it replaces one at the same path. */
+export function withMount(mounts: readonly DescribedMount[], added: DescribedMount): DescribedMount[] {
+  return [...mounts.filter((mount) => normalPath(mount.path) !== normalPath(added.path)), added]
 }
 
 /** @throws MoorageError INVALID_OPTION */
@@ -26,6 +27,5 @@ export function tempMount(path: string, size: number | undefined): DescribedMoun
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
     throw new MoorageError('INVALID_OPTION', { option: `size ${size}`, reason: 'it is a number of bytes' })
   }
-  const mount = { type: 'temp' as const, path: containerPath('mount', path) }
-  return { ...mount, ...(size === undefined ? {} : { size }) }
+  return { type: 'temp', path: containerPath('mount', path), ...withoutUndefined({ size }) }
 }

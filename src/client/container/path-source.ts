@@ -6,37 +6,40 @@ import { containerPath } from '../graph/path.ts'
 
 type SourceMount = Extract<DescribedMount, { source: Node }>
 
-/** What is seen at a path of a container, and where in that. */
-export interface Place {
+/** The part of a definition that holds what a container sees at a path. */
+export interface PathSource {
   readonly source: Node
+  /** The path in `source`. */
   readonly path: string
-  /** Set when it is a directory that is mounted there. */
+  /** Set when `source` is a directory that is mounted into the container. */
   readonly mount?: SourceMount
 }
 
 /**
- * What is seen at a path: the filesystem, or a directory that is mounted over it.
+ * Finds the source of a path: the container's filesystem, or a directory that is mounted over it.
  *
- * @throws MoorageError INVALID_OPTION for what is no part of the container: a cache volume, memory, a path in a file
+ * @param what - the kind of thing at the path, for the error
+ * @throws MoorageError INVALID_OPTION for a path in a cache volume, in a directory in memory or in a mounted file: those
+ * are no part of the container
  */
-export function placeOf(
+export function sourceOf(
   { filesystem, mounts }: { filesystem: Node; mounts: readonly DescribedMount[] },
   what: string,
-  given: string,
-): Place {
-  const path = containerPath(what, given)
-  const over = mounts
+  option: string,
+): PathSource {
+  const path = containerPath(what, option)
+  const innermost = mounts
     .filter((mount) => isWithin(path, normalPath(mount.path)))
     .sort((a, b) => b.path.length - a.path.length)[0]
-  if (over === undefined) return { source: filesystem, path }
-  if (over.type === 'directory') {
-    const inner = path.slice(over.path.length) || '/'
-    return { source: over.source, path: normalPath(inner), mount: { ...over, type: 'directory' } }
+  if (innermost === undefined) return { source: filesystem, path }
+  if (innermost.type === 'directory') {
+    const inner = path.slice(innermost.path.length) || '/'
+    return { source: innermost.source, path: normalPath(inner), mount: { ...innermost, type: 'directory' } }
   }
   const kinds = { cache: 'a cache volume', temp: 'a directory in memory', file: 'a file' }
   throw new MoorageError('INVALID_OPTION', {
-    option: `${what} "${given}"`,
-    reason: `${over.path} is ${kinds[over.type]} that is mounted there, and no part of the container`,
+    option: `${what} "${option}"`,
+    reason: `${innermost.path} is ${kinds[innermost.type]} that is mounted there, and no part of the container`,
   })
 }
 

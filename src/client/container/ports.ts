@@ -1,4 +1,5 @@
 import type { ExposedPort, Protocol } from '../../definition/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { checkPort, type PortCheck, portCheckOf } from './health-checks.ts'
 
 export interface ExposedPortOptions {
@@ -7,21 +8,21 @@ export interface ExposedPortOptions {
   check?: PortCheck
 }
 
-/** With one more; what was said of the same port is replaced. @throws MoorageError INVALID_OPTION */
+/** Adds a port; it replaces an earlier declaration of the same port. @throws MoorageError INVALID_OPTION */
 export function withPort(
   ports: readonly ExposedPort[],
   port: number,
   { protocol = 'tcp', description, check }: ExposedPortOptions,
 ): ExposedPort[] {
-  const exposed: ExposedPort = {
+  const exposed = {
     port: checkPort(port),
     protocol,
-    ...(description === undefined ? {} : { description }),
-    ...(check === undefined ? {} : { check: portCheckOf(protocol, check) }),
+    description,
+    check: check && portCheckOf(protocol, check),
   }
-  return [...withoutPort(ports, port, protocol), exposed]
+  return [...withoutPort(ports, port, protocol), withoutUndefined(exposed)]
 }
 
 export function withoutPort(ports: readonly ExposedPort[], port: number, protocol: Protocol): ExposedPort[] {
-  return ports.filter((one) => one.port !== port || one.protocol !== protocol)
+  return ports.filter((exposed) => exposed.port !== port || exposed.protocol !== protocol)
 }

@@ -1,32 +1,38 @@
 import { type Duration, milliseconds, type ServiceOptions } from '../../definition/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { ContainerState } from './state.ts'
 
 export interface ServiceSettings {
-  /** Instead of the last withExec: a command on the container as it is now. */
+  /** A command to run on the container as it is now, instead of the last withExec. */
   args?: readonly string[]
+  /** Put the image's entrypoint before `args`. */
   useEntrypoint?: boolean
-  /** Anything that makes this another service than one of equal definition. */
+  /** Any text; services of equal definition with different texts are different services. */
   instance?: string
-  /** How long it runs on after its last client. @defaultValue the daemon's, 10 s */
+  /** How long the service runs on after its last client. @defaultValue the daemon's, 10 s */
   grace?: Duration
-  /** One deadline from asking for it to healthy. @defaultValue 60 s */
+  /** The longest time from the request to a healthy service. @defaultValue 60 s */
   startTimeout?: Duration
-  /** From the stop signal to SIGKILL. @defaultValue 10 s */
+  /** Time from the stop signal to SIGKILL. @defaultValue 10 s */
   stopTimeout?: Duration
 }
 
-/** What the daemon is told of a service besides its exec. @throws MoorageError INVALID_OPTION */
+/** The options that travel beside a service's exec. @throws MoorageError INVALID_OPTION */
 export function serviceOptionsOf(
   { ports, healthcheck, checks, stopSignal }: ContainerState,
   { grace, startTimeout, stopTimeout }: ServiceSettings,
 ): ServiceOptions {
-  return {
-    ...(ports.length > 0 ? { ports: [...ports] } : {}),
-    ...(healthcheck === undefined ? {} : { healthcheck }),
-    ...(checks.length > 0 ? { checks: [...checks] } : {}),
-    ...(stopSignal === undefined ? {} : { stopSignal }),
-    ...(grace === undefined ? {} : { grace: milliseconds(grace, 'grace') }),
-    ...(startTimeout === undefined ? {} : { startTimeout: milliseconds(startTimeout, 'startTimeout') }),
-    ...(stopTimeout === undefined ? {} : { stopTimeout: milliseconds(stopTimeout, 'stopTimeout') }),
-  }
+  return withoutUndefined({
+    ports: ports.length > 0 ? [...ports] : undefined,
+    healthcheck,
+    checks: checks.length > 0 ? [...checks] : undefined,
+    stopSignal,
+    grace: optionalDuration('grace', grace),
+    startTimeout: optionalDuration('startTimeout', startTimeout),
+    stopTimeout: optionalDuration('stopTimeout', stopTimeout),
+  })
+}
+
+function optionalDuration(option: string, duration: Duration | undefined): number | undefined {
+  return duration === undefined ? undefined : milliseconds(duration, option)
 }

@@ -3,7 +3,7 @@ import type { BoundService, DescribedMount, ExecFields, ExecNode } from '../grap
 import { ScratchNode } from '../graph/filesystem-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 
-/** What a description of a container says so far. */
+/** A container as it is described so far. */
 export interface ContainerState {
   readonly filesystem: Node
   readonly platform: string | undefined
@@ -17,7 +17,6 @@ export interface ContainerState {
   readonly stopSignal: string | undefined
 }
 
-/** Nothing yet. */
 export const emptyContainer: ContainerState = {
   filesystem: new ScratchNode(),
   platform: undefined,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { HealthCheck, HttpRequest, LogPattern, PortCheck } from '../../definition/index.ts'
+import type { ExposedPortCheck, HealthCheck, HttpRequest, LogPattern } from '../../definition/index.ts'
 import { argument, milliseconds, portNumber } from './scalars.ts'
 
 const times = {
@@ -18,7 +18,7 @@ const pattern = z.string().min(1).max(10_000)
 export const portCheck = z.strictObject({
   ...times,
   http: http.exactOptional(),
-}) satisfies z.ZodType<PortCheck>
+}) satisfies z.ZodType<ExposedPortCheck>
 const logPattern = z
   .strictObject({ pattern, flags: z.string().max(8).exactOptional() })
   .superRefine(({ pattern: source, flags }, context) => {
