@@ -56,6 +56,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/concurrency': { may: [] },
   'src/make-directory.ts': { may: [] },
   'src/package.ts': { may: [] },
+  'src/system-tool': { may: [] },
   'src/without-undefined.ts': { may: [] },
   'src/index.ts': { may: ['src/client', 'src/definition'] },
   // The launcher takes the default PATH, which is part of a digest, and loads nothing else of it.
@@ -167,6 +168,7 @@ export const common: readonly string[] = [
   'src/concurrency',
   'src/make-directory.ts',
   'src/package.ts',
+  'src/system-tool',
   'src/without-undefined.ts',
 ]
 

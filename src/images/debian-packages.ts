@@ -3,10 +3,11 @@ import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MoorageError } from '../errors/index.ts'
 import type { Store, StoredImage } from '../store/index.ts'
+import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import { hostSources } from './debian-mirror.ts'
 import type { PackagesReference } from './reference.ts'
 import type { Working } from './shared-work.ts'
-import { fullDisk, lastWords, runTool, settle } from './tool.ts'
+import { syncFilesystem } from './sync-filesystem.ts'
 
 /** Part of the digest: a change of how the filesystem is made makes another image. */
 const recipe = 2
@@ -63,7 +64,7 @@ export async function buildFromPackages(
     await Promise.all(devices.map((name) => rm(join(rootfs, 'dev', name), { recursive: true })))
     await chmod(rootfs, 0o755)
     const digest = `sha256:${createHash('sha256').update(JSON.stringify({ recipe, unpacked })).digest('hex')}`
-    await settle(rootfs, signal)
+    await syncFilesystem(rootfs, signal)
     return await store.images.adopt({
       digest,
       rootfs,
@@ -129,7 +130,7 @@ const kinds: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] =
 ]
 
 function failureOf(ref: string, stderr: string, directory: string): MoorageError {
-  const full = fullDisk(stderr, `the image ${ref}`, directory)
+  const full = fullDiskError(stderr, `the image ${ref}`, directory)
   if (full) return full
   const lines = stderr.split('\n').map((line) => line.trim())
   for (const [words, code] of kinds) {

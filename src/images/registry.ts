@@ -2,13 +2,14 @@ import { chmod, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MoorageError } from '../errors/index.ts'
 import type { Store, StoredImage } from '../store/index.ts'
+import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import { watchCopy } from './copy-progress.ts'
 import { parseConfig } from './image-config.ts'
 import { digestOfBytes, type Manifest, parseManifest } from './manifest.ts'
 import type { RegistryReference } from './reference.ts'
 import type { Working } from './shared-work.ts'
 import { createSkopeo, type RegistryOptions, sourceOf } from './skopeo.ts'
-import { fullDisk, lastWords, runTool, settle } from './tool.ts'
+import { syncFilesystem } from './sync-filesystem.ts'
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 const architecture = architectures[process.arch] ?? process.arch
@@ -107,7 +108,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
         })
         if (unpack.code !== 0) {
           const what = `the image ${ref}`
-          const full = fullDisk(unpack.stderr, what, store.directory)
+          const full = fullDiskError(unpack.stderr, what, store.directory)
           // On a full disk umoci panics at times, and then says nothing of it; some of what it wrote may be gone again.
           const packed = manifest.layers.reduce((sum, { size }) => sum + size, 0)
           const needed = /^goroutine \d+ \[/m.test(unpack.stderr)
@@ -121,7 +122,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
         const rootfs = join(work, 'rootfs')
         // Whatever its archive says of its top: everybody in a container must get through it.
         await chmod(rootfs, 0o755)
-        await settle(rootfs, signal)
+        await syncFilesystem(rootfs, signal)
         return await store.images.adopt({ digest, rootfs, source: ref, config })
       } finally {
         await rm(work, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { MoorageError } from '../errors/index.ts'
+import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import type { RegistryReference } from './reference.ts'
-import { fullDisk, lastWords, runTool } from './tool.ts'
 
 export interface Skopeo {
   /** The bytes of what the registry holds under a name. */
@@ -110,7 +110,7 @@ const kinds: readonly [RegExp, 'IMAGE_UNAUTHORIZED' | 'REGISTRY_UNREACHABLE' | '
 
 /** skopeo exits 1 for everything: what went wrong is in its words. */
 function failureOf(ref: string, stderr: string, directory: string): MoorageError {
-  const full = fullDisk(stderr, `the image ${ref}`, directory)
+  const full = fullDiskError(stderr, `the image ${ref}`, directory)
   if (full) return full
   const message = /msg="((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1]?.replaceAll('\\"', '"')
   // It repeats the name, which the sentence has already.

@@ -2,9 +2,9 @@ import { createReadStream, openSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { digestDirectory, type PartOutput, type ResultEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { runTool, toolError } from '../../system-tool/index.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
-import { lastWords, runFileTool } from '../files/file-tool.ts'
 import { partOf } from '../files/filesystem.ts'
 import type { PlannedFile, PlannedFilesystem } from '../plan/planned.ts'
 import { Releases } from '../release.ts'
@@ -80,13 +80,13 @@ const answers: Record<PartOutput, (part: Part, caller: Caller) => Promise<string
     return undefined
   },
   async tar({ path }, caller) {
-    const { code, stderr } = await runFileTool('tar', tarArguments, {
+    const result = await runTool('tar', tarArguments, {
       cwd: path,
       signal: caller.signal,
       input: { command: 'find', args: findArguments, cwd: path },
-      output: (chunk) => send(caller, chunk),
+      onOutput: (piece) => send(caller, piece),
     })
-    if (code !== 0) throw new Error(`tar: ${lastWords(stderr)}`)
+    if (result.code !== 0) throw toolError('tar', result)
     return undefined
   },
   contentDigest: async ({ path }) => (await digestDirectory(path, {}, { whatever: true })).digest,

@@ -1,9 +1,8 @@
 import { chmod, chown, lchown, open, rm, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { FileAttributes } from '../../definition/index.ts'
-import { MoorageError } from '../../errors/index.ts'
+import { fullDiskError, runTool, toolError } from '../../system-tool/index.ts'
 import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/planned.ts'
-import { lastWords, runFileTool } from './file-tool.ts'
 import { type Found, type Tree, unsuitable } from './tree.ts'
 
 export interface Applied<C = Change> {
@@ -66,12 +65,12 @@ async function copyDirectory(
 async function giveTo(owner: string, source: Found, target: Found, signal: AbortSignal): Promise<void> {
   const ids = idsOf(owner).join(':')
   const args = ['--null', '--no-run-if-empty', 'chown', '--no-dereference', '--', ids]
-  const { code, stderr } = await runFileTool('xargs', args, {
+  const result = await runTool('xargs', args, {
     cwd: target.path,
     signal,
     input: { command: 'find', args: ['.', '-mindepth', '1', '-print0'], cwd: source.path },
   })
-  if (code !== 0) throw new Error(`chown ${owner}: ${lastWords(stderr)}`)
+  if (result.code !== 0) throw toolError(`chown ${owner}`, result)
 }
 
 async function write(tree: Tree, { change, root }: Applied<WriteChange>): Promise<void> {
@@ -136,15 +135,14 @@ async function copy(
 ): Promise<void> {
   if (source === undefined) throw new Error('a copy without a source')
   const args = ['--archive', '--remove-destination', '--reflink=auto', ...options, '--', source.path, place]
-  const { code, stderr } = await runFileTool('cp', args, { signal })
-  if (code === 0) return
-  if (/no space left on device|disk quota exceeded/i.test(stderr)) {
-    throw new MoorageError('DISK_FULL', { what: `a copy at ${path}`, path: 'the state directory' })
-  }
-  const clash = /cannot overwrite (?:non-)?directory '?(.*?)'? with (?:non-)?directory/.exec(stderr)
+  const result = await runTool('cp', args, { signal })
+  if (result.code === 0) return
+  const full = fullDiskError(result.stderr, `a copy at ${path}`, 'the state directory')
+  if (full) throw full
+  const clash = /cannot overwrite (?:non-)?directory '?(.*?)'? with (?:non-)?directory/.exec(result.stderr)
   if (clash) {
     const where = join(path, (clash[1] ?? '').replace(/^\/proc\/\d+\/fd\/\d+\/?/, ''))
     throw unsuitable(where, root, 'a directory and something else are to be in one place')
   }
-  throw new Error(`cp to ${path}: ${lastWords(stderr)}`)
+  throw toolError(`cp to ${path}`, result)
 }
