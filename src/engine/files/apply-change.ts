@@ -1,22 +1,23 @@
 import { chmod, chown, lchown, open, rm, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { FileAttributes } from '../../definition/index.ts'
-import { fullDiskError, runTool, toolError } from '../../system-tool/index.ts'
+import { runTool, toolError } from '../../system-tool/index.ts'
 import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/planned.ts'
+import { copyFiles } from './copy-files.ts'
 import { type Found, type Tree, unsuitable } from './tree.ts'
 
 export interface Applied<C = Change> {
   change: C
-  /** For people: what is changed. */
+  /** Name of the changed filesystem, for error messages. */
   root: string
-  /** What a copy copies. */
+  /** The file or the directory that a copy copies. */
   source?: Found | undefined
   signal: AbortSignal
 }
 
 /**
- * Makes one change in a tree. What the tree holds is not to be trusted: links in the way of a path are followed within
- * it, and a link at its end is replaced, never written through.
+ * Makes one change in a tree. The content of a tree is not trusted: links on the way to a path are followed within the
+ * tree only, and a link at the end of a path is replaced, never written through.
  *
  * @throws MoorageError PATH_UNSUITABLE, DISK_FULL; the signal's reason
  */
@@ -35,33 +36,33 @@ export async function applyChange(tree: Tree, applied: Applied): Promise<void> {
 }
 
 async function copyFile(tree: Tree, { change, root, source, signal }: Applied<CopyChange>): Promise<void> {
-  using parent = placeFor(tree, change.path, root)
+  using parent = parentOf(tree, change.path, root)
   const place = join(parent.path, basename(change.path))
-  await copy(source, place, ['--no-target-directory', '-H'], { path: change.path, root, signal })
-  await give(place, change)
+  await copyFiles(source, place, ['--no-target-directory', '-H'], { path: change.path, root, signal })
+  await setAttributes(place, change)
 }
 
-/** What is in the source comes to what is there already; a file replaces a file. */
+/** Adds the content of the source to the directory that is there already; a file replaces a file. */
 async function copyDirectory(
   tree: Tree,
   { change, root, source, signal }: Applied<CopyChange>,
 ): Promise<void> {
   using target = tree.directory(change.path, root)
   const from = source && { path: `${source.path}/.`, fd: source.fd }
-  await copy(from, `${target.path}/.`, ['--no-target-directory'], { path: change.path, root, signal })
+  await copyFiles(from, `${target.path}/.`, ['--no-target-directory'], { path: change.path, root, signal })
   if (change.owner !== undefined && source) await giveTo(change.owner, source, target, signal)
   const { mode, uid, gid, atime, mtime } = target.stat
   if (target.made) {
     if (change.owner !== undefined) await chown(target.path, ...idsOf(change.owner))
     return
   }
-  // `cp` made the directory like the source: one that was there stays what it was.
+  // `cp` gave the directory the source's attributes: one that was there gets its own back.
   await chown(target.path, uid, gid)
   await chmod(target.path, mode & 0o7777)
   await utimes(target.path, atime, mtime)
 }
 
-/** Everything that was copied, and nothing else, to an owner. */
+/** Gives everything that was copied, and nothing else, to an owner. */
 async function giveTo(owner: string, source: Found, target: Found, signal: AbortSignal): Promise<void> {
   const ids = idsOf(owner).join(':')
   const args = ['--null', '--no-run-if-empty', 'chown', '--no-dereference', '--', ids]
@@ -74,15 +75,15 @@ async function giveTo(owner: string, source: Found, target: Found, signal: Abort
 }
 
 async function write(tree: Tree, { change, root }: Applied<WriteChange>): Promise<void> {
-  using parent = placeFor(tree, change.path, root)
+  using parent = parentOf(tree, change.path, root)
   const place = join(parent.path, basename(change.path))
-  // Whatever is there makes room: a link is not written through.
+  // What is there is removed first: a link must not be written through.
   await rm(place, { force: true })
   await using file = await open(place, 'wx', 0o644)
   await file.writeFile(change.contents)
   await file.chmod(change.permissions ?? 0o644)
   if (change.owner !== undefined) await file.chown(...idsOf(change.owner))
-  // Only then, since a change of the owner takes the set-user-id bit away.
+  // After the owner, since a change of the owner clears the set-user-id bit.
   if (change.permissions !== undefined) await file.chmod(change.permissions)
 }
 
@@ -96,15 +97,15 @@ async function remove(tree: Tree, { change, root }: Applied<RemoveChange>): Prom
   await rm(join(parent.path, basename(path)), { recursive, force: true })
 }
 
-/** The directory of a file that is about to be made. */
-function placeFor(tree: Tree, path: string, root: string): Found {
+/** Opens the directory of a file that is about to be made, and makes it if need be. */
+function parentOf(tree: Tree, path: string, root: string): Found {
   if (path === '/') throw unsuitable(path, root, 'it is a directory, not a file')
   using present = tree.entry(path)
   if (present?.stat.isDirectory()) throw unsuitable(path, root, 'it is a directory, not a file')
   return tree.directory(dirname(path), root)
 }
 
-async function give(place: string, { owner, permissions }: FileAttributes): Promise<void> {
+async function setAttributes(place: string, { owner, permissions }: FileAttributes): Promise<void> {
   if (owner !== undefined) await lchown(place, ...idsOf(owner))
   if (permissions !== undefined) await chmod(place, permissions)
 }
@@ -112,37 +113,4 @@ async function give(place: string, { owner, permissions }: FileAttributes): Prom
 function idsOf(owner: string): [uid: number, gid: number] {
   const [uid = '0', gid = uid] = owner.split(':')
   return [Number(uid), Number(gid)]
-}
-
-/** Copies what is in a directory into one that exists and is empty, owners, times and all. */
-export async function copyTree(from: string, to: string, { signal }: { signal: AbortSignal }): Promise<void> {
-  await copy({ path: `${from}/.` }, `${to}/.`, ['--no-target-directory'], {
-    path: '/',
-    root: 'a copy',
-    signal,
-  })
-}
-
-/**
- * GNU cp keeps owners, modes, times, extended attributes, hard links and holes, copies devices and pipes as what they
- * are, and follows no link. What is in the way is removed first: it would else be written through a link.
- */
-async function copy(
-  source: { path: string } | undefined,
-  place: string,
-  options: readonly string[],
-  { path, root, signal }: { path: string; root: string; signal: AbortSignal },
-): Promise<void> {
-  if (source === undefined) throw new Error('a copy without a source')
-  const args = ['--archive', '--remove-destination', '--reflink=auto', ...options, '--', source.path, place]
-  const result = await runTool('cp', args, { signal })
-  if (result.code === 0) return
-  const full = fullDiskError(result.stderr, `a copy at ${path}`, 'the state directory')
-  if (full) throw full
-  const clash = /cannot overwrite (?:non-)?directory '?(.*?)'? with (?:non-)?directory/.exec(result.stderr)
-  if (clash) {
-    const where = join(path, (clash[1] ?? '').replace(/^\/proc\/\d+\/fd\/\d+\/?/, ''))
-    throw unsuitable(where, root, 'a directory and something else are to be in one place')
-  }
-  throw toolError(`cp to ${path}`, result)
 }

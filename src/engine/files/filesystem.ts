@@ -2,17 +2,12 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
 import { fetchedPath } from '../plan/plan-files.ts'
-import type {
-  PlannedChange,
-  PlannedDirectory,
-  PlannedFetch,
-  PlannedFile,
-  PlannedFilesystem,
-} from '../plan/planned.ts'
+import type { PlannedChange, PlannedFetch, PlannedFile, PlannedFilesystem } from '../plan/planned.ts'
 import { runOwner } from '../registry/wait-graph.ts'
-import { applyChange, copyTree } from './apply-change.ts'
+import { applyChange } from './apply-change.ts'
 import { fetchUrl } from './fetch.ts'
 import { type FilesystemRequest, layerOf } from './layer.ts'
+import { takeOutDirectory } from './take-out-directory.ts'
 import { type LayerPlace, locate, openTree } from './tree.ts'
 
 /**
@@ -48,11 +43,11 @@ export async function filesystemOf(
     case 'directory': {
       const { input } = filesystem
       if (filesystem.path === '/') return filesystemOf(context, input, wanted)
-      // A part of overlaid layers is no layer: a directory above it may be marked as replaced in one of them.
       return [
-        await layerOf(context, filesystem, wanted, (place, shared) =>
-          takeOut(context, filesystem, place, shared),
-        ),
+        await layerOf(context, filesystem, wanted, async (place, shared) => {
+          using directory = await partOf(context, filesystem, shared)
+          await takeOutDirectory(directory.path, place.layer, shared.caller.signal)
+        }),
       ]
     }
     case 'fetch':
@@ -126,17 +121,6 @@ async function change(
   for (const { change: wanted, root } of changes) {
     await applyChange(tree, { change: wanted, root: root.ref, source, signal })
   }
-}
-
-async function takeOut(
-  context: EngineContext,
-  directory: PlannedDirectory,
-  place: LayerPlace,
-  shared: FilesystemRequest,
-): Promise<void> {
-  using part = await partOf(context, directory, shared)
-  await mkdir(place.layer)
-  await copyTree(part.path, place.layer, { signal: shared.caller.signal })
 }
 
 /** A file or a directory of a filesystem, which is made if it has to be, opened for reading. */

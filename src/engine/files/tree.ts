@@ -54,7 +54,7 @@ export function openTree(
 ): Tree {
   const limits = { noSuid: true, noDevices: true, noExec: true }
   if (place === undefined) {
-    // Never a layer alone, which is no overlay: what hides files of lower layers would be seen in it.
+    // Never a layer alone, which is no overlay: its whiteouts would be seen as character devices.
     const lowers = layers.length === 0 ? [store.empty] : [...layers, store.empty]
     return new OpenTree(openOverlay({ lowers, ...limits, readOnly: true }))
   }

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { basename, isAbsolute, join } from 'node:path'
-import { promisify } from 'node:util'
 import { MoorageError } from '../../errors/index.ts'
+import { runTool, toolError } from '../../system-tool/index.ts'
 import { readIfThere } from './read-if-there.ts'
 
 /** The program that makes the containers. */
@@ -67,8 +66,9 @@ export function findProgram(name: string): string | undefined {
 async function describe(path: string): Promise<OciTool> {
   const kind = basename(path).includes('runc') ? 'runc' : 'crun'
   try {
-    const { stdout } = await promisify(execFile)(path, ['--version'])
-    const version = /version\s+(\S+)/.exec(stdout)?.[1] ?? 'of unknown version'
+    const result = await runTool(path, ['--version'])
+    if (result.code !== 0) throw toolError(`${path} --version`, result)
+    const version = /version\s+(\S+)/.exec(String(result.stdout))?.[1] ?? 'of unknown version'
     return { kind, path, version: `${kind} ${version}` }
   } catch (error) {
     throw new MoorageError('RUNTIME_MISSING', { what: `a working ${path}` }, { cause: error })
