@@ -116,7 +116,7 @@ export class Moorage implements AsyncDisposable {
     }
   }
 
-  /** The daemon, its services, runs and networks, and its problems. */
+  /** The daemon, its networks and services, and its problems. */
   status(context: CallContext = {}): Promise<Status> {
     return this.#session.transport.call('GET', apiPath('status'), undefined, {
       signal: signalOf(this.#session, context),

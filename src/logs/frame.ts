@@ -11,8 +11,8 @@ export type LogStream = 'stdout' | 'stderr'
 export const headerLength = 13
 
 /**
- * What the stream byte says. On disk `end`: no more can come. On the wire `event`: a JSON document, of
- * those that the NDJSON form has a line for, and `data`: what a file or a directory holds.
+ * Values of the stream byte. `end`, on disk only, is the last frame. `event`, on the wire only, is a JSON document that
+ * would be a line in the NDJSON form; `data`, on the wire only, is a piece of a file's or a directory's content.
  */
 export const streamCodes = { end: 0, stdout: 1, stderr: 2, event: 3, data: 4 } as const
 
@@ -21,12 +21,12 @@ export const framesType = 'application/vnd.moorage.frames'
 
 export interface Frame {
   stream: LogStream
-  /** When it was read from the container, milliseconds since the epoch. */
+  /** When the launcher read it from the container, in milliseconds since the epoch. */
   time: number
   data: Buffer
-  /** Where it ends in the log, in bytes from its start: to read on from. */
+  /** Offset of its end in the log, in bytes; a reader can go on from there. */
   end: number
-  /** Only in what stands for output that is no longer kept: how many bytes of the log that is. `data` says it in words. */
+  /** Set in a frame that stands for output that is no longer kept: its length in bytes of the log. `data` says it in words. */
   missing?: number
 }
 
@@ -38,26 +38,26 @@ export function encodeHeader(code: number, time: number, length: number): Buffer
   return header
 }
 
-/** A frame that only the wire has. */
+/** Encodes a frame of the wire that no log has. */
 export function encodeEvent(event: unknown, time: number): Buffer {
   const data = Buffer.from(JSON.stringify(event))
   return Buffer.concat([encodeHeader(streamCodes.event, time, data.length), data])
 }
 
-/** What the beginning of a piece of a log holds, without looking at its bytes. */
+/** The whole frames at the beginning of a piece of a log. */
 export interface Scan {
-  /** How many bytes of whole frames, without the end. */
+  /** Their length in bytes, without the end frame. */
   used: number
-  /** The end stands behind them. */
+  /** True when the end frame follows them. */
   ended: boolean
-  /** How many bytes the frame takes that is not whole, if so much of it is there. */
+  /** Length in bytes of the frame that is cut off, header included; 0 when that is unknown. */
   wanted: number
 }
 
 /**
- * Looks for whole frames of output.
+ * Finds the whole frames of output, without looking at their data.
  *
- * @param visit - may end it by returning false: then that frame is not counted
+ * @param visit - called for each frame; when it returns false the scan ends, and that frame does not count
  */
 export function scanFrames(
   bytes: Buffer,
@@ -83,8 +83,8 @@ export function scanFrames(
 /**
  * Cuts the frames out of a piece of a log.
  *
- * @param offset - where the piece begins in the log
- * @returns the whole frames, whether the end stands behind them, and how many bytes they are
+ * @param offset - offset of the piece in the log
+ * @returns the whole frames, whether the end frame follows them, and their length in bytes
  */
 export function decodeFrames(bytes: Buffer, offset = 0): { frames: Frame[]; ended: boolean; used: number } {
   const frames: Frame[] = []
@@ -98,19 +98,4 @@ export function decodeFrames(bytes: Buffer, offset = 0): { frames: Frame[]; ende
     return true
   })
   return { frames, ended, used }
-}
-
-/** What people read where output is no longer kept. */
-export function gapWords(missing: number): string {
-  return `[moorage: ${missing} bytes of output are no longer kept]\n`
-}
-
-/** A segment is named by the offset of its first byte in the whole log, so that what is missing can be counted. */
-export function segmentName(offset: number): string {
-  return `${String(offset).padStart(16, '0')}.log`
-}
-
-export function segmentOffset(name: string): number | undefined {
-  const match = /^(\d{16})\.log$/.exec(name)
-  return match ? Number(match[1]) : undefined
 }

@@ -1,62 +1,64 @@
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeFrames, type LogStream, segmentOffset } from './frame.ts'
+import { decodeFrames, type LogStream } from './frame.ts'
+import { segmentOffset } from './segments.ts'
 
-/** How far back it is looked for a stream that is silent while the other is not. */
+/** How far back a stream is searched for that is silent while the other one writes, in bytes of the log. */
 const farthest = 16 * 1024 * 1024
 
 /**
- * The last bytes of each stream. Read from the newest segment backwards, so that the tail of a long log is as quick as
- * that of a short one; of a stream that has been silent for 16 MiB of the other, what the log's beginning has of it.
+ * Reads the last bytes of each stream, `count` at most. It goes from the newest segment backwards, so that it is as
+ * quick for a long log as for a short one. For a stream that has been silent for 16 MiB of the other, it goes on in the
+ * log's first segment.
  */
-export async function tailLog(directory: string, bytes: number): Promise<Record<LogStream, Buffer>> {
-  const tails: Record<LogStream, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+export async function lastBytes(directory: string, count: number): Promise<Record<LogStream, Buffer>> {
+  const found: Record<LogStream, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
   const names = (await readdir(directory)).filter((name) => segmentOffset(name) !== undefined).sort()
-  // One for all segments: they are large, and looked at for little.
+  // One buffer for all segments: they are large, and little of each is kept.
   let buffer: Buffer = Buffer.alloc(0)
-  let looked = 0
+  let searched = 0
   for (const [i, name] of names.toReversed().entries()) {
-    if (looked >= farthest && i < names.length - 1) continue
-    const read = await readSegment(join(directory, name), buffer)
-    buffer = read.buffer
-    looked += read.length
-    const { frames } = decodeFrames(buffer.subarray(0, read.length))
+    if (searched >= farthest && i < names.length - 1) continue
+    const segment = await readSegment(join(directory, name), buffer)
+    buffer = segment.buffer
+    searched += segment.length
+    const { frames } = decodeFrames(buffer.subarray(0, segment.length))
     for (const stream of ['stdout', 'stderr'] as const) {
-      const wanted = bytes - tails[stream].length
-      if (wanted <= 0) continue
-      tails[stream] = Buffer.concat([lastBytes(frames, stream, wanted), tails[stream]])
+      const missing = count - found[stream].length
+      if (missing <= 0) continue
+      found[stream] = Buffer.concat([lastOfStream(frames, stream, missing), found[stream]])
     }
-    if (tails.stdout.length >= bytes && tails.stderr.length >= bytes) break
+    if (found.stdout.length >= count && found.stderr.length >= count) break
   }
-  return tails
+  return found
 }
 
-function lastBytes(
+function lastOfStream(
   frames: readonly { stream: LogStream; data: Buffer }[],
   stream: LogStream,
-  wanted: number,
+  count: number,
 ): Buffer {
   const parts: Buffer[] = []
   let length = 0
-  for (let i = frames.length - 1; i >= 0 && length < wanted; i -= 1) {
+  for (let i = frames.length - 1; i >= 0 && length < count; i -= 1) {
     const frame = frames[i]
     if (frame?.stream !== stream) continue
     parts.unshift(frame.data)
     length += frame.data.length
   }
-  return Buffer.concat(parts).subarray(Math.max(0, length - wanted))
+  return Buffer.concat(parts).subarray(Math.max(0, length - count))
 }
 
-/** Into the buffer, or a larger one. What is dropped between the listing and the reading is missing like those before. */
-async function readSegment(path: string, given: Buffer): Promise<{ buffer: Buffer; length: number }> {
+/** Reads a segment into `buffer`, or into a larger one. A segment that was dropped since the listing is empty. */
+async function readSegment(path: string, buffer: Buffer): Promise<{ buffer: Buffer; length: number }> {
   try {
     await using file = await open(path, 'r')
     const { size } = await file.stat()
-    const buffer = size > given.length ? Buffer.allocUnsafeSlow(size) : given
-    const { bytesRead } = await file.read(buffer, 0, size, 0)
-    return { buffer, length: bytesRead }
+    const target = size > buffer.length ? Buffer.allocUnsafeSlow(size) : buffer
+    const { bytesRead } = await file.read(target, 0, size, 0)
+    return { buffer: target, length: bytesRead }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { buffer: given, length: 0 }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { buffer, length: 0 }
     throw error
   }
 }

@@ -1,81 +1,84 @@
 import { closeSync, constants, type FSWatcher, fstatSync, openSync, watch } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { segmentOffset } from './frame.ts'
+import { segmentOffset } from './segments.ts'
 
-/** How often it is looked for news where the kernel has no watches to give (/proc/sys/fs/inotify), in milliseconds. */
-const lookEvery = 100
+/** Polling interval in milliseconds when the kernel has no more inotify watches (/proc/sys/fs/inotify). */
+const pollInterval = 100
 
 /**
- * A log's directory as all of its readers in this process share it: one descriptor, which follows the directory when it
- * is moved, and one watcher, however many there are.
+ * A log's directory. All of its readers in this process share one descriptor, which follows the directory when it is
+ * moved, and one watcher.
  */
-export interface SharedLog extends Disposable {
-  /** Of its directory, wherever that is. */
+export interface LogDirectory extends Disposable {
+  /** A path of the directory that stays valid when it is moved. */
   readonly path: string
-  /** The offsets of its segments, in order. */
+  /** The offsets of the log's segments, in order. */
   segments(): Promise<number[]>
-  /** Tells of changes, as long as it is not disposed of. */
-  watch(): Changes
+  /** Counts changes until the watch is disposed of. */
+  watch(): ChangeWatch
 }
 
-/** One reader's view of what changes. */
-export interface Changes extends Disposable {
-  /** How many there were, and calls of `wake`. */
+/** One reader's count of changes in a log's directory. */
+export interface ChangeWatch extends Disposable {
+  /** The number of changes so far, calls of `wake` included. */
   count(): number
-  /** Resolves when there was one more than `seen`. */
+  /** Resolves when the count is higher than `seen`. */
   after(seen: number): Promise<void>
+  /** Counts a change of its own, which ends a wait. */
   wake(): void
 }
 
-interface Entry {
+/** What the readers of one directory share. */
+interface SharedDirectory {
   readonly fd: number
   readonly key: string
   readers: number
   watcher: FSWatcher | NodeJS.Timeout | undefined
-  /** Of those who watch. */
+  /** `wake` of each watch. */
   readonly wakes: Set<() => void>
 }
 
-const entries = new Map<string, Entry>()
+/** Open directories by their device and inode. */
+const openDirectories = new Map<string, SharedDirectory>()
 
-/** @throws the error of open(2), when there is no such directory */
-export function openSharedLog(directory: string): SharedLog {
-  const entry = entryOf(directory)
-  entry.readers += 1
-  const path = `/proc/self/fd/${entry.fd}`
+/** @throws NodeJS.ErrnoException of open(2), when there is no such directory */
+export function openLogDirectory(directory: string): LogDirectory {
+  const shared = shareDirectory(directory)
+  shared.readers += 1
+  const path = `/proc/self/fd/${shared.fd}`
   let open = true
   return {
     path,
     async segments() {
       return (await readdir(path)).flatMap((name) => segmentOffset(name) ?? []).sort((a, b) => a - b)
     },
-    watch: () => watchEntry(entry),
+    watch: () => watchDirectory(shared),
     [Symbol.dispose]() {
       if (!open) return
       open = false
-      entry.readers -= 1
-      if (entry.readers > 0) return
-      entries.delete(entry.key)
-      closeSync(entry.fd)
+      shared.readers -= 1
+      if (shared.readers > 0) return
+      openDirectories.delete(shared.key)
+      closeSync(shared.fd)
     },
   }
 }
 
-function entryOf(directory: string): Entry {
+function shareDirectory(directory: string): SharedDirectory {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   const { dev, ino } = fstatSync(fd)
   const key = `${dev}:${ino}`
-  const known = entries.get(key)
-  if (known) {
+  const existing = openDirectories.get(key)
+  if (existing) {
     closeSync(fd)
-    return known
+    return existing
   }
-  const entry: Entry = { fd, key, readers: 0, watcher: undefined, wakes: new Set() }
-  entries.set(key, entry)
-  return entry
+  const shared: SharedDirectory = { fd, key, readers: 0, watcher: undefined, wakes: new Set() }
+  openDirectories.set(key, shared)
+  return shared
 }
 
-function watchEntry(entry: Entry): Changes {
+function watchDirectory(shared: SharedDirectory): ChangeWatch {
   let changes = 0
   let changed: (() => void) | undefined
   const wake = () => {
@@ -83,8 +86,8 @@ function watchEntry(entry: Entry): Changes {
     changed?.()
     changed = undefined
   }
-  entry.wakes.add(wake)
-  entry.watcher ??= startWatcher(entry)
+  shared.wakes.add(wake)
+  shared.watcher ??= startWatcher(shared)
   return {
     count: () => changes,
     async after(seen) {
@@ -95,32 +98,32 @@ function watchEntry(entry: Entry): Changes {
     },
     wake,
     [Symbol.dispose]() {
-      entry.wakes.delete(wake)
-      if (entry.wakes.size > 0) return
-      stopWatcher(entry.watcher)
-      entry.watcher = undefined
+      shared.wakes.delete(wake)
+      if (shared.wakes.size > 0) return
+      stopWatcher(shared.watcher)
+      shared.watcher = undefined
     },
   }
 }
 
-function startWatcher(entry: Entry): FSWatcher | NodeJS.Timeout {
+function startWatcher(shared: SharedDirectory): FSWatcher | NodeJS.Timeout {
   const wakeAll = () => {
-    for (const wake of entry.wakes) wake()
+    for (const wake of shared.wakes) wake()
   }
-  const look = () => setInterval(wakeAll, lookEvery).unref()
+  const poll = () => setInterval(wakeAll, pollInterval).unref()
   try {
-    const watcher = watch(`/proc/self/fd/${entry.fd}`, { persistent: false }, wakeAll)
+    const watcher = watch(`/proc/self/fd/${shared.fd}`, { persistent: false }, wakeAll)
     watcher.on('error', () => {
-      if (entry.watcher !== watcher) return
+      if (shared.watcher !== watcher) return
       watcher.close()
-      entry.watcher = look()
+      shared.watcher = poll()
       wakeAll()
     })
     return watcher
   } catch (error) {
-    // inotify(7): the user's watches or instances are used up, by whomever.
+    // inotify(7): all watches or instances of this user are taken, perhaps by other programs.
     if (!['ENOSPC', 'EMFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-    return look()
+    return poll()
   }
 }
 

@@ -1,28 +1,26 @@
-import { type Piece, type ReadPiecesOptions, readPieces } from './follow-log.ts'
-import { decodeFrames, type Frame, gapWords, type LogStream } from './frame.ts'
-
-export interface ReadLogOptions extends ReadPiecesOptions {}
+import { type FollowLogOptions, followLog, type LogSlice } from './follow-log.ts'
+import { decodeFrames, type Frame, type LogStream } from './frame.ts'
 
 /**
- * The frames of a run's log: all that is kept, from the start, in order, and then live. A reader goes at its own pace;
- * where it falls behind what is kept, a frame on stderr says how much is missing.
+ * Reads a run's log frame by frame, or follows it, as `followLog` does. Where output is no longer kept, a frame on
+ * stderr says how much is missing.
  */
-export async function* readLog(directory: string, options: ReadLogOptions = {}): AsyncGenerator<Frame> {
-  for await (const piece of readPieces(directory, options)) yield* framesOf(piece)
+export async function* readLog(directory: string, options: FollowLogOptions = {}): AsyncGenerator<Frame> {
+  for await (const slice of followLog(directory, options)) yield* framesOf(slice)
 }
 
-/** A piece's frames; they may be kept. */
-export function framesOf(piece: Piece): Frame[] {
-  if ('bytes' in piece) return decodeFrames(Buffer.from(piece.bytes), piece.offset).frames
-  const { offset, missing } = piece
-  const data = Buffer.from(gapWords(missing))
+/** The frames of a slice, in a copy of its bytes. */
+function framesOf(slice: LogSlice): Frame[] {
+  if ('bytes' in slice) return decodeFrames(Buffer.from(slice.bytes), slice.offset).frames
+  const { offset, missing } = slice
+  const data = Buffer.from(`[moorage: ${missing} bytes of output are no longer kept]\n`)
   return [{ stream: 'stderr', time: Date.now(), data, end: offset + missing, missing }]
 }
 
 /**
- * One stream of a log whole.
+ * Reads all of one stream of a log.
  *
- * @returns nothing when it is more than `limit` bytes, or when some of the log was not kept
+ * @returns undefined when the stream is longer than `limit` bytes, or when some of the log was not kept
  */
 export async function readStream(
   directory: string,
@@ -32,7 +30,7 @@ export async function readStream(
   const parts: Buffer[] = []
   let length = 0
   for await (const frame of readLog(directory)) {
-    // Whether it was of this stream, nobody knows any more.
+    // The missing bytes may have been of this stream.
     if (frame.missing !== undefined) return undefined
     if (frame.stream !== stream) continue
     length += frame.data.length

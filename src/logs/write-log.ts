@@ -1,46 +1,46 @@
 import { closeSync, openSync, rmSync, writeSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodeHeader, headerLength, type LogStream, segmentName, streamCodes } from './frame.ts'
+import { encodeHeader, headerLength, type LogStream, streamCodes } from './frame.ts'
+import { segmentName } from './segments.ts'
 
-/** How much of a run's output is kept. */
+/** Bytes of a run's log that are kept on disk. */
 export const defaultLimit: number = 64 * 1024 * 1024
 
-/**
- * Into how many files that is cut, at least: one of them at a time is dropped when there is more. None is longer than
- * this, so that dropping one never takes long.
- */
-const segments = 16
+/** The least number of segments of a log at its limit; when there are more, one at a time is dropped. */
+const leastSegments = 16
+
+/** Sizes of a segment in bytes. The upper bound keeps dropping one quick. */
 const longestSegment = 4 * 1024 * 1024
 const shortestSegment = 64 * 1024
 
 export interface LogWriter {
   /** Writes a piece of output; synchronous, into the page cache. `data` is not kept. */
   append(stream: LogStream, data: Buffer, time: number): void
-  /** Says that no more can come, and closes. */
+  /** Writes the end frame, and closes the log. */
   end(): void
 }
 
 export interface LogWriterOptions {
-  /** Bytes on disk. At least 1 MiB. @defaultValue 64 MiB */
+  /** Bytes on disk, at least 1 MiB. @defaultValue 64 MiB */
   limit?: number
   /**
-   * Told once, when output cannot be written because the disk is full or failing: what comes after is not kept, and
-   * readers see how much is missing. Without it the error is thrown.
+   * Called once, when output cannot be written because the disk is full or failing. Later output is not kept, and
+   * readers see how much is missing. Without this callback the error is thrown.
    */
   onError?: (error: unknown) => void
 }
 
 /**
- * Writes a run's output into segment files of a directory. Past the limit the first segment and the newest are kept,
- * those between are dropped.
+ * Opens a writer of a run's output into segment files of a directory. Past the limit, the first segment and the newest
+ * ones are kept, those between are dropped.
  */
 export function openLogWriter(
   directory: string,
   { limit = defaultLimit, onError }: LogWriterOptions = {},
 ): LogWriter {
-  const segmentSize = Math.min(longestSegment, Math.max(shortestSegment, Math.floor(limit / segments)))
-  const most = Math.max(segments, Math.floor(limit / segmentSize))
-  // So that little of a segment stays empty where the next frame does not fit.
+  const segmentSize = Math.min(longestSegment, Math.max(shortestSegment, Math.floor(limit / leastSegments)))
+  const mostSegments = Math.max(leastSegments, Math.floor(limit / segmentSize))
+  // A quarter of a segment: little of it stays empty when the next frame does not fit.
   const longestData = Math.floor(segmentSize / 4) - headerLength
   const kept: number[] = [0]
   let offset = 0
@@ -58,8 +58,8 @@ export function openLogWriter(
     file = openSync(join(directory, segmentName(offset)), 'w', 0o600)
     kept.push(offset)
     segmentEnd = offset + segmentSize
-    // The first stays: how a run began tells more than its middle.
-    while (kept.length > most) {
+    // The first segment stays: the beginning of a run tells more than its middle.
+    while (kept.length > mostSegments) {
       const [dropped] = kept.splice(1, 1)
       if (dropped !== undefined) rmSync(join(directory, segmentName(dropped)), { force: true })
     }
@@ -70,7 +70,7 @@ export function openLogWriter(
       if (!failed && offset >= segmentEnd) nextSegment()
       if (!failed && file !== undefined) writeWhole(file, parts, length)
     } catch (error) {
-      // What stands behind half a frame could not be read: nothing more goes into this segment.
+      // Frames behind half a frame could not be read: nothing more is written to this segment.
       failed = true
       if (onError === undefined) throw error
       onError(error)
@@ -84,14 +84,14 @@ export function openLogWriter(
       for (let begin = 0; begin < data.length; begin += longestData) {
         const part = data.subarray(begin, begin + longestData)
         const length = headerLength + part.length
-        // A frame is in one segment, and that is not longer than it may be: so the bound is one.
+        // A frame is never split between segments, and no segment is longer than its size: so the limit holds.
         if (offset + length > segmentEnd) segmentEnd = offset
         write([encodeHeader(streamCodes[stream], time, part.length), part], length)
       }
     },
     end() {
       if (failed) {
-        // The offset in a later segment's name tells readers how much is missing; there may be room again.
+        // The name of a new segment tells readers by its offset how much is missing; there may be room again.
         failed = false
         segmentEnd = offset
       }
@@ -104,7 +104,7 @@ export function openLogWriter(
 function writeWhole(file: number, parts: Buffer[], length: number): void {
   let written = writevSync(file, parts)
   if (written === length) return
-  // A short write is rare (a full disk, a signal): the rest goes byte for byte.
+  // A short write is rare (a full disk, a signal): write the rest in a loop.
   const whole = Buffer.concat(parts)
   while (written < length) written += writeSync(file, whole, written)
 }

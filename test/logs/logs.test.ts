@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { openLogWriter, readLog, readPieces, readStream, tailLog } from '../../src/logs/index.ts'
+import { followLog, lastBytes, openLogWriter, readLog, readStream } from '../../src/logs/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
 function directory(t: { teardown(fn: () => void): void }): string {
@@ -37,7 +37,7 @@ t.test('what was written is read, in order, each stream by itself and its tail',
   )
   t.equal(String(await readStream(log, 'stdout', { limit: 100 })), 'one\nthree\n')
   t.equal(await readStream(log, 'stdout', { limit: 5 }), undefined, 'more than was asked for')
-  const { stdout, stderr } = await tailLog(log, 6)
+  const { stdout, stderr } = await lastBytes(log, 6)
   t.equal(String(stdout), 'three\n')
   t.equal(String(stderr), 'two\n')
 })
@@ -133,7 +133,7 @@ t.test('the tail of a log that goes over many segments is exact', async (t) => {
     stdout += `line ${i}\n`
     writer.append('stdout', Buffer.from(`line ${i}\n`), i)
   }
-  const tail = await tailLog(log, 65_536)
+  const tail = await lastBytes(log, 65_536)
   t.equal(String(tail.stdout), stdout.slice(-65_536))
   t.equal(String(tail.stderr), 'early\n', 'a stream that was silent for long')
   writer.end()
@@ -244,7 +244,7 @@ t.test(
     const writer = openLogWriter(log, { limit: 1024 * 1024 })
     const line = Buffer.alloc(10_000, 'x')
     for (let i = 0; i < 20; i += 1) writer.append('stdout', line, i)
-    const reading = readPieces(log, { ended: new AbortController().signal })
+    const reading = followLog(log, { ended: new AbortController().signal })
     await reading.next()
     for (let i = 20; i < 2_000; i += 1) writer.append('stdout', line, i)
     writer.end()
@@ -274,7 +274,7 @@ t.test('the tail of a stream that has been silent for long is what the beginning
   writer.append('stderr', Buffer.from('too far back to be looked for\n'), 0)
   for (let i = 0; i < 100; i += 1) writer.append('stdout', flood, i)
   writer.end()
-  const { stdout, stderr } = await tailLog(log, 4_096)
+  const { stdout, stderr } = await lastBytes(log, 4_096)
   t.equal(stdout.length, 4_096)
   t.equal(String(stderr), 'begun\n')
 })
@@ -285,7 +285,7 @@ t.test('fifty followers of a log share one watcher and one descriptor, and leave
   writer.append('stdout', Buffer.from('one '), 1)
   const ended = new AbortController().signal
   const before = held()
-  const followers = Array.from({ length: 50 }, () => readPieces(log, { ended }))
+  const followers = Array.from({ length: 50 }, () => followLog(log, { ended }))
   await Promise.all(followers.map((one) => one.next()))
   const during = held()
   t.same([during.watches - before.watches, during.directories(log)], [1, 1])

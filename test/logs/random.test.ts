@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { openSharedLog, type Piece, readPieces } from '../../src/logs/index.ts'
+import { followLog, type LogSlice, openLogDirectory } from '../../src/logs/index.ts'
 import { removeTree } from '../remove-tree.ts'
 import { random } from './random.ts'
 import { pieces, planOf } from './random-writer.ts'
@@ -51,7 +51,7 @@ class Witness {
     this.reached = reached
   }
 
-  see(piece: Piece): void {
+  see(piece: LogSlice): void {
     if (piece.offset !== this.reached) this.#wrong(`a piece at ${piece.offset}`)
     if ('missing' in piece) {
       this.missing += piece.missing
@@ -81,7 +81,7 @@ for (let round = 0; round < rounds; round += 1) {
     const { limit } = planOf(seed)
     const { bytes: whole, begins } = wholeLog(seed)
     // Held, as the engine holds it: its readers go on when it is moved.
-    using log = openSharedLog(directory)
+    using log = openLogDirectory(directory)
     const writer = spawn(
       process.execPath,
       [join(import.meta.dirname, 'random-writer.ts'), directory, String(seed)],
@@ -95,7 +95,7 @@ for (let round = 0; round < rounds; round += 1) {
       const witness = new Witness(whole, from)
       const signal = AbortSignal.timeout(100_000)
       const options = { signal, ended: ended.signal, ...(from > 0 ? { from } : {}) }
-      for await (const piece of readPieces(log.path, options)) {
+      for await (const piece of followLog(log.path, options)) {
         if (from > 0 && 'bytes' in piece && witness.reached === from && !begins.has(from)) {
           // From within a frame: a header that is not in the log stands before its rest.
           const inHeader =
@@ -128,11 +128,11 @@ for (let round = 0; round < rounds; round += 1) {
     t.ok(size <= limit + headerLength, `${size} bytes on disk of ${limit}`)
 
     const late = new Witness(whole, 0)
-    for await (const piece of readPieces(moved)) late.see(piece)
+    for await (const piece of followLog(moved)) late.see(piece)
     t.same([late.problem, late.reached], [undefined, whole.length], 'who comes after the end')
     const since = next(planOf(seed).pieces)
     const times: number[] = []
-    for await (const piece of readPieces(moved, { since })) {
+    for await (const piece of followLog(moved, { since })) {
       if ('bytes' in piece) times.push(piece.bytes.readDoubleLE(5))
     }
     t.ok(

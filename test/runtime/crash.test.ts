@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { readLog, tailLog } from '../../src/logs/index.ts'
+import { lastBytes, readLog } from '../../src/logs/index.ts'
 import { createOciRuntime, recoverContainers } from '../../src/runtime/oci/index.ts'
 import type { ContainerSpec } from '../../src/runtime/runtime.ts'
 import { launchersOf, ownRuntime, runs, until, type Workplace, workplace } from './own-runtime.ts'
@@ -45,12 +45,12 @@ t.test('when the process that holds the runtime is killed, nothing is left after
   t.ok(runs(pid))
   t.not(place.left().length, 0)
   // It is there before it says anything.
-  while ((await tailLog(spec.logs, 5)).stdout.length < 5) await delay(5)
+  while ((await lastBytes(spec.logs, 5)).stdout.length < 5) await delay(5)
   await kill(holder)
   await until('the container is dead', () => !runs(pid), 2_000)
   await until('the launcher has cleaned up', () => !runs(launcher), 2_000)
   t.same(place.left(), [])
-  t.equal(String((await tailLog(spec.logs, 5)).stdout), 'more\n', 'its output is kept')
+  t.equal(String((await lastBytes(spec.logs, 5)).stdout), 'more\n', 'its output is kept')
   for await (const _ of readLog(spec.logs, { ended: new AbortController().signal }));
   t.pass('and has an end')
   const { killed, removed } = await recoverContainers(place)

@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import type { Lease } from '../../lifecycle/index.ts'
-import { tailLog } from '../../logs/index.ts'
+import { lastBytes } from '../../logs/index.ts'
 import type { Exit, RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
 import { LayerHolders } from '../files/layer-holders.ts'
@@ -126,7 +126,7 @@ function meets(expect: PlannedExec['expect'], exitCode: number): boolean {
 }
 
 async function execError(exec: PlannedExec, exit: Exit, record: RunRecord): Promise<MoorageError> {
-  const tails = await tailLog(record.logs, errorTail)
+  const tails = await lastBytes(record.logs, errorTail)
   const [stdout, stderr] = [tails.stdout.toString(), tails.stderr.toString()]
   const { code: exitCode } = exit
   if (exit.outOfMemory) return outOfMemory(exec, { exitCode, stdout, stderr })

@@ -1,5 +1,5 @@
 import type { RunningService, ServiceDriver } from '../../lifecycle/index.ts'
-import { tailLog } from '../../logs/index.ts'
+import { lastBytes } from '../../logs/index.ts'
 import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
@@ -101,7 +101,7 @@ function processOf(
     },
     signal: (name) => container.signal(name),
     async tail() {
-      const { stdout, stderr } = await tailLog(record.logs, shownTail)
+      const { stdout, stderr } = await lastBytes(record.logs, shownTail)
       return [stdout, stderr]
         .map((stream) => stream.toString().trimEnd())
         .filter(Boolean)

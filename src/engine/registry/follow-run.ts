@@ -1,4 +1,4 @@
-import { type Piece, readPieces } from '../../logs/index.ts'
+import { followLog, type LogSlice } from '../../logs/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
@@ -8,7 +8,7 @@ import type { RunRecord } from './run-records.ts'
 /** Sends a run's whole output to a caller, from the start also if it comes late, then live, until the run has ended. */
 export async function followRun(context: EngineContext, record: RunRecord, caller: Caller): Promise<void> {
   const { signal } = caller
-  const pieces = readPieces(context.records.logOf(record), { signal, ended: record.ended })
+  const pieces = followLog(context.records.logOf(record), { signal, ended: record.ended })
   for await (const piece of runPieces(pieces, nameOf(record), record.row.startedAt, 0))
     await send(caller, piece)
 }
@@ -20,7 +20,7 @@ export async function replayRun(
   caller: Caller & { ended?: AbortSignal },
 ): Promise<void> {
   const { signal, ended } = caller
-  const pieces = readPieces(directory, withoutUndefined({ signal, ended }))
+  const pieces = followLog(directory, withoutUndefined({ signal, ended }))
   for await (const piece of runPieces(pieces, run, startedAt, 0)) await send(caller, piece)
 }
 
@@ -41,7 +41,7 @@ export async function* logPieces(
   let from = first.from
   for (;;) {
     const ended = follow ? record.ended : undefined
-    const pieces = readPieces(records.logOf(record), withoutUndefined({ signal, ended, since, from }))
+    const pieces = followLog(records.logOf(record), withoutUndefined({ signal, ended, since, from }))
     const begin = since === undefined && from === undefined ? 0 : undefined
     yield* runPieces(pieces, nameOf(record), record.row.startedAt, begin)
     from = undefined
@@ -91,7 +91,7 @@ function laterThan(siblings: readonly RunRecord[], record: RunRecord): RunRecord
 
 /** @param begin - the offset of the first piece, if it is known before that piece comes */
 async function* runPieces(
-  pieces: AsyncIterable<Piece>,
+  pieces: AsyncIterable<LogSlice>,
   run: string,
   startedAt: number,
   begin: number | undefined,

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { RunRow } from '../../definition/index.ts'
-import { openSharedLog, type SharedLog } from '../../logs/index.ts'
+import { type LogDirectory, openLogDirectory } from '../../logs/index.ts'
 import type { RunningContainer } from '../../runtime/runtime.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
@@ -29,7 +29,7 @@ export interface RunRecord {
 export class RunRecords implements Disposable {
   readonly #records: RunRecord[] = []
   /** Held open, so that who comes while a log is moved finds it. */
-  readonly #logs = new Map<RunRecord, SharedLog>()
+  readonly #logs = new Map<RunRecord, LogDirectory>()
   #added = Promise.withResolvers<void>()
   #counter = 0
 
@@ -41,7 +41,7 @@ export class RunRecords implements Disposable {
 
   add(record: RunRecord): void {
     this.#records.push(record)
-    this.#logs.set(record, openSharedLog(record.logs))
+    this.#logs.set(record, openLogDirectory(record.logs))
     this.#added.resolve()
     this.#added = Promise.withResolvers()
     const ended = this.#records.filter((one) => one.ended.aborted)
