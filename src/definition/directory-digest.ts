@@ -23,7 +23,7 @@ interface Listed {
   readonly bytes: Buffer | undefined
 }
 
-export interface DigestOptions {
+interface DigestOptions {
   /** Devices, pipes, sockets and names that are not UTF-8 are digested too: what a container leaves may hold any. */
   whatever?: boolean
 }

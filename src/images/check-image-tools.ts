@@ -2,8 +2,8 @@ import { access } from 'node:fs/promises'
 import { runTool } from '../system-tool/index.ts'
 import { debianKeyring } from './debian-packages.ts'
 
-/** One thing that fetching and building images needs. */
-export interface Probe {
+/** One thing that fetching and building images needs, as `moorage doctor` shows it. */
+interface ToolCheck {
   name: string
   ok: boolean
   detail: string
@@ -20,8 +20,8 @@ const tools: readonly [name: string, use: string][] = [
 const remedy = 'moorage setup installs it'
 
 /** Looks for what images need, for `moorage doctor`. */
-export async function checkImageTools(): Promise<Probe[]> {
-  const found = tools.map(async ([name, use]): Promise<Probe> => {
+export async function checkImageTools(): Promise<ToolCheck[]> {
+  const found = tools.map(async ([name, use]): Promise<ToolCheck> => {
     try {
       const { stdout, stderr } = await runTool(name, ['--version'])
       const [version = ''] = (String(stdout) || stderr).trim().split('\n')
@@ -31,8 +31,8 @@ export async function checkImageTools(): Promise<Probe[]> {
     }
   })
   const keyring = access(debianKeyring).then(
-    (): Probe => ({ name: 'keyring', ok: true, detail: debianKeyring, remedy }),
-    (error): Probe => ({ name: 'keyring', ok: false, detail: (error as Error).message, remedy }),
+    (): ToolCheck => ({ name: 'keyring', ok: true, detail: debianKeyring, remedy }),
+    (error): ToolCheck => ({ name: 'keyring', ok: false, detail: (error as Error).message, remedy }),
   )
   return Promise.all([...found, keyring])
 }

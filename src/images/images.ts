@@ -1,5 +1,6 @@
 import { asMoorageError } from '../errors/index.ts'
 import type { ImageConfig, Store, StoredImage } from '../store/index.ts'
+import { withoutUndefined } from '../without-undefined.ts'
 import { buildFromPackages } from './debian-packages.ts'
 import { parseReference, type Reference, type RegistryReference } from './reference.ts'
 import { createRegistry } from './registry.ts'
@@ -18,7 +19,7 @@ export interface ResolvedImage {
   name: string
 }
 
-export interface ResolveOptions {
+interface ResolveOptions {
   /** Ask again what the reference means, and move its pin. */
   pull?: 'always'
   signal?: AbortSignal
@@ -109,7 +110,7 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
         signal: working.signal,
         onProgress: (detail, bytes) => {
           begun = true
-          onNews({ ref, state: 'running', detail, ...(bytes === undefined ? {} : { bytes }) })
+          onNews(withoutUndefined({ ref, state: 'running' as const, detail, bytes }))
           working.onProgress(detail, bytes)
         },
       })

@@ -1,13 +1,12 @@
 /** Image references -> pinned digests -> root filesystems, through skopeo, umoci and mmdebstrap. */
 export type { ImageConfig } from '../store/index.ts'
-export { checkImageTools, type Probe } from './check-image-tools.ts'
+export { checkImageTools } from './check-image-tools.ts'
 export {
   createImages,
   type ImageNews,
   type Images,
   type ImagesOptions,
   type ResolvedImage,
-  type ResolveOptions,
 } from './images.ts'
 export {
   type PackagesReference,

@@ -1,4 +1,5 @@
 import { MoorageError } from '../errors/index.ts'
+import { withoutUndefined } from '../without-undefined.ts'
 
 /** What an image reference names. */
 export type Reference = RegistryReference | PackagesReference
@@ -97,14 +98,14 @@ function parseRegistry(ref: string): RegistryReference {
   if (registry.length + 1 + repository.length > longestName) {
     throw invalid(ref, `its name is longer than ${longestName} characters`)
   }
-  return {
-    kind: 'registry',
+  return withoutUndefined({
+    kind: 'registry' as const,
     ref: digest === undefined ? `${registry}/${repository}:${tag}` : `${registry}/${repository}@${digest}`,
     registry,
     repository,
     tag,
-    ...(digest === undefined ? {} : { digest }),
-  }
+    digest,
+  })
 }
 
 function invalid(ref: string, reason: string): MoorageError {

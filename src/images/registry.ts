@@ -18,7 +18,7 @@ const architecture = architectures[process.arch] ?? process.arch
 const stalled = 60_000
 
 /** Asking registries through skopeo, and unpacking what they hold with umoci. */
-export interface Registry {
+interface Registry {
   /** The digest of this machine's manifest: the child's, where the reference names an index. */
   digestOf(reference: RegistryReference, signal: AbortSignal): Promise<string>
   /** Fetches the image of that manifest into the store. */

@@ -3,7 +3,7 @@ import { MoorageError } from '../errors/index.ts'
 import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import type { RegistryReference } from './reference.ts'
 
-export interface Skopeo {
+interface Skopeo {
   /** The bytes of what the registry holds under a name. */
   manifest(reference: RegistryReference, source: string, signal: AbortSignal): Promise<Buffer>
   /** The bytes of its config, as the registry has them. */

@@ -1,5 +1,5 @@
 /** A caller's signal: aborted when the caller goes, and when the engine closes. */
-export interface CallerSignal extends Disposable {
+interface CallerSignal extends Disposable {
   readonly signal: AbortSignal
 }
 

@@ -7,7 +7,7 @@ const eventsPerSubject = 100
 const endedSubjects = 2_000
 
 /** The events of one image, run or service: of its present life and its last ones. */
-export interface SubjectHistory {
+interface SubjectHistory {
   readonly states: readonly ProgressEvent[]
   /** Leases and waits, apart from the states, so that those of a busy service are not pushed out. */
   readonly holders: readonly ProgressEvent[]

@@ -13,7 +13,7 @@ type Without<Event, Fields extends string> = Event extends unknown ? Omit<Event,
 export type NewEvent = Without<ProgressEvent, 'type' | 'seq' | 'time'> & { time?: number }
 
 /** The events after a given number, in order. */
-export interface Reading {
+interface Reading {
   readonly events: readonly ProgressEvent[]
   /** Number of events between the given number and the first of `events` that are no longer kept. */
   readonly missed: number

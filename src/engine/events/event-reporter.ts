@@ -1,12 +1,13 @@
 import type { ExecProgress } from '../../definition/index.ts'
 import type { ImageNews } from '../../images/index.ts'
 import type { NewsOf, ServiceNews } from '../../lifecycle/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { ServiceDescription } from '../rows/service-row.ts'
 import type { EventLog } from './event-log.ts'
 
 /** A holder that waits for a service. */
-export interface ServiceWait {
+interface ServiceWait {
   exec: PlannedExec
   network: string
   holder: string
@@ -70,7 +71,7 @@ export function createEventReporter(log: EventLog): EventReporter {
         network,
         state: 'waiting',
         holder,
-        ...(alias === undefined ? {} : { alias }),
+        ...withoutUndefined({ alias }),
         detail,
       })
     },

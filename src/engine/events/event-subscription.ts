@@ -2,7 +2,7 @@ import type { ProgressEvent } from '../../definition/index.ts'
 import { inOrder, isOfService } from './event-history.ts'
 import type { EventLog } from './event-log.ts'
 
-export interface EventSubscriptionOptions {
+interface EventSubscriptionOptions {
   network: string
   /** The caller as a holder: its leases and waits are sent too, besides those of the runs and services it watches. */
   holder?: string

@@ -6,7 +6,7 @@ import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/plan
 import { copyFiles } from './copy-files.ts'
 import { type Found, type Tree, unsuitable } from './tree.ts'
 
-export interface Applied<C = Change> {
+interface Applied<C = Change> {
   change: C
   /** Name of the changed filesystem, for error messages. */
   root: string

@@ -23,7 +23,7 @@ const longestSilence = 60_000
 /** How often it is looked whether the disk has room for more, in bytes. */
 const spaceCheckEvery = 64 * 1024 ** 2
 
-export interface FetchUrl {
+interface FetchUrl {
   fetch: PlannedFetch
   /** The file that the answer becomes. */
   path: string

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { ContainerMount } from '../../runtime/runtime.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec, PlannedMount } from '../plan/planned.ts'
 import { filesystemOf } from './filesystem.ts'
@@ -32,7 +33,7 @@ async function mountOf(
 ): Promise<ContainerMount> {
   const destination = mount.path
   if (mount.type === 'temp') {
-    return { type: 'temporary', destination, ...(mount.size === undefined ? {} : { size: mount.size }) }
+    return withoutUndefined({ type: 'temporary' as const, destination, size: mount.size })
   }
   const { filesystem, paths, name } = locate(mount.source)
   const layers = await filesystemOf(context, filesystem, wanted)

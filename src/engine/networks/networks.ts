@@ -37,7 +37,7 @@ interface Entry {
   users: number
 }
 
-export interface NetworksOptions {
+interface NetworksOptions {
   instance: string
   runDirectory: string
   kept: PersistentNetworks

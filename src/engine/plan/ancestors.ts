@@ -15,7 +15,7 @@ export function ancestorsOf(exec: PlannedExec): (PlannedExec | PlannedFetch)[] {
 }
 
 /** What something is made of, services apart. */
-export function inputsOf(part: PlannedVertex): PlannedVertex[] {
+function inputsOf(part: PlannedVertex): PlannedVertex[] {
   switch (part.kind) {
     case 'root':
     case 'fetch':

@@ -1,6 +1,7 @@
 import type { CheckTimes, ExposedPort, HealthCheck, HttpRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Check } from '../../lifecycle/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { imageCheckOf } from './image-healthcheck.ts'
 import type { PlannedService } from './planned.ts'
 
@@ -42,7 +43,8 @@ function checkOf(check: HealthCheck, ports: readonly ExposedPort[]): Check {
 }
 
 function httpOf(port: number, { path, status }: HttpRequest) {
-  return { kind: 'http' as const, port, path, ...(status === undefined ? {} : { status: [status].flat() }) }
+  const statuses = status === undefined ? undefined : [status].flat()
+  return withoutUndefined({ kind: 'http' as const, port, path, status: statuses })
 }
 
 /** Without an interval, for counting failures: as often as checks are tried in the end. */
@@ -50,12 +52,10 @@ const defaultInterval = 1_000
 const defaultRetries = 3
 
 function timingOf({ timeout, interval, startPeriod, retries }: CheckTimes): Pick<Check, 'timing'> {
-  const counted = startPeriod !== undefined || retries !== undefined
-  const failsAfter = (startPeriod ?? 0) + (retries ?? defaultRetries) * (interval ?? defaultInterval)
-  const timing = {
-    ...(timeout === undefined ? {} : { timeout }),
-    ...(interval === undefined ? {} : { interval }),
-    ...(counted ? { failsAfter } : {}),
-  }
+  const countsFailures = startPeriod !== undefined || retries !== undefined
+  const failsAfter = countsFailures
+    ? (startPeriod ?? 0) + (retries ?? defaultRetries) * (interval ?? defaultInterval)
+    : undefined
+  const timing = withoutUndefined({ timeout, interval, failsAfter })
   return Object.keys(timing).length === 0 ? {} : { timing }
 }

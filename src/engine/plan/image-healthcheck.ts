@@ -1,4 +1,5 @@
 import type { Check } from '../../lifecycle/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 
 /** As an image's config has it; durations are nanoseconds, and 0 or nothing means the default. */
 interface Healthcheck {
@@ -26,15 +27,14 @@ export function imageCheckOf(healthcheck: unknown): Check | undefined {
   const args = commandOf(Test)
   if (args === undefined) return undefined
   const count = typeof Retries === 'number' && Retries > 0 ? Retries : retries
-  const again = ms(StartInterval)
   return {
     kind: 'exec',
     args,
-    timing: {
+    timing: withoutUndefined({
       timeout: ms(Timeout) ?? timeout,
-      ...(again === undefined ? {} : { interval: again }),
+      interval: ms(StartInterval),
       failsAfter: (ms(StartPeriod) ?? 0) + count * (ms(Interval) ?? interval),
-    },
+    }),
   }
 }
 

@@ -25,7 +25,7 @@ export function refuseLockConflicts(root: PlannedVertex): void {
 }
 
 /** All services that an exec needs while it runs, those of its services included; each once. */
-export function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): PlannedExec[] {
+function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): PlannedExec[] {
   const found = new Map<string, PlannedExec>()
   const visit = ({ bindings }: Pick<PlannedExec, 'bindings'>) => {
     for (const { service } of bindings) {
@@ -61,7 +61,7 @@ export function heldThroughout(exec: PlannedExec): PlannedBinding[] {
   })
 }
 
-export function lockedBy({ volumes }: PlannedExec): string[] {
+function lockedBy({ volumes }: PlannedExec): string[] {
   const locked = volumes.filter(({ sharing }) => sharing === 'locked')
   return [...new Set(locked.map(({ name }) => name))]
 }

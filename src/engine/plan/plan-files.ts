@@ -16,6 +16,7 @@ import {
   type RootfsOperation,
   type WriteOperation,
 } from '../../definition/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import {
   type Change,
   emptyConfig,
@@ -29,7 +30,7 @@ import {
 } from './planned.ts'
 
 /** The operations that run nothing in a container. */
-export type FilesOperation =
+type FilesOperation =
   | RootfsOperation
   | DirectoryOperation
   | FileOperation
@@ -120,10 +121,7 @@ function changed(
 }
 
 function attributesOf({ owner, permissions }: FileAttributes): FileAttributes {
-  return {
-    ...(owner === undefined ? {} : { owner }),
-    ...(permissions === undefined ? {} : { permissions }),
-  }
+  return withoutUndefined({ owner, permissions })
 }
 
 /** What a container has of a directory that it starts from: no configuration. */

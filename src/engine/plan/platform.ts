@@ -8,7 +8,7 @@ const architectures: Readonly<Record<string, string>> = {
 }
 
 /** What this host runs, as images call it: `linux/amd64`. */
-export const hostPlatform = `linux/${architectures[process.arch] ?? process.arch}`
+const hostPlatform = `linux/${architectures[process.arch] ?? process.arch}`
 
 /** @throws MoorageError PLATFORM_UNSUPPORTED when it is not this host's */
 export function checkPlatform(platform: string | undefined): void {

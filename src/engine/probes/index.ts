@@ -9,7 +9,7 @@ import type { ProbeTarget } from './target.ts'
 export type { ProbeTarget } from './target.ts'
 
 /** The probes of one running container. */
-export interface Probes extends Disposable {
+interface Probes extends Disposable {
   probe(check: Check, signal: AbortSignal): Promise<Answer>
 }
 

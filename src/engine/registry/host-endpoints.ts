@@ -2,7 +2,7 @@ import type { ServiceNetwork } from '../../network/index.ts'
 import type { EngineContext } from '../context.ts'
 import { type PublishedPorts, publishPorts } from './published-ports.ts'
 
-export interface HostEndpointRequest {
+interface HostEndpointRequest {
   network: ServiceNetwork
   /** The service's own, in all networks. */
   key: string

@@ -28,7 +28,7 @@ export interface VolumeLocks {
   check(owner: string): void
 }
 
-export interface VolumeLocksOptions {
+interface VolumeLocksOptions {
   store: Store
   services: () => Services
   waits: WaitGraph
