@@ -57,6 +57,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/make-directory.ts': { may: [] },
   'src/package.ts': { may: [] },
   'src/system-tool': { may: [] },
+  'src/base32hex.ts': { may: [] },
   'src/without-undefined.ts': { may: [] },
   'src/index.ts': { may: ['src/client', 'src/definition'] },
   // The launcher takes the default PATH, which is part of a digest, and loads nothing else of it.
@@ -169,6 +170,7 @@ export const common: readonly string[] = [
   'src/make-directory.ts',
   'src/package.ts',
   'src/system-tool',
+  'src/base32hex.ts',
   'src/without-undefined.ts',
 ]
 

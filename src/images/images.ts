@@ -5,6 +5,7 @@ import { buildFromPackages } from './debian-packages.ts'
 import { parseReference, type Reference, type RegistryReference } from './reference.ts'
 import { createRegistry } from './registry.ts'
 import { type Bytes, type OnProgress, SharedWork, type Working } from './shared-work.ts'
+import type { RegistryOptions } from './skopeo.ts'
 
 /** An image that stands ready on disk. */
 export interface ResolvedImage {
@@ -38,12 +39,7 @@ export interface ImageNews {
 export interface ImagesOptions {
   store: Store
   onNews?: (news: ImageNews) => void
-  registries?: {
-    /** Registries (`host` or `host:port`) that speak plain HTTP; those on loopback do anyway. */
-    insecure?: readonly string[]
-    /** How long a registry may take to answer a question, in milliseconds. @defaultValue 15000 */
-    patience?: number
-  }
+  registries?: RegistryOptions
 }
 
 /** Image references -> pinned digests -> root filesystems. */

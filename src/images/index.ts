@@ -1,6 +1,7 @@
 /** Image references -> pinned digests -> root filesystems, through skopeo, umoci and mmdebstrap. */
 export type { ImageConfig } from '../store/index.ts'
 export { checkImageTools } from './check-image-tools.ts'
+export { architectureOf, hostArchitecture } from './host-architecture.ts'
 export {
   createImages,
   type ImageNews,

@@ -1,18 +1,16 @@
 import { chmod, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MoorageError } from '../errors/index.ts'
-import type { Store, StoredImage } from '../store/index.ts'
+import { mebibytes, type Store, type StoredImage } from '../store/index.ts'
 import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import { watchCopy } from './copy-progress.ts'
+import { hostArchitecture } from './host-architecture.ts'
 import { parseConfig } from './image-config.ts'
 import { digestOfBytes, type Manifest, parseManifest } from './manifest.ts'
 import type { RegistryReference } from './reference.ts'
 import type { Working } from './shared-work.ts'
 import { createSkopeo, type RegistryOptions, sourceOf } from './skopeo.ts'
 import { syncFilesystem } from './sync-filesystem.ts'
-
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
-const architecture = architectures[process.arch] ?? process.arch
 
 /** A copy in which nothing has arrived for so long has failed, in milliseconds. */
 const stalled = 60_000
@@ -81,10 +79,12 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
     async digestOf(reference, signal) {
       const { digest, manifest } = await manifestOf(reference, reference.digest, signal)
       if (manifest.kind === 'image') return digest
-      const child = manifest.children.find((one) => one.os === 'linux' && one.architecture === architecture)
+      const child = manifest.children.find(
+        (one) => one.os === 'linux' && one.architecture === hostArchitecture,
+      )
       if (child) return child.digest
       const others = manifest.children.map((one) => `${one.os}/${one.architecture}`).join(', ')
-      const reason = `it exists, but not for linux/${architecture} (for ${others || 'nothing'})`
+      const reason = `it exists, but not for linux/${hostArchitecture} (for ${others || 'nothing'})`
       throw new MoorageError('IMAGE_NOT_FOUND', { ref: reference.ref, reason })
     },
 
@@ -141,8 +141,4 @@ function understood<T>(ref: string, read: () => T): T {
   } catch (error) {
     throw new MoorageError('IMAGE_FAILED', { ref, reason: (error as Error).message }, { cause: error })
   }
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 }

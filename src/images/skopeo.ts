@@ -1,14 +1,14 @@
-import { existsSync } from 'node:fs'
 import { MoorageError } from '../errors/index.ts'
 import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import type { RegistryReference } from './reference.ts'
+import { createRegistryAccess } from './registry-access.ts'
 
 interface Skopeo {
-  /** The bytes of what the registry holds under a name. */
+  /** Returns the bytes of the manifest, or the index, that the registry has under a name. */
   manifest(reference: RegistryReference, source: string, signal: AbortSignal): Promise<Buffer>
-  /** The bytes of its config, as the registry has them. */
+  /** Returns the bytes of the image's config, as the registry has them. */
   config(reference: RegistryReference, source: string, signal: AbortSignal): Promise<Buffer>
-  /** Copies it into a fresh OCI layout, `layout` below the working directory. */
+  /** Copies the image into a new OCI layout, `layout` below `directory`. */
   copy(
     reference: RegistryReference,
     source: string,
@@ -17,27 +17,30 @@ interface Skopeo {
 }
 
 export interface RegistryOptions {
+  /** Registries (`host` or `host:port`) that speak plain HTTP; those on loopback do anyway. */
   insecure?: readonly string[]
-  /** In milliseconds. */
+  /** How long a registry may take to answer a question, in milliseconds. @defaultValue 15000 */
   patience?: number
 }
 
-/** What an image is called in skopeo's words. */
+/** Returns skopeo's name for an image. */
 export function sourceOf({ registry, repository, tag }: RegistryReference, digest?: string): string {
   return `docker://${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`
 }
 
-/** Asking registries through skopeo, without credentials: those of the host's root are not the caller's. */
+/** Asks registries, and copies images from them, with skopeo. */
 export function createSkopeo(
   stateDirectory: string,
   { insecure = [], patience = 15_000 }: RegistryOptions,
 ): Skopeo {
+  const access = createRegistryAccess(insecure)
+
   const run = async (
     reference: RegistryReference,
     args: readonly string[],
     { signal, cwd }: { signal: AbortSignal; cwd?: string },
   ) => {
-    const { code, stdout, stderr } = await runTool('skopeo', [...policy(), ...args], {
+    const { code, stdout, stderr } = await runTool('skopeo', [...access.policy, ...args], {
       signal,
       // Large blobs pass through a temporary file.
       ...(cwd === undefined ? {} : { cwd, env: { ...process.env, TMPDIR: cwd } }),
@@ -45,7 +48,7 @@ export function createSkopeo(
     if (code !== 0) throw failureOf(reference.ref, stderr, stateDirectory)
     return stdout
   }
-  const plain = ({ registry }: RegistryReference) => insecure.includes(registry) || isLoopback(registry)
+
   const inspect = async (
     reference: RegistryReference,
     what: readonly string[],
@@ -53,8 +56,7 @@ export function createSkopeo(
     signal: AbortSignal,
   ) => {
     const deadline = AbortSignal.timeout(patience)
-    const tls = plain(reference) ? ['--tls-verify=false'] : []
-    const args = ['inspect', '--no-creds', ...tls, ...what, source]
+    const args = ['inspect', ...access.inspectOptions(reference.registry), ...what, source]
     try {
       return await run(reference, args, { signal: AbortSignal.any([signal, deadline]) })
     } catch (error) {
@@ -71,10 +73,9 @@ export function createSkopeo(
       await run(
         reference,
         [
-          ...['copy', '--quiet', '--src-no-creds'],
-          ...(plain(reference) ? ['--src-tls-verify=false'] : []),
+          ...['copy', '--quiet', ...access.copyOptions(reference.registry)],
           ...(recompress ? ['--dest-compress-format', 'gzip'] : []),
-          // Relative: a colon in a path would begin a tag.
+          // Relative, since a colon in a path would begin a tag.
           ...[source, 'oci:layout:image'],
         ],
         { signal, cwd: directory },
@@ -83,19 +84,8 @@ export function createSkopeo(
   }
 }
 
-/** A registry on loopback speaks plain HTTP, as Docker takes it to. */
-function isLoopback(registry: string): boolean {
-  const host = registry.replace(/:\d+$/, '')
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
-}
-
-/** Without a policy skopeo refuses everything; where the host has one, it holds. */
-function policy(): string[] {
-  return existsSync('/etc/containers/policy.json') ? [] : ['--insecure-policy']
-}
-
-/** In this order: the reason of a failed ping is told by what follows it, and a missing host is "not found" too. */
-const kinds: readonly [RegExp, 'IMAGE_UNAUTHORIZED' | 'REGISTRY_UNREACHABLE' | 'IMAGE_NOT_FOUND'][] = [
+/** Tried in this order: what follows a failed ping tells its reason, and a missing host is "not found" too. */
+const codesByWords: readonly [RegExp, 'IMAGE_UNAUTHORIZED' | 'REGISTRY_UNREACHABLE' | 'IMAGE_NOT_FOUND'][] = [
   [
     /unauthorized|authentication required|access to the resource is denied|status code.*40[13]|40[13] \((Unauthorized|Forbidden)\)/i,
     'IMAGE_UNAUTHORIZED',
@@ -108,13 +98,13 @@ const kinds: readonly [RegExp, 'IMAGE_UNAUTHORIZED' | 'REGISTRY_UNREACHABLE' | '
   [/not found/i, 'IMAGE_NOT_FOUND'],
 ]
 
-/** skopeo exits 1 for everything: what went wrong is in its words. */
+/** Classifies a failure of skopeo by its words: it exits 1 for everything. */
 function failureOf(ref: string, stderr: string, directory: string): MoorageError {
   const full = fullDiskError(stderr, `the image ${ref}`, directory)
   if (full) return full
   const message = /msg="((?:[^"\\]|\\.)*)"/.exec(stderr)?.[1]?.replaceAll('\\"', '"')
-  // It repeats the name, which the sentence has already.
+  // It repeats the name, which our sentence has already.
   const reason = message?.replace(/^(Error )?parsing image name "[^"]*": /i, '') ?? lastWords(stderr)
-  const [, code = 'IMAGE_FAILED'] = kinds.find(([words]) => words.test(stderr)) ?? []
+  const [, code = 'IMAGE_FAILED'] = codesByWords.find(([words]) => words.test(stderr)) ?? []
   return new MoorageError(code as 'IMAGE_FAILED', { ref, reason })
 }

@@ -2,14 +2,14 @@ import { statfsSync } from 'node:fs'
 import { asMoorageError, MoorageError } from '../errors/index.ts'
 
 export interface FreeSpace {
-  /** What is free for us, in bytes. */
+  /** Free bytes, without those that the filesystem reserves. */
   bytes: number
   /** The size of the filesystem, in bytes. */
   total: number
 }
 
 /** With less than this free, in bytes, nothing new is begun. */
-export const neededFree: number = 64 * 1024 * 1024
+const neededFree: number = 64 * 1024 * 1024
 
 /** The room on the filesystem that a directory is on. */
 export function freeSpace(directory: string): FreeSpace {
@@ -28,7 +28,8 @@ export function ensureSpace(directory: string): void {
   })
 }
 
-function mebibytes(bytes: number): string {
+/** Returns a size for people: `1.5 MiB`. */
+export function mebibytes(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 }
 
