@@ -82,7 +82,16 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/logs/frame.ts': { may: [] },
   'src/lifecycle': {
     may: [],
-    ground: ['clock.ts', 'driver.ts', 'duration.ts', 'lease.ts', 'news.ts', 'snapshot.ts'],
+    ground: [
+      'clock.ts',
+      'driver.ts',
+      'duration.ts',
+      'holder.ts',
+      'lease.ts',
+      'news.ts',
+      'scoped-key.ts',
+      'snapshot.ts',
+    ],
     wings: {
       health: { may: [] },
       exclusion: { may: [] },

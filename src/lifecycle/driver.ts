@@ -2,7 +2,7 @@ import type { Answer, Check } from './health/index.ts'
 
 /** How to run one service: handed in by whoever acquires it first. */
 export interface ServiceDriver {
-  /** The service's own name. A key ends with it; what stands before is the scope in which services find each other. */
+  /** The service's own name, which its key has too. */
   readonly label: string
   readonly hostname: string
   /** Carried through to the snapshots, untouched. */

@@ -20,8 +20,10 @@ export type {
   TcpCheck,
   UdpCheck,
 } from './health/index.ts'
+export { type ContainerHolder, type Holder, holderText, isContainer } from './holder.ts'
 export type { Lease } from './lease.ts'
 export type { Because, NewsOf, ServiceNews } from './news.ts'
+export { type ScopedKey, scopedKey } from './scoped-key.ts'
 export type { AcquireOptions, ServiceProgress } from './service/binder.ts'
 export { createServices, type Services, type ServicesOptions } from './services.ts'
 export type { ServiceSnapshot, StateName } from './snapshot.ts'

@@ -1,8 +1,10 @@
 import type { MoorageError } from '../errors/index.ts'
+import type { Holder } from './holder.ts'
+import type { ScopedKey } from './scoped-key.ts'
 
 /** One holder's interest in a service, which runs on while there is one. */
 export interface Lease extends Disposable {
-  readonly key: string
+  readonly key: ScopedKey
   /** Where it answers; another one after a restart, so do not keep it. */
   readonly address: string
   /**
@@ -15,8 +17,8 @@ export interface Lease extends Disposable {
 }
 
 export interface LeaseOptions {
-  key: string
-  holder: string
+  key: ScopedKey
+  holder: Holder
   alias: string | undefined
   address: () => string
   onRelease: (lease: HeldLease) => void
@@ -24,8 +26,8 @@ export interface LeaseOptions {
 
 /** A lease as its service sees it. */
 export class HeldLease implements Lease {
-  readonly key: string
-  readonly holder: string
+  readonly key: ScopedKey
+  readonly holder: Holder
   readonly alias: string | undefined
   readonly lost: Promise<MoorageError>
   readonly lose: (error: MoorageError) => void

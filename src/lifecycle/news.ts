@@ -1,4 +1,6 @@
 import type { CheckState } from './health/index.ts'
+import type { Holder } from './holder.ts'
+import type { ScopedKey } from './scoped-key.ts'
 import type { StateName } from './snapshot.ts'
 
 /** Why a service is in the state that it is in. */
@@ -33,7 +35,7 @@ export type ServiceNews =
       readonly to: StateName
       readonly because: Because
       /** Who wanted it, where that is why. */
-      readonly by?: string
+      readonly by?: Holder
       /** In grace: when it will be stopped, in milliseconds since the epoch. */
       readonly stopsAt?: number
       readonly address?: string
@@ -47,7 +49,7 @@ export type ServiceNews =
       readonly kind: 'lease'
       /** `ended`: with the service, on request; `lost`: with the service, unasked. */
       readonly action: 'taken' | 'released' | 'ended' | 'lost'
-      readonly holder: string
+      readonly holder: Holder
       readonly alias?: string
     }
   /** A check has passed, or its answer is another one than before. */
@@ -61,7 +63,7 @@ export type ServiceNews =
 
 /** Whose news it is, and when it was: milliseconds since the epoch. */
 export interface NewsOf {
-  readonly key: string
+  readonly key: ScopedKey
   readonly label: string
   /** What its driver describes it by. */
   readonly describe: unknown

@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts'
 import type { ServiceDriver } from './driver.ts'
 import type { Lease } from './lease.ts'
 import type { NewsOf, ServiceNews } from './news.ts'
+import type { ScopedKey } from './scoped-key.ts'
 import { type AcquireOptions, Binder, type Seat } from './service/binder.ts'
 import { timedOut } from './service/failures.ts'
 import type { Defaults } from './service/grace-and-timeouts.ts'
@@ -42,24 +43,24 @@ export interface Services {
    * @throws MoorageError SERVICE_EXITED, HEALTH_TIMEOUT, STOPPED_BY_REQUEST, DAEMON_STOPPING, or what its driver threw,
    * said of this service; the abort reason of `signal`
    */
-  acquire(key: string, driver: ServiceDriver, options: AcquireOptions): Promise<Lease>
+  acquire(key: ScopedKey, driver: ServiceDriver, options: AcquireOptions): Promise<Lease>
   /**
    * Stops a service, and those that need it first. Leases are gone, their holders go on. Does nothing when it does not
    * run.
    *
    * @throws MoorageError INTERNAL when not all it held could be released
    */
-  stop(key: string, options?: { kill?: boolean }): Promise<void>
+  stop(key: ScopedKey, options?: { kill?: boolean }): Promise<void>
   /**
    * Stops a service and starts it again. Leases are kept; their address changes.
    *
    * @throws MoorageError SERVICE_NOT_RUNNING, and what a start throws
    */
-  restart(key: string): Promise<void>
+  restart(key: ScopedKey): Promise<void>
   /** Ends the grace of a service at once, if it is in that; somebody waits for what it has. */
-  hurry(key: string): void
+  hurry(key: ScopedKey): void
   /** The live service of a key, else the last that ended. */
-  get(key: string): ServiceSnapshot | undefined
+  get(key: ScopedKey): ServiceSnapshot | undefined
   /** Live ones, then some that have ended; the newest first. */
   list(): ServiceSnapshot[]
   /**
@@ -82,7 +83,7 @@ export function createServices({
     startTimeout: startTimeout * timeoutScale,
     stopTimeout: stopTimeout * timeoutScale,
   }
-  const live = new Map<string, Service>()
+  const live = new Map<ScopedKey, Service>()
   /** The newest first. */
   const ended: ServiceSnapshot[] = []
   /** Those who wait for an earlier run to end. */
@@ -90,7 +91,7 @@ export function createServices({
   let draining = false
   let drained: Promise<void> | undefined
 
-  const create = (key: string, driver: ServiceDriver): Service => {
+  const create = (key: ScopedKey, driver: ServiceDriver): Service => {
     const service: Service = new Service({
       key,
       driver,
@@ -130,14 +131,14 @@ export function createServices({
     }
   }
 
-  const running = (key: string): Service => {
+  const running = (key: ScopedKey): Service => {
     const service = live.get(key)
     if (service?.accepts) return service
     const { hostname } = service?.driver ?? ended.find((row) => row.key === key) ?? { hostname: key }
     throw moorageError('SERVICE_NOT_RUNNING', { service: hostname })
   }
 
-  const stop = async (key: string, kill: boolean, under: ReadonlySet<string>): Promise<void> => {
+  const stop = async (key: ScopedKey, kill: boolean, under: ReadonlySet<ScopedKey>): Promise<void> => {
     const service = live.get(key)
     if (service === undefined || under.has(key)) return
     const path = new Set([...under, key])
@@ -183,7 +184,7 @@ export function createServices({
       const service = running(key)
       const binder = new Binder({
         clock,
-        options: { holder: 'restart', checks: service.restartChecks },
+        options: { holder: { kind: 'restart' }, checks: service.restartChecks },
         startTimeout: service.startTimeout,
         seat: service,
         takesLease: false,

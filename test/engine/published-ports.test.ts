@@ -8,14 +8,14 @@ const port = (host: number) => ({ host, service: 80, address: '127.0.0.1', proto
 
 t.test('ports are listed for their service, until they are closed', async (t) => {
   const published = new PublishedIndex()
-  const unlist = published.add('a', [port(1)])
-  published.add('a', [port(2)])
-  published.add('b', [port(3)])
-  t.same(published.of('a'), [port(1), port(2)])
+  const unlist = published.add('net/a', [port(1)])
+  published.add('net/a', [port(2)])
+  published.add('net/b', [port(3)])
+  t.same(published.of('net/a'), [port(1), port(2)])
   unlist()
   unlist()
-  t.same(published.of('a'), [port(2)])
-  t.same(published.of('nobody'), [])
+  t.same(published.of('net/a'), [port(2)])
+  t.same(published.of('net/nobody'), [])
 })
 
 t.test('a tunnel is listed as long as its network is there', async (t) => {

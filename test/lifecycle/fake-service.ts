@@ -3,6 +3,7 @@ import type {
   Answer,
   Check,
   Exit,
+  Holder,
   RunningService,
   ServiceDriver,
   ServiceSnapshot,
@@ -10,7 +11,7 @@ import type {
   ServicesOptions,
   StartContext,
 } from '../../src/lifecycle/index.ts'
-import { createServices } from '../../src/lifecycle/index.ts'
+import { createServices, scopedKey } from '../../src/lifecycle/index.ts'
 import { settled, VirtualClock } from './virtual-clock.ts'
 
 /** A process that listens, exits and obeys as the test says. */
@@ -149,9 +150,19 @@ export function world(options: Partial<ServicesOptions> = {}): World {
 
 export const tcp = (port: number): Check => ({ kind: 'tcp', port })
 
+/** A run of this label as a holder. */
+export const runHolder = (label: string): Holder => ({ kind: 'run', key: scopedKey('net', label), label })
+
+/** A service of this label as a holder. */
+export const serviceHolder = (label: string, scope = 'net'): Holder => ({
+  kind: 'service',
+  key: scopedKey(scope, label),
+  label,
+})
+
 /** A client that waits for port 80, unless it says otherwise. */
 export function client(options: Partial<AcquireOptions> = {}): AcquireOptions {
-  return { holder: 'run client', alias: 'www', checks: [tcp(80)], ...options }
+  return { holder: runHolder('client'), alias: 'www', checks: [tcp(80)], ...options }
 }
 
 /** A promise's outcome, looked at without waiting. */

@@ -5,7 +5,7 @@ import { Random, seed } from './random.ts'
 
 t.test('one has it, the others wait in the order of asking', async (t) => {
   const wanted: string[] = []
-  const locks = createLocks({ onWanted: (owner) => wanted.push(owner) })
+  const locks = createLocks({ idOf: String, onWanted: (owner: string) => wanted.push(owner) })
   const first = await locks.acquire(['data'], { owner: 'a' })
   const told: unknown[] = []
   const mayWait = (...what: unknown[]) => told.push(what)
@@ -33,7 +33,7 @@ t.test('one has it, the others wait in the order of asking', async (t) => {
 })
 
 t.test('who goes while it waits has nothing, nor holds up the others', async (t) => {
-  const locks = createLocks()
+  const locks = createLocks<string>({ idOf: String })
   const first = await locks.acquire(['b'], { owner: 'a' })
   const caller = new AbortController()
   const second = watch(locks.acquire(['a', 'b'], { owner: 'b', signal: caller.signal }))
@@ -51,7 +51,7 @@ t.test('who goes while it waits has nothing, nor holds up the others', async (t)
 })
 
 t.test('it may be taken and given up in one turn', async (t) => {
-  const locks = createLocks()
+  const locks = createLocks<string>({ idOf: String })
   const first = await locks.acquire(['x'], { owner: 'a' })
   const caller = new AbortController()
   const second = watch(locks.acquire(['x'], { owner: 'b', signal: caller.signal }))
@@ -66,7 +66,7 @@ t.test('it may be taken and given up in one turn', async (t) => {
 })
 
 t.test('a wait that is refused has not begun', async (t) => {
-  const locks = createLocks()
+  const locks = createLocks<string>({ idOf: String })
   await locks.acquire(['x'], { owner: 'a' })
   const refused = watch(
     locks.acquire(['w', 'x'], {
@@ -90,7 +90,7 @@ t.test('whoever wants whatever, in whatever order: one holder each, and no wait 
   t.comment(`seed ${seed}`)
   for (let round = 0; round < 300; round += 1) {
     const random = new Random(seed + round)
-    const locks = createLocks()
+    const locks = createLocks<string>({ idOf: String })
     const holders = new Map<string, number>()
     let done = 0
     const users = Array.from({ length: 12 }, async (_, index) => {
@@ -128,8 +128,8 @@ t.test('a circle is found, and its way', async (t) => {
     f: ['a'],
   }
   const next = (node: string) => edges[node] ?? []
-  t.strictSame(circleThrough('a', next), ['a', 'c', 'd', 'a'])
-  t.strictSame(circleThrough('e', next), ['e', 'e'])
-  t.equal(circleThrough('f', next), undefined, 'a circle elsewhere is not its own')
-  t.equal(circleThrough('b', next), undefined)
+  t.strictSame(circleThrough('a', next, String), ['a', 'c', 'd', 'a'])
+  t.strictSame(circleThrough('e', next, String), ['e', 'e'])
+  t.equal(circleThrough('f', next, String), undefined, 'a circle elsewhere is not its own')
+  t.equal(circleThrough('b', next, String), undefined)
 })

@@ -1,15 +1,16 @@
 import t from 'tap'
-import type { NewsOf, ServiceNews } from '../../src/lifecycle/index.ts'
-import { client, FakeDriver, settled, watch, world } from './fake-service.ts'
+import { holderText, type NewsOf, type ServiceNews } from '../../src/lifecycle/index.ts'
+import { client, FakeDriver, runHolder, settled, watch, world } from './fake-service.ts'
 
 /** What is told of a service, each piece in a few words. */
 function told() {
   const words: string[] = []
   const onNews = (news: ServiceNews & NewsOf) => {
     if (news.kind === 'state') {
-      const by = news.by === undefined ? '' : ` by ${news.by}`
+      const by = news.by === undefined ? '' : ` by ${holderText(news.by)}`
       words.push(`${news.time}: ${news.from} -> ${news.to}, ${news.because}${by}`)
-    } else if (news.kind === 'lease') words.push(`${news.time}: lease ${news.action} by ${news.holder}`)
+    } else if (news.kind === 'lease')
+      words.push(`${news.time}: lease ${news.action} by ${holderText(news.holder)}`)
     else if (news.kind === 'check')
       words.push(`${news.time}: ${news.name} ${news.state}${news.answer ? `: ${news.answer}` : ''}`)
     else words.push(`${news.time}: ${news.detail}`)
@@ -32,7 +33,7 @@ t.test('a life is told in order, with its reasons and its times', async (t) => {
   t.equal(wait.done, true)
   wait.value?.release()
   await clock.advance(4_000)
-  const again = await services.acquire('net/db', db, client({ holder: 'run other' }))
+  const again = await services.acquire('net/db', db, client({ holder: runHolder('other') }))
   await clock.advance(10_000)
   again.release()
   await clock.advance(10_000)

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
-import type { Lease } from '../../src/lifecycle/index.ts'
+import { holderText, type Lease } from '../../src/lifecycle/index.ts'
 import { transitions } from '../../src/lifecycle/service/state-machine.ts'
 import { client, FakeDriver, settled, tcp, world } from './fake-service.ts'
 
@@ -341,7 +341,7 @@ class Reality {
       ...(processes.some(({ ended }) => !ended) ? ['a process runs on'] : []),
       ...(processes.some(({ released }) => released !== 1) ? ['a process was not released once'] : []),
       ...this.clients.filter(({ outcome }) => outcome === 'waiting').map(() => 'somebody still waits'),
-      ...services.list().flatMap(({ holders }) => holders),
+      ...services.list().flatMap(({ holders }) => holders.map(holderText)),
       ...this.#forbidden(),
     ]
   }

@@ -80,7 +80,7 @@ t.test('a client runs within milliseconds of the port’s opening', async (t) =>
         return listener
       },
     },
-    { holder: 'run client', checks: [{ kind: 'tcp', port }] },
+    { holder: { kind: 'run', key: 'net/client', label: 'client' }, checks: [{ kind: 'tcp', port }] },
   )
   const late = performance.now() - listener.listensSince
   t.comment(`${late.toFixed(1)} ms after the port was open`)

@@ -3,8 +3,8 @@
  * left waiting, nothing left over. MOORAGE_TEST_SEED repeats a failure.
  */
 import t from 'tap'
-import type { Lease } from '../../src/lifecycle/index.ts'
-import { client, FakeDriver, settled, tcp, type World, world } from './fake-service.ts'
+import { type Lease, scopedKey } from '../../src/lifecycle/index.ts'
+import { client, FakeDriver, serviceHolder, settled, tcp, type World, world } from './fake-service.ts'
 import { Random, seed } from './random.ts'
 
 /** What a failure may be called. */
@@ -29,7 +29,7 @@ class Life {
       const held: Lease[] = []
       driver.onStart = async ({ signal }) => {
         if (this.#alive(driver) > 0) this.problems.push(`two processes of ${driver.label}`)
-        if (below) held.push(await this.#acquire(below, { holder: `service ${driver.label}`, signal }))
+        if (below) held.push(await this.#acquire(below, { holder: serviceHolder(driver.label), signal }))
         if (random.chance(0.1)) {
           for (const lease of held.splice(0)) lease.release()
           throw new Error('no luck')
@@ -57,7 +57,7 @@ class Life {
   step(): void {
     const random = this.#random
     const driver = random.pick(this.drivers) as FakeDriver
-    const key = `net/${driver.label}`
+    const key = scopedKey('net', driver.label)
     const dice = random.below(100)
     if (dice < 30) this.#arrive(driver)
     else if (dice < 45) {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { MoorageError } from '../../src/errors/index.ts'
 import type { ServiceProgress } from '../../src/lifecycle/index.ts'
-import { client, FakeDriver, settled, tcp, watch, world } from './fake-service.ts'
+import { client, FakeDriver, runHolder, serviceHolder, settled, tcp, watch, world } from './fake-service.ts'
 
 t.test('a service is started for its first client, and is ready when its port answers', async (t) => {
   const { clock, services, states } = world()
@@ -14,7 +14,7 @@ t.test('a service is started for its first client, and is ready when its port an
     state: 'starting',
     health: 'checking 80/tcp',
     address: '10.0.0.1',
-    holders: ['run client'],
+    holders: [runHolder('client')],
     aliases: ['www'],
     describe: { what: 'db' },
     stopsAt: null,
@@ -50,7 +50,7 @@ t.test('a thousand concurrent clients share one start', async (t) => {
   const db = new FakeDriver('db')
   const all = Promise.all(
     Array.from({ length: 1_000 }, (_, index) =>
-      services.acquire('net/db', db, client({ holder: `run ${index}` })),
+      services.acquire('net/db', db, client({ holder: runHolder(`${index}`) })),
     ),
   )
   await clock.advance(10)
@@ -79,9 +79,12 @@ t.test('who comes later gets a lease at once, if its checks have passed', async 
   const first = services.acquire('net/db', db, client())
   await clock.advance(5)
   await first
-  const second = await services.acquire('net/db', db, client({ holder: 'run other', alias: 'store' }))
+  const second = await services.acquire('net/db', db, client({ holder: runHolder('other'), alias: 'store' }))
   t.equal(second.address, '10.0.0.1')
-  t.match(services.get('net/db'), { holders: ['run client', 'run other'], aliases: ['www', 'store'] })
+  t.match(services.get('net/db'), {
+    holders: [runHolder('client'), runHolder('other')],
+    aliases: ['www', 'store'],
+  })
   t.equal(db.process.probes, 1)
 })
 
@@ -139,7 +142,9 @@ t.test('an exit before it is healthy fails all who wait, each under its own alia
     const [www, store, nameless] = [
       watch(services.acquire('net/db', db, client())),
       watch(services.acquire('net/db', db, client({ alias: 'store' }))),
-      watch(services.acquire('net/db', db, { holder: 'session 1', checks: [tcp(80)] })),
+      watch(
+        services.acquire('net/db', db, { holder: { kind: 'caller', name: 'session 1' }, checks: [tcp(80)] }),
+      ),
     ]
     await clock.advance(10)
     db.process.exit(code)
@@ -243,7 +248,7 @@ t.test('a chain’s failure names each link', async (t) => {
   db.listens = []
   const app = new FakeDriver('app')
   app.onStart = async ({ signal }) => {
-    await services.acquire('net/db', db, client({ holder: 'service app', alias: 'store', signal }))
+    await services.acquire('net/db', db, client({ holder: serviceHolder('app'), alias: 'store', signal }))
   }
   const wait = watch(services.acquire('net/app', app, client()))
   await clock.advance(5)
@@ -311,11 +316,15 @@ t.test('a binder whose time is over fails alone', async (t) => {
   const { clock, services } = world()
   const db = new FakeDriver('db')
   const hasty = watch(services.acquire('net/db', db, client({ checks: [tcp(90)], startTimeout: 100 })))
-  const patient = watch(services.acquire('net/db', db, client({ holder: 'run patient' })))
+  const patient = watch(services.acquire('net/db', db, client({ holder: runHolder('patient') })))
   await clock.advance(100)
   t.match(hasty.error, { code: 'HEALTH_TIMEOUT' })
   t.equal(patient.done, true)
-  t.match(services.get('net/db'), { state: 'ready', holders: ['run patient'], health: /^90\/tcp: refused/ })
+  t.match(services.get('net/db'), {
+    state: 'ready',
+    holders: [runHolder('patient')],
+    health: /^90\/tcp: refused/,
+  })
   t.strictSame(db.process.signals, [])
   const probes = db.process.probes
   await clock.advance(10_000)
@@ -363,7 +372,7 @@ t.test('an onProgress that throws ends its own binder’s wait only', async (t) 
   await clock.advance(5)
   t.match(broken.error, { message: 'broken pipe' })
   t.equal(sound.done, true)
-  t.strictSame(services.get('net/db')?.holders, ['run client'])
+  t.strictSame(services.get('net/db')?.holders, [runHolder('client')])
 })
 
 t.test('a log that cannot be read, or not soon, does not keep anybody waiting', async (t) => {

@@ -1,6 +1,16 @@
 import t from 'tap'
 import type { Lease } from '../../src/lifecycle/index.ts'
-import { client, FakeDriver, settled, tcp, type World, watch, world } from './fake-service.ts'
+import {
+  client,
+  FakeDriver,
+  runHolder,
+  serviceHolder,
+  settled,
+  tcp,
+  type World,
+  watch,
+  world,
+} from './fake-service.ts'
 
 /** A service that is ready, with one lease. */
 async function ready(
@@ -277,7 +287,7 @@ t.test('a restart keeps the leases and changes their address', async (t) => {
   t.equal(lease.address, '10.0.0.2')
   t.equal(db.processes[0]?.released, 1)
   t.equal(db.processes.length, 2)
-  t.match(services.get('net/db'), { state: 'ready', holders: ['run client'], address: '10.0.0.2' })
+  t.match(services.get('net/db'), { state: 'ready', holders: [runHolder('client')], address: '10.0.0.2' })
   t.strictSame(states('net/db'), ['starting', 'ready', 'stopping', 'pending', 'starting', 'ready'])
   t.equal(lost.done, false)
   lease.release()
@@ -399,7 +409,11 @@ t.test('dependents are stopped before what they depend on, within their own netw
     const app = new FakeDriver('app')
     let lease: Lease | undefined
     app.onStart = async () => {
-      lease = await services.acquire(`${scope}/db`, db, client({ holder: 'service app', checks: [] }))
+      lease = await services.acquire(
+        `${scope}/db`,
+        db,
+        client({ holder: serviceHolder('app', scope), checks: [] }),
+      )
     }
     app.onRelease = async () => {
       order.push(`${scope}/app`)
@@ -413,7 +427,7 @@ t.test('dependents are stopped before what they depend on, within their own netw
   await services.stop('one/db')
   t.strictSame(order, ['one/app', 'one/db'])
   t.match(services.get('two/app'), { state: 'ready' })
-  t.match(services.get('two/db'), { state: 'ready', holders: ['service app'] })
+  t.match(services.get('two/db'), { state: 'ready', holders: [serviceHolder('app', 'two')] })
   t.equal(
     rows.some(({ error }) => error !== null),
     false,
@@ -435,7 +449,7 @@ t.test('a drain stops chains from the top, side by side, and refuses what comes'
       for (const need of needs) {
         const needed = drivers.get(need) as FakeDriver
         held.push(
-          await services.acquire(`net/${need}`, needed, client({ holder: `service ${label}`, checks: [] })),
+          await services.acquire(`net/${need}`, needed, client({ holder: serviceHolder(label), checks: [] })),
         )
       }
     }
@@ -471,11 +485,28 @@ t.test('a drain stops chains from the top, side by side, and refuses what comes'
   await services.drain()
 })
 
+t.test(
+  'a caller is no service, whatever it calls itself: a stop leaves the service of that name alone',
+  async (t) => {
+    const { services, db } = await ready()
+    const app = new FakeDriver('app')
+    await services.acquire('net/app', app, client({ checks: [] }))
+    await services.acquire(
+      'net/db',
+      db,
+      client({ holder: { kind: 'caller', name: 'service app' }, checks: [] }),
+    )
+    await services.stop('net/db')
+    t.match(services.get('net/db'), { state: 'stopped' })
+    t.match(services.get('net/app'), { state: 'ready' })
+  },
+)
+
 t.test('a drain kills what is left when its time is over', async (t) => {
   const { clock, services, db, lease } = await ready()
   const app = new FakeDriver('app')
   app.ignores = ['SIGTERM']
-  const held = await services.acquire('net/db', db, client({ holder: 'service app' }))
+  const held = await services.acquire('net/db', db, client({ holder: serviceHolder('app') }))
   app.onRelease = async () => held.release()
   const acquired = services.acquire('net/app', app, client({ stopTimeout: 60_000 }))
   await clock.advance(2)
@@ -533,8 +564,8 @@ t.test('a drain does not wait for ever, and says what is stuck', async (t) => {
 t.test('services in a circle are drained too', async (t) => {
   const { services } = world()
   const [a, b] = [new FakeDriver('a'), new FakeDriver('b')]
-  await services.acquire('net/a', a, client({ holder: 'service b', checks: [] }))
-  await services.acquire('net/b', b, client({ holder: 'service a', checks: [] }))
+  await services.acquire('net/a', a, client({ holder: serviceHolder('b'), checks: [] }))
+  await services.acquire('net/b', b, client({ holder: serviceHolder('a'), checks: [] }))
   await services.drain()
   t.match(services.list(), [{ state: 'stopped' }, { state: 'stopped' }])
 })

@@ -1,10 +1,10 @@
 import { hostnameOf, type ResolveAnswer, type ResolveRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { scopedKey } from '../../lifecycle/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { serviceKey } from '../execution/bindings.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
@@ -94,11 +94,11 @@ async function hostEndpoint(
   request: ResolveRequest,
 ): Promise<string> {
   const name = request.network ?? defaultNetwork
-  const running = services.get(serviceKey(name, exec))
+  const key = scopedKey(name, exec.label)
+  const running = services.get(key)
   const network = networks.get(name)
   if (running?.address && !networks.on) return `${running.address}:${port}`
   if (!running?.address || !network) throw new MoorageError('SERVICE_NOT_RUNNING', { service: exec.hostname })
-  const key = serviceKey(name, exec)
   const declared = options.ports?.find((exposed) => exposed.port === port)
   return endpoints.reach({
     network,

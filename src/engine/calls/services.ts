@@ -1,8 +1,8 @@
 import type { ServiceRow } from '../../definition/index.ts'
+import { type ScopedKey, scopedKey } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { EventSubscription } from '../events/event-subscription.ts'
-import { serviceKey } from '../execution/bindings.ts'
 import { execInService } from '../execution/exec-in-service.ts'
 import { holdService } from '../execution/hold-service.ts'
 import { defaultNetwork } from '../networks/networks.ts'
@@ -27,11 +27,11 @@ export function createServiceCalls(
       const held = await holdService(context, {
         service,
         network,
-        holder,
+        holder: { kind: 'caller', name: holder },
         caller,
         publish: request.publish ?? [],
       })
-      const key = serviceKey(network, exec)
+      const key = scopedKey(network, exec.label)
       const snapshot = services.get(key)
       const row = snapshot && serviceRow(snapshot, context.published.of(key))
       return { ...held, row: row ?? finder.service(exec.label, network) }
@@ -61,12 +61,14 @@ export function createServiceCalls(
         ...options,
         signal: AbortSignal.any([options.signal, closing]),
         isLive: ({ label, row }) =>
-          finder.rows().some((service) => isLive(service) && keyOf(service) === `${row.network}/${label}`),
+          finder
+            .rows()
+            .some((service) => isLive(service) && keyOf(service) === scopedKey(row.network, label)),
       })
     },
   }
 }
 
-function keyOf(row: ServiceRow): string {
-  return `${row.network}/${row.label}`
+function keyOf({ network, label }: ServiceRow): ScopedKey {
+  return scopedKey(network, label)
 }

@@ -1,6 +1,13 @@
 import type { ExecProgress } from '../../definition/index.ts'
 import type { ImageNews } from '../../images/index.ts'
-import type { NewsOf, ServiceNews } from '../../lifecycle/index.ts'
+import {
+  type Holder,
+  holderText,
+  type NewsOf,
+  type ScopedKey,
+  type ServiceNews,
+  scopedKey,
+} from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { ServiceDescription } from '../rows/service-row.ts'
@@ -10,7 +17,7 @@ import type { EventLog } from './event-log.ts'
 interface ServiceWait {
   exec: PlannedExec
   network: string
-  holder: string
+  holder: Holder
   alias?: string
   detail: string
 }
@@ -25,9 +32,9 @@ export interface EventReporter {
 
 export function createEventReporter(log: EventLog): EventReporter {
   /** The first alias under which each living service was asked for. */
-  const aliases = new Map<string, string>()
+  const aliases = new Map<ScopedKey, string>()
   const nameOf = ({ label, customName, root }: PlannedExec, network: string) =>
-    customName ?? aliases.get(`${network}/${label}`) ?? root.name
+    customName ?? aliases.get(scopedKey(network, label)) ?? root.name
 
   return {
     image: ({ ref, ...fields }) => log.append({ kind: 'image', id: ref, name: ref, ...fields }),
@@ -52,17 +59,23 @@ export function createEventReporter(log: EventLog): EventReporter {
         const { name, kind, ...rest } = news
         log.append({ ...subject, kind, check: name, ...rest })
       } else if (news.kind === 'lease') {
-        const { kind, action, ...rest } = news
-        log.append({ ...subject, kind, state: action, ...rest })
+        const { kind, action, holder, ...rest } = news
+        log.append({ ...subject, kind, state: action, holder: holderText(holder), ...rest })
       } else {
-        const { kind: _kind, to, ...rest } = news
-        log.append({ ...subject, kind: 'service', state: to, ...rest })
-        if (to === 'stopped' || to === 'failed') aliases.delete(`${network}/${label}`)
+        const { kind: _kind, to, by, ...rest } = news
+        log.append({
+          ...subject,
+          kind: 'service',
+          state: to,
+          ...withoutUndefined({ by: by && holderText(by) }),
+          ...rest,
+        })
+        if (to === 'stopped' || to === 'failed') aliases.delete(scopedKey(network, label))
       }
     },
 
     wait({ exec, network, holder, alias, detail }) {
-      const key = `${network}/${exec.label}`
+      const key = scopedKey(network, exec.label)
       if (alias !== undefined && !aliases.has(key)) aliases.set(key, alias)
       log.append({
         kind: 'wait',
@@ -70,7 +83,7 @@ export function createEventReporter(log: EventLog): EventReporter {
         name: nameOf(exec, network),
         network,
         state: 'waiting',
-        holder,
+        holder: holderText(holder),
         ...withoutUndefined({ alias }),
         detail,
       })

@@ -1,4 +1,5 @@
 import type { ProgressEvent } from '../../definition/index.ts'
+import { holderText, scopedKey } from '../../lifecycle/index.ts'
 import { inOrder, isOfService } from './event-history.ts'
 import type { EventLog } from './event-log.ts'
 
@@ -17,6 +18,8 @@ export class EventSubscription implements Disposable {
   readonly #log: EventLog
   readonly #options: EventSubscriptionOptions
   readonly #watched = new Map<string, () => void>()
+  /** The texts of the runs and services that it watches. */
+  readonly #holders = new Set<string>()
   readonly #send = (event: ProgressEvent) => {
     if (this.#concerns(event)) this.#options.onEvent(event)
   }
@@ -28,7 +31,11 @@ export class EventSubscription implements Disposable {
 
   watch(ids: Iterable<string>): void {
     const added = [...new Set(ids)].filter((id) => !this.#watched.has(id))
-    for (const id of added) this.#watched.set(id, this.#log.listen(this.#send, id))
+    for (const id of added) {
+      this.#watched.set(id, this.#log.listen(this.#send, id))
+      const key = scopedKey(this.#options.network, id)
+      for (const kind of ['run', 'service'] as const) this.#holders.add(holderText({ kind, key, label: id }))
+    }
     for (const event of inOrder(this.#past(added))) this.#send(event)
   }
 
@@ -61,6 +68,6 @@ export class EventSubscription implements Disposable {
     const { network, holder } = this.#options
     if (event.network !== undefined && event.network !== network) return false
     if (event.kind !== 'wait' && event.kind !== 'lease') return true
-    return event.holder === holder || this.#watched.has(event.holder.replace(/^(run|service) /, ''))
+    return event.holder === holder || this.#holders.has(event.holder)
   }
 }

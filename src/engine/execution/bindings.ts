@@ -1,22 +1,16 @@
-import type { Lease, StateName } from '../../lifecycle/index.ts'
+import { type Holder, type Lease, type StateName, scopedKey } from '../../lifecycle/index.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { checksOf } from '../plan/health-checks.ts'
-import type { PlannedExec, PlannedService } from '../plan/planned.ts'
+import type { PlannedService } from '../plan/planned.ts'
 import { stopSignalOf } from '../plan/stop-signal.ts'
 import type { AcquireBindings } from './evaluation.ts'
 import { serviceDriver } from './service-driver.ts'
 
-/** A service's place in the registry: the same definition in another network is another instance. */
-export function serviceKey(network: string, exec: PlannedExec): string {
-  return `${network}/${exec.label}`
-}
-
 export interface AcquireService {
   service: PlannedService
   network: string
-  /** Who wants it, for `status`. */
-  holder: string
+  holder: Holder
   alias?: string
   caller: Caller
 }
@@ -25,7 +19,7 @@ export interface AcquireService {
 export async function acquireService(context: EngineContext, wanted: AcquireService): Promise<Lease> {
   const { service, network, holder, alias, caller } = wanted
   const { exec, options } = service
-  const key = serviceKey(network, exec)
+  const key = scopedKey(network, exec.label)
   const stopSignal = stopSignalOf(service)
   const waits = (detail: string) =>
     context.report.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
@@ -46,7 +40,7 @@ export async function acquireService(context: EngineContext, wanted: AcquireServ
     },
   })
   try {
-    context.volumes.check(`${network}/${holder}`)
+    context.volumes.check(holder)
   } catch (error) {
     refused.abort(error)
   }

@@ -1,3 +1,4 @@
+import type { Holder } from '../../lifecycle/index.ts'
 import type { Caller } from '../caller.ts'
 import type { PlannedBinding, PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
@@ -29,7 +30,7 @@ export interface EvaluateExec {
 export interface AcquireBindings {
   bindings: readonly PlannedBinding[]
   network: string
-  holder: string
+  holder: Holder
   caller: Caller
   releases: Releases
 }

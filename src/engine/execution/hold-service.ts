@@ -1,10 +1,10 @@
 import type { PortForward } from '../../definition/index.ts'
-import type { Lease } from '../../lifecycle/index.ts'
+import { type Lease, scopedKey } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { type PublishedPorts, publishPorts } from '../registry/published-ports.ts'
 import { Releases } from '../release.ts'
-import { type AcquireService, acquireService, serviceKey } from './bindings.ts'
+import { type AcquireService, acquireService } from './bindings.ts'
 
 /** A service that is held, with the ports of the host that lead to it as long as it is. */
 export interface HeldService {
@@ -22,7 +22,7 @@ export async function holdService(
   context: EngineContext,
   { publish, ...wanted }: AcquireService & { publish: readonly PortForward[] },
 ): Promise<HeldService> {
-  const key = serviceKey(wanted.network, wanted.service.exec)
+  const key = scopedKey(wanted.network, wanted.service.exec.label)
   const published = await publishFor(
     context,
     wanted.network,

@@ -7,6 +7,7 @@ import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { partOf } from '../files/filesystem.ts'
 import type { PlannedFile, PlannedFilesystem } from '../plan/planned.ts'
+import { outputWaiter } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
 
 /** What one event carries at most, in bytes. */
@@ -35,7 +36,7 @@ export async function outputOfPart(context: EngineContext, wanted: WantedPart): 
   }
   const releases = new Releases()
   try {
-    using found = await partOf(context, part, { network, owner: `${network}/output`, caller, releases })
+    using found = await partOf(context, part, { network, waiter: outputWaiter(network), caller, releases })
     if (output === 'contents' && limit !== undefined && found.stat.size > limit) {
       throw new MoorageError('FILE_TOO_LARGE', { size: found.stat.size, limit })
     }

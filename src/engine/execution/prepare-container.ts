@@ -1,4 +1,4 @@
-import type { Lease } from '../../lifecycle/index.ts'
+import type { ContainerHolder, Lease } from '../../lifecycle/index.ts'
 import type { Berths } from '../../network/index.ts'
 import type { ContainerMount } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
@@ -24,10 +24,8 @@ export interface PreparedContainer {
 export interface PrepareContainer {
   exec: PlannedExec
   network: string
-  /** The container as the holder of its leases. */
-  holder: string
-  /** The container as wait-graph.ts names it. */
-  owner: string
+  /** The container as the holder of its leases and volumes. */
+  holder: ContainerHolder
   /** Bindings whose services are held before the filesystem is made, instead of after it. */
   heldThroughout?: readonly PlannedBinding[]
   signal: AbortSignal
@@ -47,18 +45,18 @@ export async function prepareContainer(
   context: EngineContext,
   request: PrepareContainer,
 ): Promise<PreparedContainer> {
-  const { exec, network: name, holder, owner, heldThroughout = [], signal, onWait, releases } = request
+  const { exec, network: name, holder, heldThroughout = [], signal, onWait, releases } = request
   const network = await enterNetwork(context, name, releases)
   // The container belongs to all who ask for it: it goes on when the first of them has gone.
   const caller = { signal, onEvent: () => undefined }
   const acquire = (bindings: readonly PlannedBinding[]) =>
     context.evaluator.acquireBindings({ bindings, network: name, holder, caller, releases })
   const early = await acquire(heldThroughout)
-  const filesystem = { network: name, owner, caller, releases }
+  const filesystem = { network: name, waiter: holder, caller, releases }
   const lowers = await filesystemOf(context, exec.input, filesystem)
   const mounts = await mountsOf(context, exec, filesystem)
   const late = await acquire(exec.bindings.filter((binding) => !heldThroughout.includes(binding)))
-  const volumes = await context.volumes.acquire(exec, { owner, signal, onWait })
+  const volumes = await context.volumes.acquire(exec, { owner: holder, signal, onWait })
   releases.add('let go of its volumes', () => volumes[Symbol.dispose]())
   return { network, lowers, mounts, leases: [...early, ...late], volumes }
 }

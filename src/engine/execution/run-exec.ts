@@ -9,7 +9,7 @@ import { heldThroughout } from '../plan/lock-conflicts.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import { runOwner } from '../registry/wait-graph.ts'
+import { runHolder } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
 import { prepareContainer } from './prepare-container.ts'
 import { startContainer } from './start-container.ts'
@@ -54,8 +54,7 @@ export async function runExec(
     const prepared = await prepareContainer(context, {
       exec,
       network,
-      holder: `run ${exec.label}`,
-      owner: runOwner(exec, network),
+      holder: runHolder(exec, network),
       // A chain of execs on one service holds it from its first step to its last, whatever the grace is. Otherwise
       // services wait until the client is about to run.
       heldThroughout: heldThroughout(exec),

@@ -5,6 +5,7 @@ import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec, PlannedService } from '../plan/planned.ts'
 import { probesOf } from '../probes/index.ts'
+import { serviceHolder } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
 import { startHostService } from './host-service.ts'
 import { type PreparedContainer, prepareContainer } from './prepare-container.ts'
@@ -20,12 +21,12 @@ export function serviceDriver(
   networkName: string,
 ): ServiceDriver {
   const { exec } = service
-  const owner = `${networkName}/service ${exec.label}`
+  const holder = serviceHolder(exec, networkName)
   return {
     label: exec.label,
     hostname: exec.hostname,
     describe: { service, network: networkName },
-    mayLinger: () => !context.volumes.isWanted(owner),
+    mayLinger: () => !context.volumes.isWanted(holder),
     async start({ signal, report }) {
       const releases = new Releases()
       try {
@@ -38,8 +39,7 @@ export function serviceDriver(
         const prepared = await prepareContainer(context, {
           exec,
           network: networkName,
-          holder: `service ${exec.label}`,
-          owner,
+          holder,
           signal,
           onWait: report,
           releases,

@@ -45,7 +45,7 @@ export async function fetchUrl(context: EngineContext, wanted: FetchUrl): Promis
   const leases = await context.evaluator.acquireBindings({
     bindings: fetch.bindings,
     network: wanted.network,
-    holder: `fetch ${fetch.url}`,
+    holder: { kind: 'fetch', url: fetch.url },
     caller,
     releases,
   })

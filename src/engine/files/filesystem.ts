@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { EngineContext } from '../context.ts'
 import { fetchedPath } from '../plan/plan-files.ts'
 import type { PlannedChange, PlannedFetch, PlannedFile, PlannedFilesystem } from '../plan/planned.ts'
-import { runOwner } from '../registry/wait-graph.ts'
+import { runHolder } from '../registry/wait-graph.ts'
 import { applyChange } from './apply-change.ts'
 import { fetchUrl } from './fetch.ts'
 import { type FilesystemRequest, layerOf } from './layer.ts'
@@ -25,9 +25,9 @@ export async function filesystemOf(
     case 'root':
       return filesystem.directory === null ? [] : [filesystem.directory]
     case 'exec': {
-      const { network, owner, caller, releases } = wanted
+      const { network, waiter, caller, releases } = wanted
       // Said, so that who waits for a volume knows who waits for whom.
-      using _waits = context.waits.add(owner, runOwner(filesystem, network))
+      using _waits = context.waits.add(waiter, runHolder(filesystem, network))
       const result = await context.evaluator.evaluateExec({ exec: filesystem, network, caller })
       releases.add('let go of a layer', () => result.release())
       return [...result.layers]

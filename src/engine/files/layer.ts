@@ -2,6 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
+import { layerWaiter, type Waiter } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
 import { LayerHolders } from './layer-holders.ts'
 import type { LayerPlace } from './tree.ts'
@@ -9,8 +10,8 @@ import type { LayerPlace } from './tree.ts'
 /** For whom a filesystem is made, and what lets go of what is held for it. */
 export interface FilesystemRequest {
   network: string
-  /** Who needs it, as wait-graph.ts names it. */
-  owner: string
+  /** Who waits for it. */
+  waiter: Waiter
   caller: Caller
   releases: Releases
 }
@@ -28,13 +29,13 @@ interface MadeLayer {
 export async function layerOf(
   context: EngineContext,
   { digest, noCache }: { digest: string; noCache: boolean },
-  { network, owner, caller, releases }: FilesystemRequest,
+  { network, waiter, caller, releases }: FilesystemRequest,
   make: (place: LayerPlace, shared: FilesystemRequest) => Promise<void>,
 ): Promise<string> {
   const stored = noCache ? undefined : context.store.results.get(digest)
   if (stored !== undefined) return stored.layer
-  const maker = `${network}/layer ${digest.slice(7, 19)}`
-  using _waits = context.waits.add(owner, maker)
+  const maker = layerWaiter(digest, network)
+  using _waits = context.waits.add(waiter, maker)
   const made = await context.flights.join<MadeLayer>(
     `${network}/${digest}/layer`,
     async ({ signal }) => {
@@ -43,7 +44,12 @@ export async function layerOf(
       try {
         context.store.ensureSpace()
         const layer = join(place, 'layer')
-        const shared = { network, owner: maker, caller: { signal, onEvent: () => undefined }, releases: held }
+        const shared = {
+          network,
+          waiter: maker,
+          caller: { signal, onEvent: () => undefined },
+          releases: held,
+        }
         await make({ layer, work: join(place, 'work') }, shared)
         signal.throwIfAborted()
         return noCache

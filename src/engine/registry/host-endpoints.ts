@@ -1,3 +1,4 @@
+import type { ScopedKey } from '../../lifecycle/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
 import type { EngineContext } from '../context.ts'
 import { type PublishedPorts, publishPorts } from './published-ports.ts'
@@ -5,7 +6,7 @@ import { type PublishedPorts, publishPorts } from './published-ports.ts'
 interface HostEndpointRequest {
   network: ServiceNetwork
   /** The service's own, in all networks. */
-  key: string
+  key: ScopedKey
   port: number
   protocol: 'tcp' | 'udp'
   /** Where it is now. */

@@ -1,10 +1,11 @@
 import { hostnameOf } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { type ScopedKey, scopedKey } from '../../lifecycle/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
 /** Which service has which name, in each network: a name of one's own choice may be another's as well. */
 export class Hostnames {
-  readonly #holders = new Map<string, PlannedExec>()
+  readonly #holders = new Map<ScopedKey, PlannedExec>()
 
   /**
    * Takes the names of a service that is about to start; dispose of it at its end.
@@ -14,7 +15,7 @@ export class Hostnames {
   claim(network: string, exec: PlannedExec): Disposable {
     const { label, customName } = exec
     const names = customName === undefined ? [label] : [label, customName]
-    const keys = names.map((name) => `${network}/${name}`)
+    const keys = names.map((name) => scopedKey(network, name))
     for (const [index, key] of keys.entries()) {
       const holder = this.#holders.get(key)
       if (holder !== undefined && holder.digest !== exec.digest) {

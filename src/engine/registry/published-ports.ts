@@ -1,5 +1,6 @@
 import type { PortForward } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import type { ScopedKey } from '../../lifecycle/index.ts'
 import { type Forward, NetnsError, type ServiceNetwork } from '../../network/index.ts'
 
 /** Ports of the host that lead to one service or run, for as long as it is open. */
@@ -16,14 +17,14 @@ interface Listed {
 
 /** Which ports of the host lead to which service at the moment, by the service's key. */
 export class PublishedIndex {
-  readonly #listed = new Map<string, Set<Listed>>()
+  readonly #listed = new Map<ScopedKey, Set<Listed>>()
 
   /**
    * Lists ports until what this returns is called.
    *
    * @param isOpen - for those that somebody else closes, of which nobody tells
    */
-  add(key: string, ports: readonly PortForward[], isOpen: () => boolean = () => true): () => void {
+  add(key: ScopedKey, ports: readonly PortForward[], isOpen: () => boolean = () => true): () => void {
     const listed = new Set([...(this.#listed.get(key) ?? [])].filter((one) => one.isOpen()))
     const one = { ports, isOpen }
     this.#listed.set(key, listed.add(one))
@@ -34,7 +35,7 @@ export class PublishedIndex {
     }
   }
 
-  of(key: string): readonly PortForward[] {
+  of(key: ScopedKey): readonly PortForward[] {
     return [...(this.#listed.get(key) ?? [])].flatMap((one) => (one.isOpen() ? one.ports : []))
   }
 }

@@ -1,8 +1,15 @@
 import { MoorageError } from '../../errors/index.ts'
-import { createLocks, type Locks, type Services } from '../../lifecycle/index.ts'
+import {
+  type ContainerHolder,
+  createLocks,
+  type Holder,
+  isContainer,
+  type Locks,
+  type Services,
+} from '../../lifecycle/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { PlannedExec, PlannedVolume } from '../plan/planned.ts'
-import { findDeadlock, type WaitGraph } from './wait-graph.ts'
+import { findDeadlock, type Waiter, type WaitGraph, waiterId, waiterText } from './wait-graph.ts'
 
 /** Where a container finds its cache volumes, for as long as it runs. */
 export interface HeldVolumes extends Disposable {
@@ -15,17 +22,16 @@ export interface VolumeLocks {
    * Takes the volumes of a container: waits for those that are locked, and gives it directories of its own for those
    * that are private.
    *
-   * @param owner - as wait-graph.ts names it
    * @throws MoorageError VOLUME_DEADLOCK; the abort reason of `signal`
    */
   acquire(
     exec: PlannedExec,
-    options: { owner: string; signal: AbortSignal; onWait: (detail: string) => void },
+    options: { owner: ContainerHolder; signal: AbortSignal; onWait: (detail: string) => void },
   ): Promise<HeldVolumes>
   /** Whether somebody waits for a volume that this owner has. */
-  isWanted(owner: string): boolean
-  /** @throws MoorageError VOLUME_DEADLOCK when what this owner waits for besides volumes can never come */
-  check(owner: string): void
+  isWanted(owner: ContainerHolder): boolean
+  /** @throws MoorageError VOLUME_DEADLOCK when what this holder waits for besides volumes can never come */
+  check(holder: Holder): void
 }
 
 interface VolumeLocksOptions {
@@ -38,10 +44,10 @@ export function createVolumeLocks({ store, services, waits }: VolumeLocksOptions
   /** How many containers use the private directories of a volume, by number. */
   const taken = new Map<string, Set<number>>()
 
-  const locks: Locks = createLocks({
-    onWanted(owner) {
-      const key = /^(.+)\/service (.+)$/.exec(owner)
-      if (key) services().hurry(`${key[1]}/${key[2]}`)
+  const locks: Locks<Waiter> = createLocks({
+    idOf: waiterId,
+    onWanted: ({ kind, key }) => {
+      if (kind === 'service') services().hurry(key)
     },
   })
 
@@ -54,7 +60,7 @@ export function createVolumeLocks({ store, services, waits }: VolumeLocksOptions
     return free
   }
 
-  const refuse = (volume: string, owner: string) => {
+  const refuse = (volume: string, owner: Waiter) => {
     const circle = findDeadlock(owner, { services: services().list(), locks, waits })
     if (circle) throw new MoorageError('VOLUME_DEADLOCK', { volume, path: circle.join(' -> ') })
   }
@@ -65,9 +71,9 @@ export function createVolumeLocks({ store, services, waits }: VolumeLocksOptions
       const held = await locks.acquire(locked, {
         owner,
         signal,
-        mayWait(volume, holder) {
+        mayWait(volume, blocker) {
           refuse(volume, owner)
-          onWait(`waiting for the volume ${volume}, which ${holder.replace(/^[^/]*\//, '')} has locked`)
+          onWait(`waiting for the volume ${volume}, which ${waiterText(blocker)} has locked`)
         },
       })
       // One volume at two paths is one directory.
@@ -86,8 +92,9 @@ export function createVolumeLocks({ store, services, waits }: VolumeLocksOptions
       }
     },
     isWanted: (owner) => locks.isWanted(owner),
-    check(owner) {
-      for (const { owner: waiter, name } of locks.waiting()) if (waiter !== owner) refuse(name, waiter)
+    check(holder) {
+      const own = isContainer(holder) ? waiterId(holder) : undefined
+      for (const { owner, name } of locks.waiting()) if (waiterId(owner) !== own) refuse(name, owner)
     },
   }
 }

@@ -1,74 +1,128 @@
-import { circleThrough, type Locks, type ServiceSnapshot } from '../../lifecycle/index.ts'
+import {
+  type ContainerHolder,
+  circleThrough,
+  isContainer,
+  type Locks,
+  type ScopedKey,
+  type ServiceSnapshot,
+  scopedKey,
+} from '../../lifecycle/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
-/**
- * Who waits for what. An owner of volumes is `network/run LABEL` or `network/service LABEL`; `end OWNER` is its end,
- * and `ready OWNER` the moment when a service is healthy.
- */
-
-/** The owner that a run is. One without bindings is shared by all networks. */
-export function runOwner({ label, bindings }: PlannedExec, network: string): string {
-  return `${bindings.length > 0 ? network : '*'}/run ${label}`
+/** One that waits for others, or that others wait for: a container, or what is made of containers' results. */
+export interface Waiter {
+  readonly kind: ContainerHolder['kind'] | 'layer' | 'output'
+  readonly key: ScopedKey
+  readonly label: string
 }
 
-/** Which runs wait for which others: those that make the filesystem they stand on. */
-export class WaitGraph {
-  readonly #runs = new Map<string, Map<string, number>>()
+/** Returns the run of an exec as a holder of services and volumes. One without bindings is shared by all networks. */
+export function runHolder({ label, bindings }: PlannedExec, network: string): ContainerHolder {
+  return { kind: 'run', key: scopedKey(bindings.length > 0 ? network : '*', label), label }
+}
 
-  /** Until it is disposed of. */
-  add(owner: string, other: string): Disposable {
-    const others = this.#runs.get(owner) ?? new Map<string, number>()
-    this.#runs.set(owner, others)
-    others.set(other, (others.get(other) ?? 0) + 1)
+/** Returns the service of an exec as a holder of services and volumes. */
+export function serviceHolder({ label }: PlannedExec, network: string): ContainerHolder {
+  return { kind: 'service', key: scopedKey(network, label), label }
+}
+
+export function layerWaiter(digest: string, network: string): Waiter {
+  const label = digest.slice(7, 19)
+  return { kind: 'layer', key: scopedKey(network, label), label }
+}
+
+/** Nobody waits for an output, so all of a network's are the same waiter. */
+export function outputWaiter(network: string): Waiter {
+  return { kind: 'output', key: scopedKey(network, ''), label: '' }
+}
+
+/** Equal waiters have equal ids. */
+export function waiterId({ kind, key }: Waiter): string {
+  return `${kind} ${key}`
+}
+
+/** Formats a waiter for people: `run <label>`. */
+export function waiterText({ kind, label }: Waiter): string {
+  return `${kind} ${label}`
+}
+
+/** Which waiters wait for which runs and layers: those that make what they stand on. */
+export class WaitGraph {
+  /** By the waiter's id; of each other that it waits for, how often. */
+  readonly #waits = new Map<string, Map<string, { other: Waiter; count: number }>>()
+
+  /** Notes a wait, until it is disposed of. */
+  add(waiter: Waiter, other: Waiter): Disposable {
+    const id = waiterId(waiter)
+    const others = this.#waits.get(id) ?? new Map<string, { other: Waiter; count: number }>()
+    this.#waits.set(id, others)
+    const wait = others.get(waiterId(other)) ?? { other, count: 0 }
+    others.set(waiterId(other), wait)
+    wait.count += 1
     return {
       [Symbol.dispose]: () => {
-        const left = (others.get(other) ?? 1) - 1
-        if (left > 0) others.set(other, left)
-        else others.delete(other)
-        if (others.size === 0) this.#runs.delete(owner)
+        wait.count -= 1
+        if (wait.count === 0) others.delete(waiterId(other))
+        if (others.size === 0) this.#waits.delete(id)
       },
     }
   }
 
-  of(owner: string): string[] {
-    return [...(this.#runs.get(owner)?.keys() ?? [])]
+  of(waiter: Waiter): Waiter[] {
+    return [...(this.#waits.get(waiterId(waiter))?.values() ?? [])].map(({ other }) => other)
   }
 }
 
+/** A moment that others wait for: a waiter's end, or a service's being healthy. */
+interface Moment {
+  readonly what: 'end' | 'ready'
+  readonly of: Waiter
+}
+
 /**
- * The circle of waits in which an owner that waits for a volume would be, if there is one: the owners, in order.
+ * Finds the circle of waits in which one that waits for a volume would be, if there is one: the texts of the waiters, in
+ * order.
  *
  * A service ends when all who hold it have ended; who waits for a volume waits for its holder's end; who starts waits for
  * its services to be ready. Sessions and pins may always end, so they are in no circle.
  */
 export function findDeadlock(
-  owner: string,
-  { services, locks, waits }: { services: readonly ServiceSnapshot[]; locks: Locks; waits: WaitGraph },
+  waiter: Waiter,
+  {
+    services,
+    locks,
+    waits,
+  }: { services: readonly ServiceSnapshot[]; locks: Locks<Waiter>; waits: WaitGraph },
 ): string[] | undefined {
   const live = services.filter(({ state }) => state !== 'stopped' && state !== 'failed')
-  const holders = new Map<string, string[]>()
-  const starting = new Map<string, string[]>()
-  for (const { key, label, holders: names, state } of live) {
-    const network = key.slice(0, key.length - label.length - 1)
-    const service = `${network}/service ${label}`
-    const owners = names.filter((name) => /^(run|service) /.test(name)).map((name) => `${network}/${name}`)
-    holders.set(service, owners)
+  /** By the service's id. */
+  const holders = new Map<string, Waiter[]>()
+  /** By the holder's id: the services of its that are not ready. */
+  const starting = new Map<string, Waiter[]>()
+  for (const { key, label, holders: all, state } of live) {
+    const service: Waiter = { kind: 'service', key, label }
+    const containers = all.filter(isContainer)
+    holders.set(waiterId(service), containers)
     if (state === 'ready' || state === 'grace') continue
-    for (const one of owners) starting.set(one, [...(starting.get(one) ?? []), service])
+    for (const holder of containers) {
+      const id = waiterId(holder)
+      starting.set(id, [...(starting.get(id) ?? []), service])
+    }
   }
-  const next = (node: string): string[] => {
-    const [what, of] = [node.slice(0, node.indexOf(' ')), node.slice(node.indexOf(' ') + 1)]
-    const before = [
-      ...locks.blockersOf(of).map((blocker) => `end ${blocker}`),
-      ...(starting.get(of) ?? []).map((service) => `ready ${service}`),
-      ...waits.of(of).map((run) => `end ${run}`),
+  const next = ({ what, of }: Moment): Moment[] => {
+    const held = what === 'end' ? (holders.get(waiterId(of)) ?? []) : []
+    return [
+      ...locks.blockersOf(of).map(endOf),
+      ...(starting.get(waiterId(of)) ?? []).map((service): Moment => ({ what: 'ready', of: service })),
+      ...waits.of(of).map(endOf),
+      ...held.map(endOf),
     ]
-    const held = what === 'end' ? (holders.get(of) ?? []).map((holder) => `end ${holder}`) : []
-    return [...before, ...held]
   }
-  const isService = /\/service [^/]+$/.test(owner)
-  const circle = circleThrough(`${isService ? 'ready' : 'end'} ${owner}`, next)
-  return circle
-    ?.map((node) => node.slice(node.indexOf('/') + 1))
-    .filter((name, index, all) => name !== all[index - 1])
+  const start: Moment = { what: waiter.kind === 'service' ? 'ready' : 'end', of: waiter }
+  const circle = circleThrough(start, next, ({ what, of }) => `${what} ${waiterId(of)}`)
+  return circle?.map(({ of }) => waiterText(of)).filter((text, index, all) => text !== all[index - 1])
+}
+
+function endOf(waiter: Waiter): Moment {
+  return { what: 'end', of: waiter }
 }

@@ -1,5 +1,5 @@
 import { type PortForward, portForwardText, type ServiceRow } from '../../definition/index.ts'
-import type { ServiceSnapshot } from '../../lifecycle/index.ts'
+import { holderText, type ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
 
@@ -25,7 +25,7 @@ export function serviceRow(snapshot: ServiceSnapshot, published: readonly PortFo
     network,
     state: snapshot.state,
     health: snapshot.health,
-    clients: snapshot.holders,
+    clients: snapshot.holders.map(holderText),
     aliases: snapshot.aliases,
     address: snapshot.address,
     ports: [

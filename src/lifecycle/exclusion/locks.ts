@@ -1,44 +1,47 @@
 /** Things of which one owner at a time may have each: cache volumes that are locked. */
-export interface Locks {
+export interface Locks<Owner> {
   /**
    * Takes all of these, one after the other in the order of their names, so that two who want the same two cannot block
    * each other. Who waits for one is served in the order of asking.
    *
    * @throws what `mayWait` throws; the abort reason of `signal`. Then it has none of them.
    */
-  acquire(names: readonly string[], options: LockOptions): Promise<Disposable>
+  acquire(names: readonly string[], options: LockOptions<Owner>): Promise<Disposable>
   /** Whether somebody waits for what this owner has. */
-  isWanted(owner: string): boolean
+  isWanted(owner: Owner): boolean
   /** Those who must let go before this owner goes on: who has what it waits for, and who waited before it. */
-  blockersOf(owner: string): string[]
+  blockersOf(owner: Owner): Owner[]
   /** Everybody who waits, and what for. */
-  waiting(): { owner: string; name: string }[]
+  waiting(): { owner: Owner; name: string }[]
 }
 
-export interface LockOptions {
-  owner: string
+export interface LockOptions<Owner> {
+  owner: Owner
   signal?: AbortSignal
   /** Called each time it begins to wait; what it throws ends the wait before it has begun. */
-  mayWait?: (name: string, holder: string) => void
+  mayWait?: (name: string, blocker: Owner) => void
 }
 
-export interface LocksOptions {
+export interface LocksOptions<Owner> {
+  /** Equal owners have equal ids. */
+  idOf: (owner: Owner) => string
   /** Somebody waits for what this owner has. */
-  onWanted?: (owner: string) => void
+  onWanted?: (owner: Owner) => void
 }
 
-interface Lock {
-  holder: string
-  readonly queue: Waiter[]
+interface Lock<Owner> {
+  owner: Owner
+  readonly queue: QueuedOwner<Owner>[]
 }
 
-interface Waiter {
-  readonly owner: string
+interface QueuedOwner<Owner> {
+  readonly owner: Owner
   take(): void
 }
 
-export function createLocks({ onWanted }: LocksOptions = {}): Locks {
-  const locks = new Map<string, Lock>()
+export function createLocks<Owner>({ idOf, onWanted }: LocksOptions<Owner>): Locks<Owner> {
+  const locks = new Map<string, Lock<Owner>>()
+  const isSame = (one: Owner, other: Owner) => idOf(one) === idOf(other)
 
   const release = (name: string) => {
     const lock = locks.get(name)
@@ -47,20 +50,20 @@ export function createLocks({ onWanted }: LocksOptions = {}): Locks {
       locks.delete(name)
       return
     }
-    lock.holder = next.owner
+    lock.owner = next.owner
     next.take()
     if (lock.queue.length > 0) onWanted?.(next.owner)
   }
 
-  const take = async (name: string, { owner, signal, mayWait }: LockOptions): Promise<void> => {
+  const take = async (name: string, { owner, signal, mayWait }: LockOptions<Owner>): Promise<void> => {
     signal?.throwIfAborted()
     const lock = locks.get(name)
     if (lock === undefined) {
-      locks.set(name, { holder: owner, queue: [] })
+      locks.set(name, { owner, queue: [] })
       return
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const waiter: Waiter = { owner, take: resolve }
+    const waiter: QueuedOwner<Owner> = { owner, take: resolve }
     const leave = () => {
       const at = lock.queue.indexOf(waiter)
       // Not there any more: it was taken in the very turn in which the owner went, and is let go of by whoever took it.
@@ -69,8 +72,8 @@ export function createLocks({ onWanted }: LocksOptions = {}): Locks {
     }
     lock.queue.push(waiter)
     try {
-      mayWait?.(name, lock.holder)
-      onWanted?.(lock.holder)
+      mayWait?.(name, lock.owner)
+      onWanted?.(lock.owner)
       signal?.addEventListener('abort', leave, { once: true })
       await promise
     } catch (error) {
@@ -101,11 +104,11 @@ export function createLocks({ onWanted }: LocksOptions = {}): Locks {
       return { [Symbol.dispose]: releaseAll }
     },
     isWanted: (owner) =>
-      [...locks.values()].some(({ holder, queue }) => holder === owner && queue.length > 0),
+      [...locks.values()].some((lock) => isSame(lock.owner, owner) && lock.queue.length > 0),
     blockersOf: (owner) =>
-      [...locks.values()].flatMap(({ holder, queue }) => {
-        const at = queue.findIndex((waiter) => waiter.owner === owner)
-        return at === -1 ? [] : [holder, ...queue.slice(0, at).map((ahead) => ahead.owner)]
+      [...locks.values()].flatMap((lock) => {
+        const at = lock.queue.findIndex((waiter) => isSame(waiter.owner, owner))
+        return at === -1 ? [] : [lock.owner, ...lock.queue.slice(0, at).map((ahead) => ahead.owner)]
       }),
     waiting: () => [...locks].flatMap(([name, { queue }]) => queue.map(({ owner }) => ({ owner, name }))),
   }

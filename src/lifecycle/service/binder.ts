@@ -1,11 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { Check, Wanted } from '../health/index.ts'
+import type { Holder } from '../holder.ts'
 import type { HeldLease } from '../lease.ts'
 
 /** What somebody who wants a service asks for. Durations are milliseconds. */
 export interface AcquireOptions {
-  /** Who wants it: `session …`, `pin`, `run <label>`; `service <label>` for a service that needs it itself. */
-  holder: string
+  /** Who wants it. */
+  holder: Holder
   /** What the holder calls it. */
   alias?: string
   /** What must hold before the holder runs. */

@@ -1,12 +1,14 @@
+import type { Holder } from '../holder.ts'
 import { HeldLease } from '../lease.ts'
 import type { ServiceNews } from '../news.ts'
+import type { ScopedKey } from '../scoped-key.ts'
 import type { AcquireOptions, Binder } from './binder.ts'
 import type { Failure } from './failures.ts'
 
 type Action = Extract<ServiceNews, { kind: 'lease' }>['action']
 
 export interface HoldersOptions {
-  key: string
+  key: ScopedKey
   address: () => string
   /** A lease was released by its holder. */
   onRelease: () => void
@@ -30,12 +32,12 @@ export class Holders {
   }
 
   /** Who holds a lease. */
-  get leaseholders(): string[] {
+  get leaseholders(): Holder[] {
     return [...this.#leases].map(({ holder }) => holder)
   }
 
   /** Both. */
-  get names(): string[] {
+  get all(): Holder[] {
     return [...this.leaseholders, ...this.binders.map(({ options: { holder } }) => holder)]
   }
 

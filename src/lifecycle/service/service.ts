@@ -2,7 +2,9 @@ import { asMoorageError, type MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Exit, RunningService, ServiceDriver } from '../driver.ts'
 import type { Check, Health } from '../health/index.ts'
+import type { Holder } from '../holder.ts'
 import type { Because, ServiceNews } from '../news.ts'
+import type { ScopedKey } from '../scoped-key.ts'
 import type { ServiceSnapshot, StateName } from '../snapshot.ts'
 import type { Binder, Seat } from './binder.ts'
 import { exited, type Failure, notReleased, startFailed, stopped, timedOut, unhealthy } from './failures.ts'
@@ -17,7 +19,7 @@ import { type Ending, StateMachine } from './state-machine.ts'
 export const notEnded = 'its earlier run has not ended'
 
 export interface ServiceOptions {
-  key: string
+  key: ScopedKey
   driver: ServiceDriver
   clock: Clock
   defaults: Defaults
@@ -35,7 +37,7 @@ export interface ServiceOptions {
  * state and nothing else, so the order of arrival is the order of effect.
  */
 export class Service implements Seat {
-  readonly key: string
+  readonly key: ScopedKey
   readonly driver: ServiceDriver
   /** Resolves when it is `stopped` or `failed` and holds nothing any more. */
   readonly ended: Promise<void>
@@ -92,7 +94,7 @@ export class Service implements Seat {
   }
 
   /** Who holds a lease. */
-  get leaseholders(): string[] {
+  get leaseholders(): Holder[] {
     return this.#holders.leaseholders
   }
 
@@ -203,7 +205,7 @@ export class Service implements Seat {
       since: this.#machine.since,
       startedAt: run?.startedAt ?? null,
       stopsAt: state.name === 'grace' ? state.grace.stopsAt : null,
-      holders: this.#holders.names,
+      holders: this.#holders.all,
       aliases: this.#holders.aliases,
       address: (this.#machine.isOver ? undefined : run?.running?.address) ?? null,
       health: over ? 'none' : (run?.health?.text ?? 'starting'),
@@ -214,7 +216,7 @@ export class Service implements Seat {
     }
   }
 
-  #tellOfState(from: StateName, by: string | undefined): void {
+  #tellOfState(from: StateName, by: Holder | undefined): void {
     const { state: to, address, stopsAt, exitCode, error } = this.snapshot()
     this.#options.onNews({
       kind: 'state',

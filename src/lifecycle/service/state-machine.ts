@@ -1,5 +1,6 @@
 import type { MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
+import type { Holder } from '../holder.ts'
 import type { Because } from '../news.ts'
 import type { StateName } from '../snapshot.ts'
 import type { Failure } from './failures.ts'
@@ -35,7 +36,7 @@ export const transitions: Readonly<Record<StateName, readonly StateName[]>> = {
 export interface StateMachineOptions {
   clock: Clock
   /** Told after each change; `by`: who wanted it. */
-  onEnter: (from: StateName, by: string | undefined) => void
+  onEnter: (from: StateName, by: Holder | undefined) => void
 }
 
 /** The state that a service is in, since when and why: the only place where it changes. */
@@ -86,7 +87,7 @@ export class StateMachine {
     this.#because = because
   }
 
-  enter(state: State, because: Because, by?: string): void {
+  enter(state: State, because: Because, by?: Holder): void {
     const from = this.#state
     if (!transitions[from.name].includes(state.name)) {
       throw new Error(`a service cannot go from ${from.name} to ${state.name}`)

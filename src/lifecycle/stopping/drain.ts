@@ -1,7 +1,7 @@
 import { MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Service } from '../service/service.ts'
-import { isNeeded } from './dependents.ts'
+import { dependentKeys } from './dependents.ts'
 
 /** SIGKILL takes effect at once; what is not gone after this is stuck. */
 const killPatience = 5_000
@@ -41,7 +41,8 @@ export async function drain(
   // A circle cannot be made through bindings; should one be there, it is stopped whole.
   const next = () => {
     const waiting = live().filter((service) => !stopping.has(service))
-    const free = order === 'all-at-once' ? waiting : waiting.filter((service) => !isNeeded(service))
+    const free =
+      order === 'all-at-once' ? waiting : waiting.filter((service) => dependentKeys(service).length === 0)
     return free.length > 0 || stopping.size > 0 ? free : waiting
   }
   const round = () => {
