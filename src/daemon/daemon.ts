@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import fastify from 'fastify'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { createEngine } from '../engine/index.ts'
-import { asMoorageError, MoorageError } from '../errors/index.ts'
+import { MoorageError } from '../errors/index.ts'
 import { packageVersion } from '../package.ts'
+import { withoutUndefined } from '../without-undefined.ts'
+import { addHttpApi } from './http-api.ts'
 import { watchIdleness } from './idle-exit.ts'
-import { Pins } from './pinned-leases.ts'
-import { addRoutes } from './routes.ts'
+import { PinnedLeases } from './pinned-leases.ts'
 import { Sessions } from './sessions.ts'
 import { prepareSocket, restrictSocket } from './socket.ts'
+import { unroutedOptions } from './unrouted.ts'
 
 export interface DaemonOptions {
   /** `unix:///path`; by default `moorage.sock` in the run-time directory. */
@@ -19,19 +21,19 @@ export interface DaemonOptions {
   /** @defaultValue `MOORAGE_RUNTIME_DIR`, else `/run/moorage` */
   runtimeDirectory?: string
   runtime?: 'oci'
-  /** Of the network `default`; a free one is chosen otherwise. */
+  /** Subnet of the network `default`. @defaultValue a free one */
   subnet?: string
-  /** Grace of services that do not say, in milliseconds. */
+  /** Grace of services that set none, in milliseconds. */
   grace?: number
-  /** Leave when nothing went on for so long, in milliseconds. */
+  /** The daemon leaves when nothing went on for this long, in milliseconds. @defaultValue never */
   idleExit?: number
-  /** How many commands run at the same time. */
+  /** The number of commands that run at the same time. */
   maxRuns?: number
-  /** Who reaches a service: all of its network, or who is bound. @defaultValue `network` */
+  /** Who reaches a service: everybody in its network, or only clients bound to it. @defaultValue `network` */
   isolation?: 'network' | 'bindings'
   /** IPv6 beside IPv4. */
   ipv6?: boolean
-  /** How many bytes of a run's output are kept. @defaultValue 64 MiB */
+  /** Bytes of a run's output that are kept. @defaultValue 64 MiB */
   logLimit?: number
   logLevel?: string
 }
@@ -41,20 +43,20 @@ export interface Daemon {
   readonly socket: string
   /** Resolves when it has stopped and freed everything. */
   readonly stopped: Promise<void>
-  /** Stops everything in order. The second call does nothing but wait for the first. */
+  /** Stops everything in order. A second call only waits for the first. */
   stop(reason: string): Promise<void>
 }
 
-/** How many may connect in the moment in which nobody is let in; further ones are refused (EAGAIN). Linux's own bound. */
+/** Connections that may wait to be accepted; the kernel refuses further ones (EAGAIN). This is Linux's own bound. */
 const backlog = 4_096
 
-/** The most that the JSON of a request may take; directories come as streams, without a limit. */
+/** Bytes of the longest JSON body; directories come as streams, without a limit. */
 const bodyLimit = 64 * 1024 * 1024
 
 /**
  * Runs a daemon in this process; resolves when it listens.
  *
- * @throws MoorageError what `createEngine` throws, and INVALID_OPTION for `listen`
+ * @throws MoorageError the errors of `createEngine`, and INVALID_OPTION for `listen`
  */
 export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const { env } = process
@@ -68,45 +70,49 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
     timeoutScale: timeoutScale(env.MOORAGE_TIMEOUT_SCALE),
     servicesDns: env.MOORAGE_SERVICES_DNS !== '0',
     log: (level, message, fields = {}) => logger[level](fields, message),
-    ...(options.subnet === undefined ? {} : { subnet: options.subnet }),
-    ...(options.ipv6 === undefined ? {} : { ipv6: options.ipv6 }),
-    ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
-    ...(options.grace === undefined ? {} : { grace: options.grace }),
-    ...(options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns }),
-    ...(options.logLimit === undefined ? {} : { logLimit: options.logLimit }),
+    ...withoutUndefined({
+      subnet: options.subnet,
+      ipv6: options.ipv6,
+      isolation: options.isolation,
+      grace: options.grace,
+      maxRuns: options.maxRuns,
+      logLimit: options.logLimit,
+    }),
   })
   if (engine.recovered.length > 0)
     logger.warn({ removed: engine.recovered }, 'removed what an earlier daemon left')
 
   const sessions = new Sessions()
-  const pins = new Pins()
+  const pins = new PinnedLeases()
   let requests = 0
-  const app = fastify({ bodyLimit, requestTimeout: 0, keepAliveTimeout: 30_000, forceCloseConnections: true })
-  app.setErrorHandler((thrown, _request, reply) => {
-    const error = requestError(thrown)
-    if (error.code === 'INTERNAL') logger.error({ err: thrown }, 'a request failed')
-    return reply.code(error.status).header('moorage-version', packageVersion).send({ error: error.toJSON() })
-  })
-  app.addHook('onSend', async (_request, reply) => {
-    reply.header('moorage-version', packageVersion)
+  const app = fastify({
+    ...unroutedOptions(packageVersion),
+    bodyLimit,
+    requestTimeout: 0,
+    keepAliveTimeout: 30_000,
+    forceCloseConnections: true,
   })
 
   try {
     const socket = await prepareSocket(options.listen ?? `unix://${join(runtimeDirectory, 'moorage.sock')}`)
-    addRoutes(app, {
-      engine,
-      sessions,
-      pins,
-      version: packageVersion,
-      socket,
-      startedAt,
-      busy() {
-        requests += 1
-        return () => {
-          requests -= 1
-        }
+    addHttpApi(
+      app,
+      {
+        engine,
+        sessions,
+        pins,
+        version: packageVersion,
+        socket,
+        startedAt,
+        beginRequest() {
+          requests += 1
+          return () => {
+            requests -= 1
+          }
+        },
       },
-    })
+      (error) => logger.error({ err: error }, 'a request failed'),
+    )
     // Nobody may connect between listen and chmod.
     const umask = process.umask(0o177)
     try {
@@ -126,7 +132,7 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
       stopping ??= (async () => {
         logger.info({ reason }, 'the daemon stops')
         idle?.[Symbol.dispose]()
-        // The name goes first, so that whoever connects from now on starts a new daemon instead of meeting this one.
+        // The name goes first, so that a client that connects from now on starts a new daemon instead of meeting this one.
         remove(socket)
         await engine.close()
         await app.close()
@@ -152,7 +158,7 @@ export async function runDaemon(options: DaemonOptions = {}): Promise<Daemon> {
 }
 
 function makeLogger(level: string): Logger {
-  // Synchronous: what is written last before a crash is what one wants to read.
+  // Synchronous, since the last line before a crash is the one that matters.
   const standardError: DestinationStream = destination({ fd: 2, sync: true })
   return pino({ level, base: { pid: process.pid } }, standardError)
 }
@@ -164,15 +170,6 @@ function timeoutScale(text: string | undefined): number {
     option: `MOORAGE_TIMEOUT_SCALE=${text}`,
     reason: 'not a number above 0',
   })
-}
-
-/** Fastify's own refusals (malformed JSON, too large a body) in our words. */
-function requestError(thrown: unknown): MoorageError {
-  const { statusCode, message } = thrown as { statusCode?: number; message?: string }
-  if (!(thrown instanceof MoorageError) && statusCode !== undefined && statusCode < 500) {
-    return new MoorageError('INVALID_REQUEST', { reason: message ?? 'not understood' }, { cause: thrown })
-  }
-  return asMoorageError(thrown)
 }
 
 function remove(path: string): void {

@@ -1,9 +1,9 @@
-/** How often it is looked whether anything goes on. */
+/** Polling interval, in milliseconds. */
 const interval = 250
 
 /**
- * Calls `leave` once nothing has gone on for `patience` milliseconds.
- * It looks instead of being told: what keeps a daemon busy is known in many places, and each would have to tell.
+ * Calls `leave` when nothing went on for `patience` milliseconds. It polls, because what keeps a daemon busy is known in
+ * many places and each would have to report.
  */
 export function watchIdleness(patience: number, busy: () => boolean, leave: () => void): Disposable {
   let idleSince = performance.now()

@@ -1,4 +1,4 @@
-/** Calls `fn` once, after so many milliseconds, unless it is disposed of. */
+/** Calls `fn` once, after `ms` milliseconds, unless it is disposed of before. */
 export type Timer = (fn: () => void, ms: number) => Disposable
 
 interface PinnedLease {
@@ -8,21 +8,21 @@ interface PinnedLease {
 
 interface Pin {
   readonly lease: PinnedLease
-  /** When it ends by itself, in milliseconds since the epoch. */
+  /** Its end, in milliseconds since the epoch. */
   readonly until: number
   readonly needed: boolean
   timer: Disposable | undefined
 }
 
 export interface PinOptions {
-  /** Milliseconds; until somebody stops the service unless said. */
+  /** Milliseconds. @defaultValue until somebody stops the service */
   lasting?: number | undefined
-  /** Something hangs on this very lease, such as ports of the host. */
+  /** True if something depends on this very lease, such as ports of the host. */
   needed?: boolean
 }
 
-/** Leases that last until somebody stops the service, or for a time: of `start({ detach })` and `moorage start`. */
-export class Pins {
+/** The leases of `start({ detach })` and `moorage start`: they last for a time, or until somebody stops the service. */
+export class PinnedLeases {
   readonly #pins = new Map<string, Set<Pin>>()
   readonly #timer: Timer
   readonly #now: () => number
@@ -32,12 +32,12 @@ export class Pins {
     this.#now = now
   }
 
-  /** How many services are pinned. */
+  /** The number of services with a pinned lease. */
   get size(): number {
     return this.#pins.size
   }
 
-  /** One pin a service is enough: of two the one that lasts longer is kept, and any on which something hangs. */
+  /** Holds a lease. One for each service is enough: of two the longer one is kept, and any that is needed. */
   hold(
     service: string,
     lease: PinnedLease,
@@ -72,7 +72,7 @@ export class Pins {
   }
 }
 
-/** A day at most, as the schema has it: Node's own timers go further. It keeps no daemon from its end. */
+/** Node's own timer, which reaches further than the day that the schema allows. It does not keep the process alive. */
 const systemTimer: Timer = (fn, ms) => {
   const timer = setTimeout(fn, ms)
   timer.unref()

@@ -1,52 +1,52 @@
 import { randomUUID } from 'node:crypto'
 import { MoorageError } from '../errors/index.ts'
 
-/** Something that lives as long as the session that asked for it. */
-interface Held {
+/** A lease that lives as long as its session. */
+interface SessionLease {
   release(): void
 }
 
-/** The sessions that are open: the leases of `start()` hang on them and go when they close. */
+/** The open sessions, each with the leases of `start()` that are released when it closes. */
 export class Sessions {
-  readonly #held = new Map<string, Map<string, Held>>()
+  readonly #sessions = new Map<string, Map<string, SessionLease>>()
 
   get size(): number {
-    return this.#held.size
+    return this.#sessions.size
   }
 
   open(): string {
     const id = randomUUID()
-    this.#held.set(id, new Map())
+    this.#sessions.set(id, new Map())
     return id
   }
 
   close(id: string): void {
-    const held = this.#held.get(id)
-    this.#held.delete(id)
-    for (const one of held?.values() ?? []) one.release()
+    const leases = this.#sessions.get(id)
+    this.#sessions.delete(id)
+    for (const lease of leases?.values() ?? []) lease.release()
   }
 
-  /** @throws MoorageError INVALID_REQUEST when there is no such session */
+  /** Returns the ID of an open session. @throws MoorageError INVALID_REQUEST if there is none of that ID */
   check(id: string | undefined): string {
-    if (id !== undefined && this.#held.has(id)) return id
+    if (id !== undefined && this.#sessions.has(id)) return id
     throw new MoorageError('INVALID_REQUEST', {
       reason: 'a service is started within a session (header moorage-session), or with detach',
     })
   }
 
-  /** Ties a lease to a session, and gives it an id; a session that closed meanwhile lets go of it at once. */
-  hold(id: string, lease: Held): string {
+  /** Ties a lease to a session; returns the lease's ID. A lease for a session that has closed is released at once. */
+  hold(id: string, lease: SessionLease): string {
     const leaseId = randomUUID()
-    const held = this.#held.get(id)
-    if (held) held.set(leaseId, lease)
+    const leases = this.#sessions.get(id)
+    if (leases) leases.set(leaseId, lease)
     else lease.release()
     return leaseId
   }
 
-  /** Lets go of one lease; nothing happens when it is gone already. */
+  /** Releases one lease, unless it is released already. */
   release(id: string, leaseId: string): void {
-    const held = this.#held.get(id)
-    held?.get(leaseId)?.release()
-    held?.delete(leaseId)
+    const leases = this.#sessions.get(id)
+    leases?.get(leaseId)?.release()
+    leases?.delete(leaseId)
   }
 }

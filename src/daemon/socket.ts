@@ -4,12 +4,12 @@ import { dirname } from 'node:path'
 import { MoorageError } from '../errors/index.ts'
 import { makeChosenDirectory } from '../make-directory.ts'
 
-/** Those of this group may use the socket, besides root. */
+/** The group that may use the socket, besides root. */
 const group = 'moorage'
 
 /**
- * The path of a `unix://` address, made ready for listening: a socket that an ended daemon left is removed, one
- * that answers is somebody's.
+ * Prepares a `unix://` address for listening; returns its path. A socket that an ended daemon left is removed; one that
+ * answers belongs to a daemon that runs.
  *
  * @throws MoorageError INVALID_OPTION
  */
@@ -36,7 +36,7 @@ export async function prepareSocket(address: string): Promise<string> {
   return path
 }
 
-/** For root and the group `moorage`, where there is one: mode 0660. */
+/** Restricts the socket to root and the group `moorage`, if there is one: mode 0660, else 0600. */
 export function restrictSocket(path: string): void {
   const gid = groupId()
   if (gid !== undefined) chownSync(path, 0, gid)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { sendEvents } from '../../src/daemon/routes/events.ts'
 import { streamEvents } from '../../src/daemon/streams/event-stream.ts'
+import { ndjson } from '../../src/daemon/streams/ndjson.ts'
 import { EventLog } from '../../src/engine/events/event-log.ts'
 import { until } from '../e2e/own-daemon.ts'
 import { removeTree } from '../remove-tree.ts'
@@ -19,7 +20,7 @@ async function server(log: EventLog) {
   const ended: unknown[] = []
   const http = createServer((request, response) => {
     const query = Object.fromEntries(new URL(request.url ?? '', 'http://x').searchParams)
-    void streamEvents(response, '0', (stream) =>
+    void streamEvents(response, { version: '0', format: ndjson }, (stream) =>
       query.call === undefined
         ? sendEvents(log, stream, query)
         : new Promise((resolve) => {

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { Pins } from '../../src/daemon/pinned-leases.ts'
+import { PinnedLeases } from '../../src/daemon/pinned-leases.ts'
 import { VirtualClock } from '../lifecycle/virtual-clock.ts'
 
 function made() {
   const clock = new VirtualClock()
-  const pins = new Pins({ timer: (fn, ms) => clock.setTimeout(fn, ms), now: () => clock.now() })
+  const pins = new PinnedLeases({ timer: (fn, ms) => clock.setTimeout(fn, ms), now: () => clock.now() })
   const released: string[] = []
   const lease = (name: string) => ({
     release: () => void released.push(name),

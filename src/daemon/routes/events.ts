@@ -1,33 +1,45 @@
+import type { FastifyInstance } from 'fastify'
 import type { EventLog } from '../../engine/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { type EventStream, progressLimit } from '../streams/event-stream.ts'
+import { queryOf } from './request-fields.ts'
+import { answerWithStream, type RouteContext } from './route-context.ts'
 
-/** Where in the log a stream begins. */
+export function addEventRoutes(app: FastifyInstance, context: RouteContext): void {
+  app.get('/v1/events', (request, reply) =>
+    answerWithStream(context, reply, (stream) =>
+      sendEvents(context.engine.events, stream, queryOf(request) as EventsQuery),
+    ),
+  )
+}
+
+/** The place in the log at which a stream begins, and whether it goes on. */
 export interface EventsQuery {
-  /** After this event; `latest`: only what comes. Everything that is kept, unless said. */
+  /** The number of the event before the first; `latest`: only events to come. @defaultValue all that are kept */
   since?: string | undefined
-  /** The log that `since` is of: numbers of an earlier daemon say nothing here. */
+  /** The ID of the log that `since` counts in: numbers of an earlier daemon's log mean nothing here. */
   log?: string | undefined
-  /** From this moment on, in milliseconds since the epoch. */
+  /** The time of the first event, in milliseconds since the epoch. */
   from?: string | undefined
+  /** `1`: the stream goes on with events to come. */
   follow?: string | undefined
 }
 
 /**
- * Sends the log from a number on. Each stream reads from the log's ring at its own pace, so one that is not read costs
- * its buffer and nothing more; what it missed is counted for it when it goes on.
+ * Sends the log from a number on. Each stream reads the log's ring at its own pace, so a client that does not read costs
+ * its buffer and nothing more; when it goes on, it learns how many events it missed.
  */
 export async function sendEvents(
   log: EventLog,
   { signal, send, drained }: EventStream,
-  { since, log: life, from, follow }: EventsQuery,
+  { since, log: logId, from, follow }: EventsQuery,
 ): Promise<undefined> {
-  const asked = since === undefined || since === 'latest' ? undefined : numberOf('since', since)
-  const foreign = asked !== undefined && (asked > log.latest || (life !== undefined && life !== log.id))
+  const after = since === undefined || since === 'latest' ? undefined : eventNumber('since', since)
+  const foreign = after !== undefined && (after > log.latest || (logId !== undefined && logId !== log.id))
   let at = log.oldest - 1
   if (since === 'latest') at = log.latest
-  else if (from !== undefined) at = log.before(numberOf('from', from))
-  else if (asked !== undefined && !foreign) at = asked
+  else if (from !== undefined) at = log.before(eventNumber('from', from))
+  else if (after !== undefined && !foreign) at = after
 
   const first = log.read(at)
   const { oldest, latest } = log
@@ -45,7 +57,7 @@ export async function sendEvents(
   return undefined
 }
 
-function numberOf(option: string, text: string): number {
+function eventNumber(option: string, text: string): number {
   const number = Number(text)
   if (text !== '' && Number.isInteger(number) && number >= 0) return number
   throw new MoorageError('INVALID_OPTION', { option, reason: `"${text}" is not a number of an event` })

@@ -2,19 +2,10 @@ import { z } from 'zod'
 import type {
   Binding,
   Definition,
-  EvaluateRequest,
-  ExecRequest,
-  ExposedPort,
   HostPort,
   Mount,
-  NetworkSettings,
   Operation,
-  PortForward,
-  ResolveRequest,
-  ServiceOptions,
   ServiceReference,
-  StartRequest,
-  UpRequest,
 } from '../../definition/index.ts'
 import {
   aliasProblem,
@@ -24,31 +15,22 @@ import {
   urlProblem,
   volumeNameProblem,
 } from '../../definition/index.ts'
-import { MoorageError } from '../../errors/index.ts'
-import { healthCheck, portCheck } from './health-check.ts'
+import type { Exact } from './parse.ts'
 import { resources } from './resources.ts'
-import { argument, milliseconds, portNumber } from './scalars.ts'
+import { argument, digest, portNumber } from './scalars.ts'
+import { serviceFields } from './services.ts'
 
-/**
- * What comes in from outside is parsed here, once. The types are the client's; `satisfies` lets the compiler hold
- * the schemas to them, and unknown fields are errors.
- */
-
-type Exact<T> = z.ZodType<T>
-
-/** A definition of more operations than this is a mistake. */
+/** A definition with more operations than this is a mistake. */
 const maximumOperations = 10_000
 
 const index = z.int().min(0)
-const text = z.string().max(1_000_000)
 const absolutePath = argument.refine(
   (value) => value.startsWith('/') && !value.split('/').includes('..'),
   'is not an absolute path without ..',
 )
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 const variableName = argument.refine((name) => name !== '' && !name.includes('='), 'is no name of a variable')
 
-/** A check of ours as one of zod's: the problem, if there is one, is what the message says. */
+/** Makes a schema of a check of ours, which returns the problem as a sentence if there is one. */
 function checked(problemOf: (value: string) => string | undefined) {
   return z.string().superRefine((value, context) => {
     const problem = problemOf(value)
@@ -56,26 +38,6 @@ function checked(problemOf: (value: string) => string | undefined) {
   })
 }
 
-const port = z.strictObject({
-  port: portNumber,
-  protocol: z.enum(['tcp', 'udp']),
-  description: text.exactOptional(),
-  check: z.union([z.literal('none'), portCheck]).exactOptional(),
-}) satisfies Exact<ExposedPort>
-
-const serviceFields = {
-  ports: z.array(port).max(1_000).exactOptional(),
-  healthcheck: z.literal('none').exactOptional(),
-  checks: z.array(healthCheck).max(100).exactOptional(),
-  grace: milliseconds.exactOptional(),
-  startTimeout: milliseconds.exactOptional(),
-  stopTimeout: milliseconds.exactOptional(),
-  stopSignal: z
-    .string()
-    .regex(/^SIG[A-Z0-9]+$/)
-    .exactOptional(),
-}
-const serviceOptions = z.strictObject(serviceFields) satisfies Exact<ServiceOptions>
 const serviceReference = z.strictObject({ ...serviceFields, exec: index }) satisfies Exact<ServiceReference>
 
 const mount = z.discriminatedUnion('type', [
@@ -90,9 +52,9 @@ const mount = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('temp'), path: absolutePath, size: z.int().min(1).exactOptional() }),
 ]) satisfies Exact<Mount>
 
-const mounts = z.array(mount).superRefine((all, context) => {
-  const paths = all.map(({ path }) => normalPath(path))
-  const twice = paths.find((path, at) => paths.indexOf(path) !== at)
+const mounts = z.array(mount).superRefine((mounts, context) => {
+  const paths = mounts.map(({ path }) => normalPath(path))
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index)
   if (twice !== undefined) context.addIssue({ code: 'custom', message: `${twice} is mounted twice` })
 })
 
@@ -101,9 +63,9 @@ const binding = z.strictObject({
   service: serviceReference,
 }) satisfies Exact<Binding>
 
-const bindings = z.array(binding).superRefine((all, context) => {
+const bindings = z.array(binding).superRefine((bindings, context) => {
   const services = new Map<string, number>()
-  for (const { alias, service } of all) {
+  for (const { alias, service } of bindings) {
     const key = alias.toLowerCase()
     if ((services.get(key) ?? service.exec) !== service.exec) {
       context.addIssue({ code: 'custom', message: `the alias "${alias}" is given to two services` })
@@ -180,91 +142,8 @@ const operation = z.discriminatedUnion('op', [
   }),
 ]) satisfies Exact<Operation>
 
-const definition = z.strictObject({
+/** The schemas are held to the client's types; an unknown field is an error. */
+export const definition = z.strictObject({
   ops: z.array(operation).min(1).max(maximumOperations),
   root: index,
 }) satisfies Exact<Definition>
-
-const network = z.string().max(40).exactOptional()
-
-export const networkSettings = z.strictObject({
-  subnet: z.string().max(50).exactOptional(),
-  ipv6: z.union([z.boolean(), z.string().max(50)]).exactOptional(),
-  isolation: z.enum(['network', 'bindings']).exactOptional(),
-}) satisfies Exact<NetworkSettings>
-
-const forward = z.strictObject({
-  host: z.int().min(0).max(65_535),
-  service: z.int().min(1).max(65_535),
-  address: z.union([z.ipv4(), z.ipv6()]).exactOptional(),
-  protocol: z.enum(['tcp', 'udp']).exactOptional(),
-}) satisfies Exact<PortForward>
-const forwards = z.array(forward).max(1_000).exactOptional()
-
-export const evaluateRequest = z.strictObject({
-  definition,
-  output: z.enum([
-    'stdout',
-    'stderr',
-    'exitCode',
-    'sync',
-    'size',
-    'contents',
-    'entries',
-    'tar',
-    'contentDigest',
-  ]),
-  network,
-  logs: z.boolean().exactOptional(),
-  publish: forwards,
-  limit: z.int().min(0).exactOptional(),
-}) satisfies Exact<EvaluateRequest>
-
-export const startRequest = z.strictObject({
-  definition,
-  service: serviceOptions,
-  network,
-  detach: z.boolean().exactOptional(),
-  for: milliseconds.exactOptional(),
-  publish: forwards,
-}) satisfies Exact<StartRequest>
-
-export const upRequest = z.strictObject({
-  definition,
-  service: serviceOptions,
-  network,
-  ports: forwards,
-}) satisfies Exact<UpRequest>
-
-export const execRequest = z.strictObject({
-  args: z.array(argument).min(1),
-  stdin: z.string().exactOptional(),
-}) satisfies Exact<ExecRequest>
-
-export const resolveRequest = z.strictObject({
-  definition,
-  service: serviceOptions.exactOptional(),
-  network,
-  want: z.enum(['digest', 'hostname', 'endpoint', 'ports']),
-  port: portNumber.exactOptional(),
-  scheme: z
-    .string()
-    .regex(/^[a-z][a-z0-9+.-]*$/)
-    .exactOptional(),
-  from: z.enum(['container', 'host']).exactOptional(),
-}) satisfies Exact<ResolveRequest>
-
-export const blobsRequest: Exact<{ digests: string[] }> = z.strictObject({
-  digests: z.array(digest).max(10_000),
-})
-export const blobDigest: Exact<string> = digest
-
-/** @throws MoorageError INVALID_DEFINITION or INVALID_REQUEST, naming the field */
-export function parse<T>(schema: Exact<T>, value: unknown): T {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const path = issue?.path.join('.') ?? ''
-  const reason = [path, issue?.message].filter(Boolean).join(': ')
-  throw new MoorageError(path.startsWith('definition') ? 'INVALID_DEFINITION' : 'INVALID_REQUEST', { reason })
-}

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import { MoorageError } from '../../errors/index.ts'
 
 /**
- * Aborted when a client goes before it has its whole answer. It is the response's `close` that tells of the client (the
- * request's comes as soon as its body is read), and it comes once: so this is called before the first await.
+ * Returns a signal that is aborted when the client goes before it has its whole answer. The response's `close` reports
+ * the client (the request's comes as soon as its body is read), and comes once: so call this before the first await.
  */
 export function clientGone(response: ServerResponse): AbortSignal {
   const gone = new AbortController()
