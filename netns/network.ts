@@ -1,13 +1,13 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
-import type { Isolation } from './firewall/ruleset.ts'
+import type { Isolation } from './firewall/network-ruleset.ts'
 import type { NamespaceOf } from './handle/foreign-namespace.ts'
 import type { AdoptedSandbox, Sandbox } from './handle/sandbox.ts'
 import type { BatchedUdp } from './sockets/batched-udp.ts'
 import type { Forward, ForwardOptions } from './sockets/forward.ts'
 import type { ConnectOptions } from './sockets/sockets.ts'
+import type { HostRouteState } from './topology/uplink.ts'
 import type { NetworkProblem } from './worker/kernel-network.ts'
-import type { HostRouteState } from './worker/uplink.ts'
 
 export interface NetworkOptions {
   /** Up to 63 letters, digits, `-` and `_`; unique in the run directory. */

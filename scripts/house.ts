@@ -38,15 +38,16 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   netns: {
     may: ['netns/kernel'],
-    ground: ['network.ts'],
+    ground: ['fault-points.ts', 'network.ts'],
     wings: {
       addressing: { may: [] },
       firewall: { may: ['addressing'] },
       sockets: { may: ['addressing'] },
-      ownership: { may: ['addressing', 'firewall'] },
-      worker: { may: ['addressing', 'firewall', 'ownership'] },
+      topology: { may: ['addressing'] },
+      ownership: { may: ['addressing', 'firewall', 'topology'] },
+      worker: { may: ['addressing', 'firewall', 'ownership', 'topology'] },
       // The main thread never loads the code of the worker thread.
-      handle: { may: ['addressing', 'sockets'], types: ['firewall', 'worker'] },
+      handle: { may: ['addressing', 'sockets'], types: ['firewall', 'topology', 'worker'] },
       check: { may: ['addressing', 'firewall', 'ownership'] },
     },
   },

@@ -1,10 +1,10 @@
 /** What this host must have for networks, each thing tried out in a namespace that is thrown away. */
 import { closeSync, readFileSync } from 'node:fs'
-import { bridgeName } from '../addressing/names.ts'
+import { bridgeName } from '../addressing/kernel-names.ts'
+import { networkRuleset } from '../firewall/network-ruleset.ts'
 import { applyRuleset } from '../firewall/nft.ts'
-import { networkRuleset } from '../firewall/ruleset.ts'
 import { createNamespace, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
-import { isHeld, listOwners } from '../ownership/owner.ts'
+import { isHeld, listOwners } from '../ownership/claim.ts'
 import { checkSurroundings } from './check-surroundings.ts'
 
 /** One thing that the host must have, and what to do where it does not. */

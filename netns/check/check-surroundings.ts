@@ -1,12 +1,12 @@
 /** What is around networks on this host: other firewalls, routes, resolvers, what others left. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { conflictOf, defaultSubnets, parseSubnet, routeText } from '../addressing/addresses.ts'
-import { uplinkPrefix } from '../addressing/names.ts'
+import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import { type ForeignChain, foreignChains } from '../firewall/foreign-rules.ts'
 import { applyRuleset } from '../firewall/nft.ts'
 import { NetlinkSocket, rtnetlink } from '../kernel/index.ts'
-import { isHeld, listOwners, type Owner } from '../ownership/owner.ts'
-import { type HostView, lookAtHost } from '../worker/host.ts'
+import { isHeld, listOwners, type Owner } from '../ownership/claim.ts'
+import { type HostView, lookAtHost } from '../worker/hold-host.ts'
 import type { Probe } from './check-host.ts'
 
 export async function checkSurroundings(runDirectory: string): Promise<Probe[]> {

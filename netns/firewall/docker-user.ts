@@ -3,7 +3,7 @@
  * that; Docker leaves one chain to others, DOCKER-USER, and so there is one marked rule in it.
  */
 
-import { uplinkPrefix } from '../addressing/names.ts'
+import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import { Monitor, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NftTransactions } from '../kernel/index.ts'
 import { inLegacyUse, listChain, programsWith, restoreRules } from './iptables.ts'
 

@@ -1,9 +1,15 @@
 /** A network's firewall: its rules, who may send as what, and who may reach whom. What it holds outlives a flush. */
 import { addressBytes } from '../addressing/addresses.ts'
-import { networkTable } from '../addressing/names.ts'
+import { networkTable } from '../addressing/kernel-names.ts'
 import { concatenation, linkNameKey, NetnsError, NftSocket, type SetElements, u32 } from '../kernel/index.ts'
+import {
+  type Grant,
+  type Lease,
+  type NetworkRules,
+  networkRuleset,
+  type SwitchedPair,
+} from './network-ruleset.ts'
 import { applyRuleset } from './nft.ts'
-import { type Grant, type Lease, type NetworkRules, networkRuleset, type SwitchedPair } from './ruleset.ts'
 import { SwitchedPairs } from './switched-pairs.ts'
 import { TableGuard } from './table-guard.ts'
 

@@ -1,6 +1,6 @@
 /** What other firewalls of this host do to what it forwards, and who they are. */
 
-import { uplinkPrefix } from '../addressing/names.ts'
+import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import { inLegacyUse, listChain } from './iptables.ts'
 import { applyRuleset } from './nft.ts'
 

@@ -4,7 +4,7 @@
  * connections to the other, and never the other way round: then whatever passes belongs to what was granted, and ends
  * with it. A pair that has had both goes through the IP layer for life.
  */
-import type { Grant, Lease, SwitchedPair } from './ruleset.ts'
+import type { Grant, Lease, SwitchedPair } from './network-ruleset.ts'
 
 /** The same for both orders. */
 const pairOf = ([one, other]: Grant) => (one < other ? `${one} ${other}` : `${other} ${one}`)

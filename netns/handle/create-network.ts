@@ -1,6 +1,6 @@
 import { defaultSubnets, parseSubnet } from '../addressing/addresses.ts'
 import { parseSubnet6 } from '../addressing/addresses6.ts'
-import { checkInstance, checkName, deriveInstance } from '../addressing/names.ts'
+import { checkInstance, checkName, deriveInstance } from '../addressing/kernel-names.ts'
 import { NetnsError } from '../kernel/index.ts'
 import type { Network, NetworkOptions, OpenNetworkOptions } from '../network.ts'
 import type { MadeNetwork } from '../worker/kernel-network.ts'

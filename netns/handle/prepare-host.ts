@@ -1,4 +1,4 @@
-import { checkInstance, tableName } from '../addressing/names.ts'
+import { checkInstance, tableName } from '../addressing/kernel-names.ts'
 import { holdWorker } from './worker-thread.ts'
 
 export interface HostOptions {

@@ -3,9 +3,9 @@ import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { inNamespace, NetnsError } from '../kernel/index.ts'
 import { type Forward, forwardToHost, type HostForwardOptions } from '../sockets/forward.ts'
-import type { Forwards } from '../sockets/forwards.ts'
+import type { Forwards } from '../sockets/open-forwards.ts'
 import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from '../sockets/sockets.ts'
-import type { MadeSandbox } from '../worker/port.ts'
+import type { MadeSandbox } from '../topology/sandbox-port.ts'
 
 /** One container's network: a namespace with a loopback, and an address on the network's bridge. */
 export interface Sandbox extends AsyncDisposable {

@@ -1,4 +1,6 @@
 /** The kernel as far as networks need it and Node does not reach it. */
+
+export { Messages } from './datagram-batch.ts'
 export { kernelError, NetnsError, type NetnsErrorCode } from './errors.ts'
 export {
   AF_INET,
@@ -19,7 +21,6 @@ export {
   type Watch,
   watch,
 } from './libc.ts'
-export { Messages } from './messages.ts'
 export { Monitor, type Notice } from './monitor.ts'
 export { bindMount, openProc, umount } from './mounts.ts'
 export { createNamespace, inNamespace, leaveThread } from './namespace.ts'

@@ -1,10 +1,10 @@
 /** Finding and removing what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
 
-import { checkInstance, tableName, uplinkPrefix } from '../addressing/names.ts'
+import { checkInstance, tableName, uplinkPrefix } from '../addressing/kernel-names.ts'
 import { removeDockerRules } from '../firewall/docker-user.ts'
 import { removeTable } from '../firewall/nft.ts'
 import { NetlinkSocket, rtnetlink, type NetlinkSocket as Socket } from '../kernel/index.ts'
-import { type Claim, isHeld, listOwners, namespacePath, tryClaim } from './owner.ts'
+import { type Claim, isHeld, listOwners, namespacePath, tryClaim } from './claim.ts'
 
 export interface RecoverOptions {
   instance: string

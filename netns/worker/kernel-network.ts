@@ -13,19 +13,26 @@ import {
   type Subnet,
 } from '../addressing/addresses.ts'
 import { parseSubnet6, type Subnet6 } from '../addressing/addresses6.ts'
+import { faultPoint } from '../fault-points.ts'
 import type { Firewall } from '../firewall/firewall.ts'
-import type { Grant } from '../firewall/ruleset.ts'
+import type { Grant } from '../firewall/network-ruleset.ts'
 import { type NetlinkSocket, NetnsError, rtnetlink } from '../kernel/index.ts'
-import { faultPoint } from '../ownership/fault.ts'
-import type { Claim, NetworkDescription } from '../ownership/owner.ts'
-import type { Bridges } from './bridges.ts'
-import type { HostHold, HostView } from './host.ts'
-import { adoptPort, leaveUnrouted, type MadeSandbox, makePort, type Port, removePorts } from './port.ts'
-import { linkExists, linksReady } from './ready.ts'
+import type { Claim, NetworkDescription } from '../ownership/claim.ts'
+import type { Bridges } from '../topology/bridges.ts'
+import { linkExists, linksReady } from '../topology/link-state.ts'
+import { NamespaceSettings } from '../topology/namespace-settings.ts'
+import {
+  adoptPort,
+  leaveUnrouted,
+  type MadeSandbox,
+  makePort,
+  type Port,
+  removePorts,
+} from '../topology/sandbox-port.ts'
+import { conflictsOf, type HostRouteState, removeLinks } from '../topology/uplink.ts'
+import type { HostHold, HostView } from './hold-host.ts'
 import { watchRoutes } from './route-watch.ts'
-import { NamespaceSettings } from './settings.ts'
-import { takeBack } from './undo.ts'
-import { conflictsOf, type HostRouteState, removeLinks } from './uplink.ts'
+import { takeBack } from './take-back.ts'
 
 export interface MadeNetwork extends NetworkDescription {
   /** A path under which the namespace has a name. */

@@ -2,9 +2,10 @@
 import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { addressText, defaultQuarantine, gatewayOf, parseSubnet } from '../addressing/addresses.ts'
 import { address6Of, address6Text } from '../addressing/addresses6.ts'
-import { bridgePrefix } from '../addressing/names.ts'
+import { bridgePrefix } from '../addressing/kernel-names.ts'
+import { faultPoint } from '../fault-points.ts'
 import { Firewall } from '../firewall/firewall.ts'
-import type { Isolation } from '../firewall/ruleset.ts'
+import type { Isolation } from '../firewall/network-ruleset.ts'
 import {
   bindMount,
   createNamespace,
@@ -13,15 +14,11 @@ import {
   NetnsError,
   rtnetlink,
 } from '../kernel/index.ts'
-import { faultPoint } from '../ownership/fault.ts'
-import { claimName, isHeld, type NetworkDescription, tryClaim } from '../ownership/owner.ts'
+import { claimName, isHeld, type NetworkDescription, tryClaim } from '../ownership/claim.ts'
 import { takeOver } from '../ownership/recover.ts'
-import { Bridges, firstPortIndex, mostPorts } from './bridges.ts'
-import { forwardIPv6, holdHost, lookAtHost } from './host.ts'
-import { KernelNetwork, linkGroup, type NetworkEvent, Problems } from './kernel-network.ts'
-import { linksReady } from './ready.ts'
-import { NamespaceSettings } from './settings.ts'
-import { takeBack } from './undo.ts'
+import { Bridges, firstPortIndex, mostPorts } from '../topology/bridges.ts'
+import { linksReady } from '../topology/link-state.ts'
+import { NamespaceSettings } from '../topology/namespace-settings.ts'
 import {
   claimSubnet,
   type HostRouteState,
@@ -29,7 +26,10 @@ import {
   type SubnetWish,
   subnet6For,
   subnetFor,
-} from './uplink.ts'
+} from '../topology/uplink.ts'
+import { forwardIPv6, holdHost, lookAtHost } from './hold-host.ts'
+import { KernelNetwork, linkGroup, type NetworkEvent, Problems } from './kernel-network.ts'
+import { takeBack } from './take-back.ts'
 
 export interface NetworkRequest extends SubnetWish {
   name: string

@@ -1,8 +1,9 @@
 /** What the worker does on request; the table that both sides are compiled against. */
 import { setTimeout as rest } from 'node:timers/promises'
-import type { Grant } from '../firewall/ruleset.ts'
+import type { Grant } from '../firewall/network-ruleset.ts'
 import { NetnsError } from '../kernel/index.ts'
-import { type HostHold, holdHost } from './host.ts'
+import type { MadeSandbox } from '../topology/sandbox-port.ts'
+import { type HostHold, holdHost } from './hold-host.ts'
 import type { KernelNetwork, MadeNetwork, NetworkEvent } from './kernel-network.ts'
 import {
   createKernelNetwork,
@@ -10,7 +11,6 @@ import {
   type OpenRequest,
   openKernelNetwork,
 } from './make-network.ts'
-import type { MadeSandbox } from './port.ts'
 
 /** How often it is looked whether an adopted namespace has ended, in milliseconds. */
 const adoptionInterval = 100

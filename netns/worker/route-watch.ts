@@ -1,7 +1,7 @@
 /** Hears when the host's routes change, as they do when a VPN comes up. One for all networks of the thread. */
 
 import { Monitor, NETLINK_ROUTE, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
-import { type HostView, lookAtHost } from './host.ts'
+import { type HostView, lookAtHost } from './hold-host.ts'
 
 type Listener = (view: HostView) => void
 

@@ -1,5 +1,5 @@
 import type { Network } from '../../netns/index.ts'
-import type { Claim } from './names.ts'
+import type { Claim } from './name-claims.ts'
 
 /** The firewall's part of `isolation: 'bindings'`: between which members connections may be opened. */
 export type Gate = Pick<Network, 'grant' | 'revoke'>

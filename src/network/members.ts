@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import type { DnsChange } from './dns-change.ts'
 import type { Grants } from './grants.ts'
 import { type HostsEntry, writeHostsFile } from './hosts-file.ts'
-import { addressesOf, type Claim, NameClaims } from './names.ts'
+import { addressesOf, type Claim, NameClaims } from './name-claims.ts'
 
 /** Alias -> a name of the zone. */
 export type AliasMap = Readonly<Record<string, string>>

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import type { Network, Sandbox } from '../../netns/index.ts'
 import { createNamespace, inNamespace, NetlinkSocket, rtnetlink } from '../../netns/kernel/index.ts'
-import { NamespaceSettings } from '../../netns/worker/settings.ts'
+import { NamespaceSettings } from '../../netns/topology/namespace-settings.ts'
 import type { Contender } from './frame.ts'
 
 /** Bytes of the host's memory that could be had. */

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
+import { faultPoints } from '../../netns/fault-points.ts'
 import { createNetwork, recover } from '../../netns/index.ts'
-import { faultPoints } from '../../netns/ownership/fault.ts'
 import { ownPlace, type Place, remains } from './support.ts'
 
 /** Everything that has a fault point: two bridges, one removed alone and many together, given up, opened, destroyed. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { hostsText, writeHostsFile } from '../../src/network/hosts-file.ts'
-import { NameClaims } from '../../src/network/names.ts'
+import { NameClaims } from '../../src/network/name-claims.ts'
 import { removeTree } from '../remove-tree.ts'
 
 const redis = (address: string) => [{ address, names: ['redis-srv', 'cache'] }]

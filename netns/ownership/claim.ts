@@ -17,10 +17,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
-import { namespaceDirectory } from '../addressing/names.ts'
-import type { NetworkRules } from '../firewall/ruleset.ts'
+import { namespaceDirectory } from '../addressing/kernel-names.ts'
+import { faultPoint } from '../fault-points.ts'
+import type { NetworkRules } from '../firewall/network-ruleset.ts'
 import { lockFile, NetnsError, umount } from '../kernel/index.ts'
-import { faultPoint } from './fault.ts'
 
 /** What is needed to open a network again. */
 export interface NetworkDescription extends NetworkRules {

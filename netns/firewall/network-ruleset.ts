@@ -1,6 +1,12 @@
 /** What may pass: the text of the rules inside a network, and of those on the host. */
 import { macBytes, macText } from '../addressing/addresses.ts'
-import { bridgePrefix, innerUplinkName, networkTable, tableName, uplinkPrefix } from '../addressing/names.ts'
+import {
+  bridgePrefix,
+  innerUplinkName,
+  networkTable,
+  tableName,
+  uplinkPrefix,
+} from '../addressing/kernel-names.ts'
 
 /**
  * Refused at once, never dropped in silence. For TCP by a reset: of ICMP errors the kernel sends few to one place in a

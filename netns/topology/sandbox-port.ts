@@ -9,10 +9,10 @@ import {
   type Subnet,
 } from '../addressing/addresses.ts'
 import { address6Of, address6Text, type Subnet6 } from '../addressing/addresses6.ts'
-import { sandboxLinkName } from '../addressing/names.ts'
+import { sandboxLinkName } from '../addressing/kernel-names.ts'
+import { faultPoint } from '../fault-points.ts'
 import { createNamespace, inNamespace, NetlinkSocket, type Request, rtnetlink } from '../kernel/index.ts'
-import { faultPoint } from '../ownership/fault.ts'
-import type { NamespaceSettings } from './settings.ts'
+import type { NamespaceSettings } from './namespace-settings.ts'
 
 export interface MadeSandbox {
   address: string

@@ -19,11 +19,11 @@ import {
   type Subnet6,
   uplinkAddress6,
 } from '../addressing/addresses6.ts'
-import { innerUplinkName, uplinkName, uplinkPrefix } from '../addressing/names.ts'
+import { innerUplinkName, uplinkName, uplinkPrefix } from '../addressing/kernel-names.ts'
+import { faultPoint } from '../fault-points.ts'
 import { inNamespace, linkIndex, type NetlinkSocket, NetnsError, rtnetlink } from '../kernel/index.ts'
-import { faultPoint } from '../ownership/fault.ts'
-import type { Claim } from '../ownership/owner.ts'
-import { type HostView, lookAtHost } from './host.ts'
+import type { Claim } from '../ownership/claim.ts'
+import { type HostView, lookAtHost } from '../worker/hold-host.ts'
 
 /** Whether the host itself has a route to the sandboxes; if not, everything but that works. */
 export type HostRouteState = { present: true } | { present: false; reason: string }

@@ -1,9 +1,9 @@
 /** The bridges of a network. One has at most 1,023 ports; a larger network has several, which are only a route more. */
 import { addressBytes, gatewayOf, macBytes, type Subnet } from '../addressing/addresses.ts'
 import { address6Of, type Subnet6 } from '../addressing/addresses6.ts'
-import { bridgePrefix } from '../addressing/names.ts'
+import { bridgePrefix } from '../addressing/kernel-names.ts'
+import { faultPoint } from '../fault-points.ts'
 import { type NetlinkSocket, NetnsError, type Request, rtnetlink } from '../kernel/index.ts'
-import { faultPoint } from '../ownership/fault.ts'
 
 /** What the kernel allows (BR_MAX_PORTS). */
 export const mostPorts = 1023

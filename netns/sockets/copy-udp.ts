@@ -1,7 +1,7 @@
 /** Copying datagrams: each client of a socket has one of its own towards where it leads, so that answers find back. */
 import type dgram from 'node:dgram'
 import net from 'node:net'
-import type { Copying } from './forward-tcp.ts'
+import type { Copying } from './copy-tcp.ts'
 
 export interface UdpForwardOptions {
   /** What clients send to; it is closed with the forward. */
