@@ -1,6 +1,7 @@
 /** `moorage/netns`: bridge networks in namespaces of their own, sandboxes with addresses, and their firewall. */
 
-export { checkHost, type Probe } from './check/check-host.ts'
+export { checkHost } from './check/check-host.ts'
+export type { HostCheck as Probe } from './check/host-check.ts'
 export type { Isolation } from './firewall/network-ruleset.ts'
 export { createNetwork, openNetwork } from './handle/create-network.ts'
 export type { NamespaceOf } from './handle/foreign-namespace.ts'
@@ -25,5 +26,5 @@ export type {
   HostForwardOptions,
 } from './sockets/forward.ts'
 export { type ConnectOptions, listenTcp } from './sockets/sockets.ts'
-export type { HostRouteState } from './topology/uplink.ts'
-export type { NetworkProblem } from './worker/kernel-network.ts'
+export type { HostRouteState } from './topology/host-route.ts'
+export type { NetworkProblem } from './worker/problems.ts'

@@ -6,8 +6,8 @@ import type { AdoptedSandbox, Sandbox } from './handle/sandbox.ts'
 import type { BatchedUdp } from './sockets/batched-udp.ts'
 import type { Forward, ForwardOptions } from './sockets/forward.ts'
 import type { ConnectOptions } from './sockets/sockets.ts'
-import type { HostRouteState } from './topology/uplink.ts'
-import type { NetworkProblem } from './worker/kernel-network.ts'
+import type { HostRouteState } from './topology/host-route.ts'
+import type { NetworkProblem } from './worker/problems.ts'
 
 export interface NetworkOptions {
   /** Up to 63 letters, digits, `-` and `_`; unique in the run directory. */

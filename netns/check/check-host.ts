@@ -1,44 +1,43 @@
-/** What this host must have for networks, each thing tried out in a namespace that is thrown away. */
+/** Checks that this host has all that networks need, by trying it out in a namespace that is thrown away. */
 import { closeSync, readFileSync } from 'node:fs'
 import { bridgeName } from '../addressing/kernel-names.ts'
 import { networkRuleset } from '../firewall/network-ruleset.ts'
-import { applyRuleset } from '../firewall/nft.ts'
+import { runNft } from '../firewall/nft.ts'
 import { createNamespace, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
-import { isHeld, listOwners } from '../ownership/claim.ts'
+import { isHeld } from '../ownership/claim.ts'
+import { listOwners } from '../ownership/owner-file.ts'
 import { checkSurroundings } from './check-surroundings.ts'
+import type { HostCheck } from './host-check.ts'
 
-/** One thing that the host must have, and what to do where it does not. */
-export interface Probe {
-  name: string
-  ok: boolean
-  detail: string
-  remedy: string
-}
-
-/** @param runDirectory - where leftovers of dead processes are looked for */
-export async function checkHost(runDirectory = '/run/moorage'): Promise<Probe[]> {
-  const probes = [checkPrivileges()]
+/**
+ * Checks all that networks need of this host.
+ *
+ * @param runDirectory - where to look for leftovers of dead processes
+ */
+export async function checkHost(runDirectory = '/run/moorage'): Promise<HostCheck[]> {
+  const checks = [checkPrivileges()]
   let fd: number | undefined
-  probes.push(
+  checks.push(
     attempt('network namespaces', 'a kernel with CONFIG_NET_NS, and CAP_SYS_ADMIN', () => {
-      const made = createNamespace(() => new NetlinkSocket())
-      made.value.close()
-      fd = made.fd
+      const namespace = createNamespace(() => new NetlinkSocket())
+      namespace.value.close()
+      fd = namespace.fd
       return 'can be made'
     }),
   )
   if (fd !== undefined) {
     try {
-      probes.push(...checkLinks(), await checkFirewall(fd))
+      checks.push(...checkLinks(), await checkFirewall(fd))
     } finally {
       closeSync(fd)
     }
   }
-  probes.push(checkForwarding(), ...(await checkSurroundings(runDirectory)), checkLeftovers(runDirectory))
-  return probes
+  checks.push(checkForwarding(), ...(await checkSurroundings(runDirectory)), checkLeftovers(runDirectory))
+  return checks
 }
 
-function attempt(name: string, remedy: string, look: () => string): Probe {
+/** Makes a check of a function that throws where something is missing. */
+function attempt(name: string, remedy: string, look: () => string): HostCheck {
   try {
     return { name, ok: true, detail: look(), remedy: '' }
   } catch (error) {
@@ -49,20 +48,20 @@ function attempt(name: string, remedy: string, look: () => string): Probe {
 const CAP_NET_ADMIN = 12n
 const CAP_SYS_ADMIN = 21n
 
-function checkPrivileges(): Probe {
+function checkPrivileges(): HostCheck {
   return attempt('privileges', 'run as root, in a container with CAP_NET_ADMIN and CAP_SYS_ADMIN', () => {
-    const found = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))
-    const held = BigInt(`0x${found?.[1] ?? '0'}`)
+    const line = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    const capabilities = BigInt(`0x${line?.[1] ?? '0'}`)
     const missing = []
-    if (!((held >> CAP_NET_ADMIN) & 1n)) missing.push('CAP_NET_ADMIN')
-    if (!((held >> CAP_SYS_ADMIN) & 1n)) missing.push('CAP_SYS_ADMIN')
+    if (!((capabilities >> CAP_NET_ADMIN) & 1n)) missing.push('CAP_NET_ADMIN')
+    if (!((capabilities >> CAP_SYS_ADMIN) & 1n)) missing.push('CAP_SYS_ADMIN')
     if (process.geteuid?.() !== 0) throw new Error(`this process has uid ${process.geteuid?.()}, not root`)
     if (missing.length > 0) throw new Error(`root, but without ${missing.join(' and ')}`)
     return 'root, with CAP_NET_ADMIN and CAP_SYS_ADMIN'
   })
 }
 
-function checkLinks(): Probe[] {
+function checkLinks(): HostCheck[] {
   const inside = (run: (socket: NetlinkSocket) => void) => {
     const { fd, value } = createNamespace(() => new NetlinkSocket())
     try {
@@ -99,12 +98,12 @@ const example = {
   gateway6: 'fd00:1::1',
 }
 
-async function checkFirewall(namespace: number): Promise<Probe> {
+async function checkFirewall(namespace: number): Promise<HostCheck> {
   const name = 'nftables'
   try {
     // The rules themselves, in a place where they rule nothing: each expression must be known to this kernel.
     for (const isolation of ['network', 'bindings'] as const) {
-      await applyRuleset(networkRuleset({ ...example, isolation }), namespace)
+      await runNft(networkRuleset({ ...example, isolation }), namespace)
     }
     return { name, ok: true, detail: 'a network’s rules are accepted', remedy: '' }
   } catch (error) {
@@ -118,7 +117,7 @@ async function checkFirewall(namespace: number): Promise<Probe> {
   }
 }
 
-function checkForwarding(): Probe {
+function checkForwarding(): HostCheck {
   return attempt(
     'ip_forward',
     'a writable /proc/sys/net; or sysctl -w net.ipv4.ip_forward=1 beforehand',
@@ -129,7 +128,7 @@ function checkForwarding(): Probe {
   )
 }
 
-function checkLeftovers(runDirectory: string): Probe {
+function checkLeftovers(runDirectory: string): HostCheck {
   const dead = listOwners(runDirectory).filter(({ name, givenUp }) => !givenUp && !isHeld(runDirectory, name))
   const names = dead.map(({ name, pid }) => `${name} (of process ${pid})`)
   return {

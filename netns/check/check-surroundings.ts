@@ -1,46 +1,53 @@
-/** What is around networks on this host: other firewalls, routes, resolvers, what others left. */
+/** Checks the surroundings of networks on this host: other firewalls, routes, resolvers, leftovers of others. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { conflictOf, defaultSubnets, parseSubnet, routeText } from '../addressing/addresses.ts'
+import { parseSubnet } from '../addressing/addresses.ts'
+import {
+  type HostRoutes,
+  isForeign,
+  nameserversIn,
+  readHostRoutes,
+  routeText,
+} from '../addressing/host-routes.ts'
 import { uplinkPrefix } from '../addressing/kernel-names.ts'
+import { conflictOf } from '../addressing/subnet-conflicts.ts'
+import { defaultSubnets } from '../addressing/subnets.ts'
 import { type ForeignChain, foreignChains } from '../firewall/foreign-rules.ts'
-import { applyRuleset } from '../firewall/nft.ts'
+import { runNft } from '../firewall/nft.ts'
 import { NetlinkSocket, rtnetlink } from '../kernel/index.ts'
-import { isHeld, listOwners, type Owner } from '../ownership/claim.ts'
-import { type HostView, lookAtHost } from '../worker/hold-host.ts'
-import type { Probe } from './check-host.ts'
+import { isHeld } from '../ownership/claim.ts'
+import { listOwners, type Owner } from '../ownership/owner-file.ts'
+import { type HostCheck, passed } from './host-check.ts'
 
-export async function checkSurroundings(runDirectory: string): Promise<Probe[]> {
+export async function checkSurroundings(runDirectory: string): Promise<HostCheck[]> {
   using socket = new NetlinkSocket()
-  const host = lookAtHost(socket)
+  const routes = readHostRoutes(socket)
   const links = rtnetlink.listLinks(socket).map(({ name }) => name)
   const networks = listOwners(runDirectory).filter(({ name }) => isHeld(runDirectory, name))
   return [
-    wayOut(await foreignChains()),
-    bridgeNetfilter(),
-    reversePaths(),
-    subnets(host, networks),
-    resolvers(),
-    hostNames(networks),
-    await leftoversOfOthers(links),
+    checkWayOut(await foreignChains()),
+    checkBridgeNetfilter(),
+    checkReversePaths(),
+    checkSubnets(routes, networks),
+    checkResolvers(),
+    checkHostNames(networks),
+    await checkOtherInstances(links),
   ]
 }
 
-const well = (name: string, detail: string): Probe => ({ name, ok: true, detail, remedy: '' })
-
 /**
- * A drop of another firewall's outweighs any accept of ours. What can be done politely is done (docker-user.ts); the
- * rest is for whoever owns that firewall.
+ * Checks whether another firewall drops what networks send out: that outweighs any accept of ours. What can be done
+ * politely is done (docker-user.ts); the rest is up to the owner of that firewall.
  */
-export function wayOut(chains: readonly ForeignChain[]): Probe {
+function checkWayOut(chains: readonly ForeignChain[]): HostCheck {
   const name = 'way out'
   const shut = chains.filter((chain) => chain.shut)
-  if (shut.length === 0) return well(name, 'no other firewall refuses to forward')
+  if (shut.length === 0) return passed(name, 'no other firewall refuses to forward')
   // Docker's chain is before its policy, for the family that it is of.
   const closed = shut.filter(
     ({ table }) => !chains.some((chain) => chain.table === table && chain.name === 'DOCKER-USER'),
   )
   if (closed.length === 0) {
-    return well(
+    return passed(
       name,
       'Docker drops what it does not know; a rule in its chain DOCKER-USER lets containers out',
     )
@@ -68,18 +75,18 @@ function remedyFor({ table }: ForeignChain, chains: readonly ForeignChain[]): st
   return `let that table accept what comes in by the links ${uplinkPrefix()}*, and replies to it`
 }
 
-function bridgeNetfilter(): Probe {
-  const on = ['iptables', 'ip6tables', 'arptables'].filter(
-    (of) => read(`bridge/bridge-nf-call-${of}`) === '1',
+function checkBridgeNetfilter(): HostCheck {
+  const enabled = ['iptables', 'ip6tables', 'arptables'].filter(
+    (tables) => read(`bridge/bridge-nf-call-${tables}`) === '1',
   )
   const detail =
-    on.length === 0
+    enabled.length === 0
       ? 'off'
       : 'on: what bridges of this host carry passes its firewall too; networks have theirs elsewhere, and switch it off there'
-  return well('br_netfilter', detail)
+  return passed('br_netfilter', detail)
 }
 
-function reversePaths(): Probe {
+function checkReversePaths(): HostCheck {
   const strict = readdirSync('/proc/sys/net/ipv4/conf').filter(
     (link) => read(`ipv4/conf/${link}/rp_filter`) === '1',
   )
@@ -87,13 +94,13 @@ function reversePaths(): Probe {
     strict.length === 0
       ? 'not strict'
       : `strict on ${strict.join(', ')}: what networks send has an address of its uplink, and passes`
-  return well('rp_filter', detail)
+  return passed('rp_filter', detail)
 }
 
-/** Of the networks that there are, and of those that might be made. */
-function subnets({ routes }: HostView, networks: readonly Owner[]): Probe {
+/** Checks the subnets of the networks that there are, and the default ones for those that might be made. */
+function checkSubnets({ routes }: HostRoutes, networks: readonly Owner[]): HostCheck {
   const name = 'subnets'
-  const foreign = routes.filter(({ link }) => !(link?.startsWith(uplinkPrefix()) ?? false))
+  const foreign = routes.filter(isForeign)
   const meeting = networks.flatMap(({ name: network, description }) => {
     const conflict = description && conflictOf(parseSubnet(description.subnet), foreign)
     return conflict ? [`${network} (${description.subnet}) meets ${routeText(conflict)}`] : []
@@ -108,7 +115,8 @@ function subnets({ routes }: HostView, networks: readonly Owner[]): Probe {
     }
   }
   const free = defaultSubnets.filter((text) => conflictOf(parseSubnet(text), foreign) === undefined)
-  if (free.length > 0) return well(name, `${free.length} of ${defaultSubnets.length} usual subnets are free`)
+  if (free.length > 0)
+    return passed(name, `${free.length} of ${defaultSubnets.length} usual subnets are free`)
   return {
     name,
     ok: false,
@@ -117,16 +125,10 @@ function subnets({ routes }: HostView, networks: readonly Owner[]): Probe {
   }
 }
 
-function resolvers(): Probe {
+function checkResolvers(): HostCheck {
   const name = 'resolvers'
-  let text = ''
-  try {
-    text = readFileSync('/etc/resolv.conf', 'utf8')
-  } catch {
-    // As an empty one.
-  }
-  const servers = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map(([, server]) => server)
-  if (servers.length > 0) return well(name, `${servers.join(', ')}, asked by this host for its containers`)
+  const servers = nameserversIn('/etc/resolv.conf')
+  if (servers.length > 0) return passed(name, `${servers.join(', ')}, asked by this host for its containers`)
   return {
     name,
     ok: false,
@@ -135,23 +137,23 @@ function resolvers(): Probe {
   }
 }
 
-/** For people who want the names of services on the host too (F9): it is theirs to switch on. */
-function hostNames(networks: readonly Owner[]): Probe {
+/** Tells people who want the names of services on the host too (F9) how: it is theirs to switch on. */
+function checkHostNames(networks: readonly Owner[]): HostCheck {
   const lines = networks.flatMap(({ uplink, description }) =>
     uplink && description
       ? [`resolvectl dns ${uplink} ${description.gateway}; resolvectl domain ${uplink} ~moorage.internal`]
       : [],
   )
   const how = lines.length === 0 ? 'no network is there now; with one, this says how' : lines.join('; or ')
-  return well('names on the host', `off unless you run: ${how}`)
+  return passed('names on the host', `off unless you run: ${how}`)
 }
 
 /**
- * A daemon has a table first and uplinks then, and removes them the other way round; so a link whose table is gone is
- * nobody's. A table without links may be of a daemon that has no network at this moment.
+ * Looks for what other instances left. A daemon makes its table before uplinks, and removes them the other way round;
+ * so a link whose table is gone is nobody's. A table without links may be that of a daemon without networks.
  */
-async function leftoversOfOthers(links: readonly string[]): Promise<Probe> {
-  const listed = await applyRuleset('list tables\n').catch(() => '')
+async function checkOtherInstances(links: readonly string[]): Promise<HostCheck> {
+  const listed = await runNft('list tables\n').catch(() => '')
   const tables = [...listed.matchAll(/^table inet moorage_([0-9a-v]{6})$/gm)].map(
     ([, instance]) => instance as string,
   )
@@ -170,7 +172,7 @@ async function leftoversOfOthers(links: readonly string[]): Promise<Probe> {
     idle.length === 0
       ? ''
       : `; without a network ${idle.join(', ')} (if its daemon is gone: nft delete table inet moorage_${idle[0]})`
-  return well('other instances', `${tables.length} on this host${without}`)
+  return passed('other instances', `${tables.length} on this host${without}`)
 }
 
 function read(path: string): string | undefined {

@@ -1,21 +1,22 @@
-/** A network's firewall: its rules, who may send as what, and who may reach whom. What it holds outlives a flush. */
+/** A network's firewall: its rules, who may send as what, and who may reach whom. Its contents outlive a flush. */
 import { addressBytes } from '../addressing/addresses.ts'
+import { isIPv6Address } from '../addressing/addresses6.ts'
 import { networkTable } from '../addressing/kernel-names.ts'
 import { concatenation, linkNameKey, NetnsError, NftSocket, type SetElements, u32 } from '../kernel/index.ts'
 import {
   type Grant,
-  type Lease,
   type NetworkRules,
   networkRuleset,
+  type Sender,
   type SwitchedPair,
 } from './network-ruleset.ts'
-import { applyRuleset } from './nft.ts'
+import { runNft } from './nft.ts'
 import { SwitchedPairs } from './switched-pairs.ts'
 import { TableGuard } from './table-guard.ts'
 
 const macKey = (mac: string) => Buffer.from(mac.replaceAll(':', ''), 'hex')
 const grantKey = (grant: Grant) => grant.join(' ')
-/** Elements that one message holds with room to spare; a nested attribute has 64 KiB. */
+/** How many elements one message holds with room to spare; a nested attribute has 64 KiB. */
 const mostAtOnce = 400
 
 export interface FirewallOptions {
@@ -31,7 +32,7 @@ export class Firewall implements Disposable {
   readonly #namespace: number
   readonly #nft: NftSocket
   readonly #guard: TableGuard
-  readonly #leases = new Map<string, Lease>()
+  readonly #senders = new Map<string, Sender>()
   readonly #grants = new Map<string, Grant>()
   readonly #switched = new SwitchedPairs((grant) => this.#grants.has(grantKey(grant)))
 
@@ -57,16 +58,16 @@ export class Firewall implements Disposable {
 
   #apply(): Promise<unknown> {
     const grants = [...this.#grants.values()]
-    const ruleset = networkRuleset(this.#rules, this.#leases.values(), grants, this.#switched.all())
-    return applyRuleset(ruleset, this.#namespace)
+    const ruleset = networkRuleset(this.#rules, this.#senders.values(), grants, this.#switched.all())
+    return runNft(ruleset, this.#namespace)
   }
 
-  /** With isolation 'network' each sandbox is what the bridge passes on to; else it is pairs. */
-  #leaseElements(leases: readonly Lease[]): SetElements[] {
-    return [...leaseElements(leases), ...(this.#rules.isolation === 'network' ? macElements(leases) : [])]
+  /** The sets that name single sandboxes. With isolation 'network' the bridge passes on to each; else only to pairs. */
+  #senderElements(senders: readonly Sender[]): SetElements[] {
+    return [...leaseElements(senders), ...(this.#rules.isolation === 'network' ? macElements(senders) : [])]
   }
 
-  /** After they were granted, revoked or forgotten. */
+  /** The changes of switched pairs after these were granted, revoked or forgotten. */
   #switchedElements(grants: readonly Grant[]): { add: SetElements[]; remove: SetElements[] } {
     if (this.#rules.isolation === 'network') return { add: [], remove: [] }
     const { add, remove } = this.#switched.change(grants)
@@ -74,28 +75,28 @@ export class Firewall implements Disposable {
   }
 
   /** Lets a sandbox send as its address; in force when it resolves. */
-  async admit(lease: Lease): Promise<void> {
-    this.#leases.set(lease.address, lease)
-    this.#switched.admit(lease)
+  async admit(sender: Sender): Promise<void> {
+    this.#senders.set(sender.address, sender)
+    this.#switched.admit(sender)
     try {
-      await this.#change({ add: this.#leaseElements([lease]) })
+      await this.#change({ add: this.#senderElements([sender]) })
     } catch (error) {
-      this.#leases.delete(lease.address)
-      this.#switched.expel([lease])
+      this.#senders.delete(sender.address)
+      this.#switched.expel([sender])
       throw error
     }
   }
 
-  /** Takes from sandboxes what they were given: address and grants, all at the same moment. */
+  /** Takes address and grants from sandboxes, all at the same moment. */
   async expel(addresses: readonly string[]): Promise<void> {
-    const leases = addresses.flatMap((address) => this.#leases.get(address) ?? [])
-    const gone = new Set(leases.flatMap(({ address, address6 }) => [address, address6]))
+    const senders = addresses.flatMap((address) => this.#senders.get(address) ?? [])
+    const gone = new Set(senders.flatMap(({ address, address6 }) => [address, address6]))
     const grants = [...this.#grants.values()].filter((grant) => grant.some((address) => gone.has(address)))
-    for (const { address } of leases) this.#leases.delete(address)
+    for (const { address } of senders) this.#senders.delete(address)
     for (const grant of grants) this.#grants.delete(grantKey(grant))
-    this.#switched.expel(leases)
+    this.#switched.expel(senders)
     const { remove } = this.#switchedElements(grants)
-    await this.#change({ remove: [...this.#leaseElements(leases), ...grantElements(grants), ...remove] })
+    await this.#change({ remove: [...this.#senderElements(senders), ...grantElements(grants), ...remove] })
   }
 
   async grant(grants: readonly Grant[]): Promise<void> {
@@ -119,7 +120,7 @@ export class Firewall implements Disposable {
     await this.#change({ remove: [...grantElements(held), ...remove] })
   }
 
-  /** Where the kernel says that there is no such thing, somebody has been there: then all of it is made anew. */
+  /** Makes everything anew where the kernel says that there is no such thing: somebody has been there. */
   async #change(change: { add?: SetElements[]; remove?: SetElements[] }): Promise<void> {
     if (![change.add, change.remove].some((elements = []) => elements.length > 0)) return
     // Its rules were written before this change, and would undo it.
@@ -138,7 +139,7 @@ export class Firewall implements Disposable {
   }
 }
 
-/** The elements of a set or of a map, in messages that are not too long. */
+/** Cuts the elements of a set or of a map into messages that are not too long. */
 function inSet(
   family: SetElements['family'],
   set: string,
@@ -146,13 +147,13 @@ function inSet(
 ): SetElements[] {
   const parts: SetElements[] = []
   for (let at = 0; at < elements.length; at += mostAtOnce) {
-    const some = elements.slice(at, at + mostAtOnce)
-    const values = some.flatMap(({ value }) => value ?? [])
+    const chunk = elements.slice(at, at + mostAtOnce)
+    const values = chunk.flatMap(({ value }) => value ?? [])
     parts.push({
       family,
       table: networkTable,
       set,
-      keys: some.map(({ key }) => key),
+      keys: chunk.map(({ key }) => key),
       values: values.length === 0 ? undefined : values,
     })
   }
@@ -161,16 +162,16 @@ function inSet(
 
 type Address = 'address' | 'address6'
 
-/** One address of each lease, where it has that. */
-const having = (leases: readonly Lease[], which: Address) =>
-  leases.flatMap((lease) => {
-    const own = lease[which]
-    return own === undefined ? [] : [{ ...lease, own: addressBytes(own) }]
+/** Pairs each sender that has such an address with it. */
+const having = (senders: readonly Sender[], which: Address) =>
+  senders.flatMap((sender) => {
+    const own = sender[which]
+    return own === undefined ? [] : [{ ...sender, own: addressBytes(own) }]
   })
 
-function leaseElements(leases: readonly Lease[]): SetElements[] {
+function leaseElements(senders: readonly Sender[]): SetElements[] {
   const elements = (which: Address) =>
-    having(leases, which).map(({ link, own, mac, bridge }) => ({
+    having(senders, which).map(({ link, own, mac, bridge }) => ({
       key: concatenation(linkNameKey(link), own, macKey(mac)),
       value: u32(bridge),
     }))
@@ -180,21 +181,19 @@ function leaseElements(leases: readonly Lease[]): SetElements[] {
   ]
 }
 
-function macElements(leases: readonly Lease[]): SetElements[] {
+function macElements(senders: readonly Sender[]): SetElements[] {
   const elements = (which: Address) =>
-    having(leases, which).map(({ own, mac, bridge }) => ({
+    having(senders, which).map(({ own, mac, bridge }) => ({
       key: concatenation(u32(bridge), own),
       value: macKey(mac),
     }))
   return [...inSet('bridge', 'macs', elements('address')), ...inSet('bridge', 'macs6', elements('address6'))]
 }
 
-const isIPv6 = (address: string) => address.includes(':')
-
 function grantElements(grants: readonly Grant[]): SetElements[] {
   const elements = (ipv6: boolean) =>
     grants
-      .filter(([client]) => isIPv6(client) === ipv6)
+      .filter(([client]) => isIPv6Address(client) === ipv6)
       .map(([client, service]) => ({ key: concatenation(addressBytes(client), addressBytes(service)) }))
   return [...inSet('inet', 'grants', elements(false)), ...inSet('inet', 'grants6', elements(true))]
 }
@@ -202,7 +201,7 @@ function grantElements(grants: readonly Grant[]): SetElements[] {
 function switchedElements(pairs: readonly SwitchedPair[]): SetElements[] {
   const elements = (ipv6: boolean) =>
     pairs
-      .filter(({ to }) => isIPv6(to.address) === ipv6)
+      .filter(({ to }) => isIPv6Address(to.address) === ipv6)
       .map(({ from, to }) => ({
         key: concatenation(
           linkNameKey(from.link),

@@ -2,7 +2,7 @@
 
 import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import { inLegacyUse, listChain } from './iptables.ts'
-import { applyRuleset } from './nft.ts'
+import { runNft } from './nft.ts'
 
 /** A chain of somebody else's, of either kind of rules. */
 export interface ForeignChain {
@@ -15,7 +15,7 @@ export interface ForeignChain {
 
 /** The chains of all tables but ours. */
 export async function foreignChains(): Promise<ForeignChain[]> {
-  const listed = await applyRuleset('list chains\n').catch(() => '')
+  const listed = await runNft('list chains\n').catch(() => '')
   const found = listed.split(/^table /m).flatMap((part) => {
     const [head = '', ...lines] = part.split('\n')
     const table = head.replace(/\s*\{.*$/, '')

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { NetnsError } from '../kernel/index.ts'
-import { applyRuleset } from './nft.ts'
+import { runNft } from './nft.ts'
 
 export type Family = 'ip' | 'ip6'
 
@@ -14,7 +14,7 @@ export type Family = 'ip' | 'ip6'
  */
 export async function programsWith(chain: string): Promise<string[]> {
   const found: string[] = []
-  const listed = await applyRuleset('list chains\n').catch(() => '')
+  const listed = await runNft('list chains\n').catch(() => '')
   for (const family of ['ip', 'ip6'] as const) {
     if (hasChain(listed, family, chain)) found.push(await firstThatWorks(nftPrograms[family]))
     const legacy = legacyPrograms[family]

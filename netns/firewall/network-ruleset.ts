@@ -1,28 +1,9 @@
-/** What may pass: the text of the rules inside a network, and of those on the host. */
+/** The rules inside a network's namespace, in nft's language. */
 import { macBytes, macText } from '../addressing/addresses.ts'
-import {
-  bridgePrefix,
-  innerUplinkName,
-  networkTable,
-  tableName,
-  uplinkPrefix,
-} from '../addressing/kernel-names.ts'
-
-/**
- * Refused at once, never dropped in silence. For TCP by a reset: of ICMP errors the kernel sends few to one place in a
- * second, and one that arrives while connect() still holds the socket is lost, which between two namespaces of one
- * machine is the rule. The connection would hang until its SYN is sent again.
- */
-const refuse = `
-    meta l4proto tcp reject with tcp reset
-    reject with icmpx type admin-prohibited`
-
-/** Where clouds tell a machine its secrets, besides 169.254.0.0/16: Alibaba, Azure; Amazon and Google by IPv6. */
-const metadata = { ipv4: '100.100.100.200, 168.63.129.16', ipv6: 'fd00:ec2::254, fd20:ce::254' }
-
-const refuseMetadata = `
-    ip daddr { 169.254.0.0/16, ${metadata.ipv4} } goto refused
-    ip6 daddr { fe80::/10, ${metadata.ipv6} } goto refused`
+import { isIPv6Address } from '../addressing/addresses6.ts'
+import { bridgePrefix, innerUplinkName, networkTable } from '../addressing/kernel-names.ts'
+import { refuseMetadata } from './metadata-addresses.ts'
+import { refusedChain } from './refused-chain.ts'
 
 /** Who may open connections inside a network: everybody, or who was granted it. */
 export type Isolation = 'network' | 'bindings'
@@ -35,8 +16,8 @@ export interface NetworkRules {
   isolation: Isolation
 }
 
-/** One sandbox, as the sets have it. */
-export interface Lease {
+/** A sandbox as the firewall knows it: the link, the MAC and the addresses that it may send with. */
+export interface Sender {
   link: string
   address: string
   mac: string
@@ -45,7 +26,7 @@ export interface Lease {
   bridge: number
 }
 
-/** From which sandbox to which, by addresses of one family, the bridge passes on what opens no connection. */
+/** Two sandboxes, by addresses of one family: from the one to the other the bridge passes on what opens no connection. */
 export interface SwitchedPair {
   from: { link: string; address: string; mac: string }
   to: { address: string; mac: string }
@@ -54,23 +35,22 @@ export interface SwitchedPair {
 /** The addresses of a client and of the service it may reach. */
 export type Grant = readonly [client: string, service: string]
 
-const isIPv6 = ({ 0: address }: Grant) => address.includes(':')
 const elements = (keys: readonly string[]) => (keys.length === 0 ? '' : `elements = { ${keys.join(', ')} }`)
 
-/** What of a family is known to the bridge. */
+/** Writes the elements of a set or a map, those of one family. */
 type Elements = (ipv6: boolean) => string
 
 /** Maps of the bridge's table, and the rules by which it passes on by itself what is for a sandbox. */
 interface Switching {
   maps: string
-  /** Before the sender is looked at. */
-  anybodys: string
-  /** When it is known to be who it says. */
-  honest: string
+  /** Rules that come before the check of the sender. */
+  unchecked: string
+  /** Rules for frames whose sender is who it says. */
+  checked: string
 }
 
 /** With isolation 'network' nothing is to be decided between two sandboxes, so nothing need go through the IP layer. */
-const everything = (macs: Elements): Switching => ({
+const switchAll = (macs: Elements): Switching => ({
   maps: `map macs {
     type mark . ipv4_addr : ether_addr
     ${macs(false)}
@@ -79,17 +59,17 @@ const everything = (macs: Elements): Switching => ({
     type mark . ipv6_addr : ether_addr
     ${macs(true)}
   }`,
-  anybodys: '',
-  honest: `ether daddr set meta mark . ip daddr map @macs accept
+  unchecked: '',
+  checked: `ether daddr set meta mark . ip daddr map @macs accept
     ether daddr set meta mark . ip6 daddr map @macs6 accept`,
 })
 
 /**
- * With isolation 'bindings' the IP layer decides who opens a connection, with connection tracking for the way back. What
- * the bridge passes on is TCP that opens none: segments with ACK or RST, which nobody who listens takes for a beginning
- * (RFC 9293, 3.10.7.2). Fragments have no flags. The sender is looked at in the same step, since a step is what costs.
+ * With isolation 'bindings' the IP layer decides who opens a connection, with connection tracking for the way back. The
+ * bridge passes on TCP that opens none: segments with ACK or RST, which no listener takes for a beginning (RFC 9293,
+ * 3.10.7.2). Fragments have no flags. The sender is checked in the same step, since a step is what costs.
  */
-const whatOpensNothing = (pairs: Elements, gatewayMac: string): Switching => ({
+const switchOpenConnections = (pairs: Elements, gatewayMac: string): Switching => ({
   maps: `map switched {
     type ifname . ipv4_addr . ether_addr . ipv4_addr : ether_addr
     ${pairs(false)}
@@ -98,37 +78,45 @@ const whatOpensNothing = (pairs: Elements, gatewayMac: string): Switching => ({
     type ifname . ipv6_addr . ether_addr . ipv6_addr : ether_addr
     ${pairs(true)}
   }`,
-  anybodys: `ip frag-off & 0x3fff == 0 tcp flags & (ack | rst) != 0 ether daddr ${gatewayMac} \
+  unchecked: `ip frag-off & 0x3fff == 0 tcp flags & (ack | rst) != 0 ether daddr ${gatewayMac} \
       ether daddr set iifname . ip saddr . ether saddr . ip daddr map @switched accept
     ip6 nexthdr tcp tcp flags & (ack | rst) != 0 ether daddr ${gatewayMac} \
       ether daddr set iifname . ip6 saddr . ether saddr . ip6 daddr map @switched6 accept`,
-  honest: '',
+  checked: '',
 })
 
-/** The rules of a network, inside its namespace; they take the place of what was there, in one transaction. */
+/** Writes the rules of a network; they take the place of those that were there, in one transaction. */
 export function networkRuleset(
   { subnet, gateway, subnet6, gateway6, isolation }: NetworkRules,
-  leases: Iterable<Lease> = [],
+  senders: Iterable<Sender> = [],
   grants: readonly Grant[] = [],
   switched: readonly SwitchedPair[] = [],
 ): string {
-  const addresses = [...leases].flatMap(({ address, address6, ...lease }) =>
-    [address, address6].filter((own) => own !== undefined).map((own) => ({ ...lease, own })),
+  const identities = [...senders].flatMap(({ address, address6, ...sender }) =>
+    [address, address6].filter((own) => own !== undefined).map((own) => ({ ...sender, own })),
   )
-  const of = (ipv6: boolean) => addresses.filter(({ own }) => own.includes(':') === ipv6)
-  const own = (ipv6: boolean) =>
-    elements(of(ipv6).map((lease) => `"${lease.link}" . ${lease.own} . ${lease.mac} : ${lease.bridge}`))
-  const macs = (ipv6: boolean) =>
-    elements(of(ipv6).map((lease) => `${lease.bridge} . ${lease.own} : ${lease.mac}`))
-  const known = (ipv6: boolean) =>
+  const identitiesOf = (ipv6: boolean) => identities.filter(({ own }) => isIPv6Address(own) === ipv6)
+  const leaseElements = (ipv6: boolean) =>
+    elements(
+      identitiesOf(ipv6).map(({ link, own, mac, bridge }) => `"${link}" . ${own} . ${mac} : ${bridge}`),
+    )
+  const macElements = (ipv6: boolean) =>
+    elements(identitiesOf(ipv6).map(({ bridge, own, mac }) => `${bridge} . ${own} : ${mac}`))
+  const switchedElements = (ipv6: boolean) =>
     elements(
       switched
-        .filter(({ to }) => to.address.includes(':') === ipv6)
+        .filter(({ to }) => isIPv6Address(to.address) === ipv6)
         .map(({ from, to }) => `"${from.link}" . ${from.address} . ${from.mac} . ${to.address} : ${to.mac}`),
     )
+  const grantElements = (ipv6: boolean) =>
+    elements(
+      grants
+        .filter(([client]) => isIPv6Address(client) === ipv6)
+        .map(([client, service]) => `${client} . ${service}`),
+    )
   const gatewayMac = macText(macBytes(gateway))
-  const switching = isolation === 'network' ? everything(macs) : whatOpensNothing(known, gatewayMac)
-  const pairs = (of: readonly Grant[]) => elements(of.map(([client, service]) => `${client} . ${service}`))
+  const switching =
+    isolation === 'network' ? switchAll(macElements) : switchOpenConnections(switchedElements, gatewayMac)
   const ipv6 = (rule: string) => (subnet6 === undefined ? '' : rule)
   const inside = `"${bridgePrefix}*"`
   const up = `"${innerUplinkName}"`
@@ -140,16 +128,16 @@ table bridge ${networkTable} {
   # which bridge it is.
   map leases {
     type ifname . ipv4_addr . ether_addr : mark
-    ${own(false)}
+    ${leaseElements(false)}
   }
   map leases6 {
     type ifname . ipv6_addr . ether_addr : mark
-    ${own(true)}
+    ${leaseElements(true)}
   }
   ${switching.maps}
   chain prerouting {
     type filter hook prerouting priority -300; policy drop;
-    ${switching.anybodys}
+    ${switching.unchecked}
     meta mark set iifname . ip saddr . ether saddr map @leases goto honest
     meta mark set iifname . arp saddr ip . arp saddr ether map @leases goto honest
     meta mark set iifname . ip6 saddr . ether saddr map @leases6 goto honest
@@ -157,7 +145,7 @@ table bridge ${networkTable} {
   chain honest {
     # Whatever a sandbox sends, it sends to the gateway; what is for all reaches the gateway alone.
     ether daddr != ${gatewayMac} goto others
-    ${switching.honest}
+    ${switching.checked}
     accept
   }
   chain others {
@@ -170,11 +158,11 @@ table inet ${networkTable} {
   # client . service
   set grants {
     type ipv4_addr . ipv4_addr
-    ${pairs(grants.filter((grant) => !isIPv6(grant)))}
+    ${grantElements(false)}
   }
   set grants6 {
     type ipv6_addr . ipv6_addr
-    ${pairs(grants.filter(isIPv6))}
+    ${grantElements(true)}
   }
   chain input {
     type filter hook input priority filter; policy drop;
@@ -223,49 +211,7 @@ table inet ${networkTable} {
     oifname ${up} ip saddr ${subnet} masquerade
     ${ipv6(`oifname ${up} ip6 saddr ${subnet6} masquerade`)}
   }
-  chain refused {${refuse}
-  }
-}
-`
-}
-
-/**
- * The rules of an instance on the host. They match its uplinks by the beginning of their names, so that they are
- * written once, however many networks come and go. Other tables are left alone, and may refuse what this one accepts.
- */
-export function hostRuleset(instance: string): string {
-  const mine = `"${uplinkPrefix(instance)}*"`
-  const anybodys = `"${uplinkPrefix()}*"`
-  const table = tableName(instance)
-  return `
-table inet ${table}
-delete table inet ${table}
-table inet ${table} {
-  chain input {
-    type filter hook input priority filter - 10; policy accept;
-    iifname != ${mine} accept
-    ct state established,related accept
-    goto refused
-  }
-  chain forward {
-    type filter hook forward priority filter - 10; policy accept;
-    # Both ways: the way out may be narrower than the uplink was made for, when a VPN comes up.
-    iifname ${mine} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
-    oifname ${mine} tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
-    ct state established,related accept
-    # Neither from another network nor from a neighbour of this host: only the host itself opens a way in.
-    oifname ${mine} goto refused
-    iifname != ${mine} accept
-    oifname ${anybodys} goto refused
-    # A port that the host publishes (Docker does) is an address of the host, wherever it leads.
-    ct status dnat goto refused${refuseMetadata}
-  }
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    iifname ${mine} masquerade
-  }
-  chain refused {${refuse}
-  }
+  ${refusedChain}
 }
 `
 }

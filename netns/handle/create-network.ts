@@ -1,12 +1,14 @@
-import { defaultSubnets, parseSubnet } from '../addressing/addresses.ts'
+import { parseSubnet } from '../addressing/addresses.ts'
 import { parseSubnet6 } from '../addressing/addresses6.ts'
-import { checkInstance, checkName, deriveInstance } from '../addressing/kernel-names.ts'
+import { checkInstance, deriveInstance } from '../addressing/instance.ts'
+import { defaultSubnets } from '../addressing/subnets.ts'
 import { NetnsError } from '../kernel/index.ts'
 import type { Network, NetworkOptions, OpenNetworkOptions } from '../network.ts'
-import type { MadeNetwork } from '../worker/kernel-network.ts'
-import { networkOf } from './network-handle.ts'
+import type { NetworkFacts } from '../worker/network-parts.ts'
+import { networkHandle } from './network-handle.ts'
 import { holdWorker, type WorkerThread } from './worker-thread.ts'
 
+/** How many networks this process has made or opened so far. */
 let networks = 0
 
 /**
@@ -26,16 +28,16 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   checkSubnets(options)
   requireRoot()
   const { subnet, subnets, ipv6, isolation = 'network', quarantine, portsPerBridge, uplinkRange } = options
-  const given = { subnet, subnets, ipv6, quarantine, portsPerBridge, uplinkRange }
-  const request = { name, instance, runDirectory, isolation, ...withoutUndefined(given) }
-  return hold({ name, poolSize, signal }, (worker, network) =>
+  const optional = { subnet, subnets, ipv6, quarantine, portsPerBridge, uplinkRange }
+  const request = { name, instance, runDirectory, isolation, ...withoutUndefined(optional) }
+  return openHandle({ name, poolSize, signal }, (worker, network) =>
     worker.call('createNetwork', { network, ...request }),
   )
 }
 
 /**
  * Opens a network whose process has died or given it up. What it keeps: name, instance, subnets, gateway, isolation,
- * uplink and the host's route; what it does not: sandboxes and grants. Whoever is still in a sandbox is cut off.
+ * uplink and the host's route. It does not keep sandboxes and grants. Whoever is still in a sandbox is cut off.
  *
  * @throws NetnsError `NETWORK_GONE` when there is none, or it is damaged; `NETWORK_EXISTS` when somebody holds it
  */
@@ -45,21 +47,21 @@ export async function openNetwork(options: OpenNetworkOptions): Promise<Network>
   const name = checkName(options.name)
   const instance = options.instance === undefined ? {} : { instance: checkInstance(options.instance) }
   requireRoot()
-  return hold({ name, poolSize, signal }, (worker, network) =>
+  return openHandle({ name, poolSize, signal }, (worker, network) =>
     worker.call('openNetwork', { network, name, runDirectory, ...instance }),
   )
 }
 
-async function hold(
+async function openHandle(
   { name, poolSize, signal }: { name: string; poolSize: number; signal: AbortSignal | undefined },
-  make: (worker: WorkerThread, network: number) => Promise<MadeNetwork>,
+  open: (worker: WorkerThread, network: number) => Promise<NetworkFacts>,
 ): Promise<Network> {
   const worker = holdWorker()
   const network = networks++
   let result: Network
   try {
-    const made = await make(worker, network)
-    result = networkOf({ name, made, worker, network, poolSize })
+    const facts = await open(worker, network)
+    result = networkHandle({ name, facts, worker, network, poolSize })
   } catch (error) {
     await worker.release()
     throw error
@@ -73,11 +75,20 @@ async function hold(
 
 type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> }
 
-const withoutUndefined = <T extends object>(given: T) =>
-  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Defined<T>
+const withoutUndefined = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>
+
+/** @throws NetnsError `INVALID_NAME` */
+function checkName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return name
+  throw new NetnsError(
+    'INVALID_NAME',
+    `the network name "${name}" is not one: up to 63 letters, digits, "-" and "_", the first a letter or digit`,
+  )
+}
 
 function checkSubnets({ subnet, subnets = defaultSubnets, ipv6 }: NetworkOptions): void {
-  for (const one of subnet === undefined ? subnets : [subnet]) parseSubnet(one)
+  for (const candidate of subnet === undefined ? subnets : [subnet]) parseSubnet(candidate)
   if (typeof ipv6 === 'string') parseSubnet6(ipv6)
 }
 

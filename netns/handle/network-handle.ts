@@ -5,37 +5,39 @@ import { NetnsError } from '../kernel/index.ts'
 import type { Granted, Network, NetworkEvents } from '../network.ts'
 import { bindBatchedUdp } from '../sockets/batched-udp.ts'
 import { forwardFromHost } from '../sockets/forward.ts'
-import { Forwards } from '../sockets/open-forwards.ts'
+import { OpenForwards } from '../sockets/open-forwards.ts'
 import { bindUdp, connectTcp, listenTcp } from '../sockets/sockets.ts'
-import type { MadeSandbox } from '../topology/sandbox-port.ts'
-import type { MadeNetwork, NetworkProblem } from '../worker/kernel-network.ts'
+import type { SandboxFacts } from '../topology/sandbox-port.ts'
+import type { NetworkFacts } from '../worker/network-parts.ts'
+import type { NetworkProblem } from '../worker/problems.ts'
 import { foreignNamespace } from './foreign-namespace.ts'
-import { createPool } from './object-pool.ts'
-import { type SandboxParts, sandboxOf } from './sandbox.ts'
+import { createObjectPool } from './object-pool.ts'
+import { type SandboxParts, sandboxHandle } from './sandbox.ts'
 import type { WorkerThread } from './worker-thread.ts'
 
-interface Parts {
+export interface NetworkHandleParts {
   name: string
-  made: MadeNetwork
+  facts: NetworkFacts
   worker: WorkerThread
+  /** The worker's number for it. */
   network: number
   poolSize: number
 }
 
-/** A network that the worker has made or opened, held until it is destroyed or given up. */
-export function networkOf({ name, made, worker, network, poolSize }: Parts): Network {
-  const { namespace: fd } = made
+/** Holds a network that the worker has made or opened, until it is destroyed or given up. */
+export function networkHandle({ name, facts, worker, network, poolSize }: NetworkHandleParts): Network {
+  const { namespace: fd } = facts
   let removal: Promise<void> | undefined
   let inUse = 0
-  /** The network's own, and those of its sandboxes. */
-  const forwards = new Forwards()
+  /** The network's own forwards, and those of its sandboxes. */
+  const forwards = new OpenForwards()
   const allForwards = new Set([forwards])
   const gone = new NetnsError('NETWORK_GONE', `the network ${name} was destroyed`)
   const requireLife = () => {
     if (removal !== undefined) throw gone
   }
 
-  const pool = createPool({ size: poolSize, make: () => worker.call('createSandbox', { network }) })
+  const pool = createObjectPool({ size: poolSize, make: () => worker.call('createSandbox', { network }) })
 
   const events = new EventEmitter<NetworkEvents>()
   let problems: readonly NetworkProblem[] = []
@@ -48,7 +50,7 @@ export function networkOf({ name, made, worker, network, poolSize }: Parts): Net
 
   const end = async (how: 'destroyNetwork' | 'giveUpNetwork') => {
     try {
-      await Promise.all([...allForwards].map((some) => some.close()))
+      await Promise.all([...allForwards].map((open) => open.close()))
       await pool.close(gone)
       await worker.call(how, { network })
     } finally {
@@ -61,33 +63,35 @@ export function networkOf({ name, made, worker, network, poolSize }: Parts): Net
     return removal
   }
 
-  const destroyBox = batched((addresses: string[]) => worker.call('destroySandboxes', { network, addresses }))
+  const destroySandbox = batched((addresses: string[]) =>
+    worker.call('destroySandboxes', { network, addresses }),
+  )
 
-  const berth = (made: MadeSandbox, namespace: string, enter: SandboxParts['enter']) => {
+  const holdSandbox = (sandbox: SandboxFacts, namespace: string, enter: SandboxParts['enter']) => {
     inUse += 1
-    const own = new Forwards()
+    const own = new OpenForwards()
     allForwards.add(own)
     const remove = async () => {
       inUse -= 1
       allForwards.delete(own)
       // With the network all its sandboxes go.
-      if (removal === undefined) await destroyBox(made.address)
+      if (removal === undefined) await destroySandbox(sandbox.address)
       else await removal
     }
-    return sandboxOf({ made, namespace, enter, forwards: own, remove })
+    return sandboxHandle({ facts: sandbox, namespace, enter, forwards: own, remove })
   }
 
   pool.fill()
   return {
     name,
-    subnet: made.subnet,
-    gateway: made.gateway,
-    subnet6: made.subnet6,
-    gateway6: made.gateway6,
-    mtu: made.mtu,
-    isolation: made.isolation,
-    namespace: made.path,
-    hostRoute: made.hostRoute,
+    subnet: facts.subnet,
+    gateway: facts.gateway,
+    subnet6: facts.subnet6,
+    gateway6: facts.gateway6,
+    mtu: facts.mtu,
+    isolation: facts.isolation,
+    namespace: facts.path,
+    hostRoute: facts.hostRoute,
     get problems() {
       return problems
     },
@@ -100,25 +104,23 @@ export function networkOf({ name, made, worker, network, poolSize }: Parts): Net
       return pool.ready
     },
     async createSandbox({ signal } = {}) {
-      const made = await pool.take(signal)
-      return {
-        ...berth(made, `/proc/${process.pid}/fd/${made.fd}`, (use) => use(made.fd)),
-        fd: made.fd,
-      }
+      const sandbox = await pool.take(signal)
+      const { fd: own } = sandbox
+      return { ...holdSandbox(sandbox, `/proc/${process.pid}/fd/${own}`, (use) => use(own)), fd: own }
     },
-    async adopt(of) {
+    async adopt(adopted) {
       requireLife()
-      const { path, enter } = foreignNamespace(of)
+      const { path, enter } = foreignNamespace(adopted)
       // A copy of the descriptor, which the worker uses on a later turn.
       const namespace = enter((opened) => openSync(`/proc/self/fd/${opened}`, 'r'))
-      let made: MadeSandbox
+      let facts: SandboxFacts
       try {
-        made = await worker.call('adoptSandbox', { network, namespace })
+        facts = await worker.call('adoptSandbox', { network, namespace })
       } finally {
         closeSync(namespace)
       }
-      const sandbox = berth(made, path, enter)
-      const ended = worker.call('adoptionEnded', { network, address: made.address }).then(
+      const sandbox = holdSandbox(facts, path, enter)
+      const ended = worker.call('adoptionEnded', { network, address: facts.address }).then(
         () => sandbox.destroy(),
         // With the worker lost there is nothing left to be told of.
         () => undefined,
@@ -169,7 +171,7 @@ function pairsOf(client: Granted, service: Granted): Grant[] {
   return grants
 }
 
-/** Collects what is asked for in one turn, so that the kernel does it together. */
+/** Collects the items of one turn, so that the kernel handles them together. */
 function batched<T>(run: (items: T[]) => Promise<void>): (item: T) => Promise<void> {
   let batch: { items: T[]; done: Promise<void> } | undefined
   return (item) => {

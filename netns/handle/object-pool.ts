@@ -1,30 +1,34 @@
-/** Things made ahead of need. Knows nothing of what they are. */
+/** Keeps things ready that were made ahead of need, whatever they are. */
 
-export interface Pool<T> {
+export interface ObjectPool<T> {
   /** How many are ready. */
   readonly ready: number
-  /** One that is ready, at once, or else the next that gets ready. */
+  /** Takes an object that is ready, at once, or else the next that gets ready. */
   take(signal?: AbortSignal): Promise<T>
   /** Begins to fill; without it the first `take` does. */
   fill(): void
-  /** Rejects who waits, with `reason`; resolves to what was ready or has become so, when nothing is being made. */
+  /** Rejects those who wait, with `reason`; resolves to the objects that are ready once no more are being made. */
   close(reason: Error): Promise<T[]>
 }
 
-export interface PoolOptions<T> {
+export interface ObjectPoolOptions<T> {
   /** How many are kept ready. */
   size: number
   make: () => Promise<T>
-  /** Puts off the refilling, so that it does not delay what the taken one was taken for. */
+  /** Puts off the refilling, so that it does not delay the work that an object was taken for. */
   later?: (refill: () => void) => void
 }
 
 interface Waiter<T> {
-  resolve: (made: T) => void
+  resolve: (object: T) => void
   reject: (reason: unknown) => void
 }
 
-export function createPool<T>({ size, make, later = setImmediate }: PoolOptions<T>): Pool<T> {
+export function createObjectPool<T>({
+  size,
+  make,
+  later = setImmediate,
+}: ObjectPoolOptions<T>): ObjectPool<T> {
   const ready: T[] = []
   const waiting = new Set<Waiter<T>>()
   const making = new Set<Promise<void>>()
@@ -32,15 +36,15 @@ export function createPool<T>({ size, make, later = setImmediate }: PoolOptions<
   let refilling = false
 
   const makeOne = (): void => {
-    const one: Promise<void> = make()
+    const attempt: Promise<void> = make()
       .then(
-        (made) => {
+        (object) => {
           const [waiter] = waiting
-          if (waiter === undefined) return void ready.push(made)
+          if (waiter === undefined) return void ready.push(object)
           waiting.delete(waiter)
-          waiter.resolve(made)
+          waiter.resolve(object)
         },
-        // With nobody waiting the failure is nobody's: whoever takes next will try, and be told.
+        // If nobody waits, drop the error: the next `take()` tries again and reports its own.
         (error) => {
           const [waiter] = waiting
           if (waiter === undefined) return true
@@ -50,13 +54,13 @@ export function createPool<T>({ size, make, later = setImmediate }: PoolOptions<
         },
       )
       .then((failed) => {
-        making.delete(one)
+        making.delete(attempt)
         if (!failed) refill()
       })
-    making.add(one)
+    making.add(attempt)
   }
 
-  // Two at a time: the one in the kernel, the other in the firewall; and never a long queue before somebody who waits.
+  // Two at a time, one in the kernel and one in the firewall: so nobody waits behind a long queue.
   const refill = (): void => {
     if (refilling || closed !== undefined || ready.length + making.size >= size) return
     refilling = true
@@ -74,10 +78,10 @@ export function createPool<T>({ size, make, later = setImmediate }: PoolOptions<
     async take(signal) {
       signal?.throwIfAborted()
       if (closed !== undefined) throw closed
-      const made = ready.shift()
-      if (made !== undefined) {
+      const object = ready.shift()
+      if (object !== undefined) {
         refill()
-        return made
+        return object
       }
       return new Promise<T>((resolve, reject) => {
         const abandon = () => {

@@ -1,9 +1,10 @@
-import { checkInstance, tableName } from '../addressing/kernel-names.ts'
+import { checkInstance } from '../addressing/instance.ts'
+import { tableName } from '../addressing/kernel-names.ts'
 import { holdWorker } from './worker-thread.ts'
 
 export interface HostOptions {
   instance: string
-  /** Where the addresses of the instance's uplinks are from. @defaultValue 169.254.240.0/20 */
+  /** The subnet that the addresses of the instance's uplinks are from. @defaultValue 169.254.240.0/20 */
   uplinkRange?: string
 }
 

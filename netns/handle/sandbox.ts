@@ -3,9 +3,9 @@ import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { inNamespace, NetnsError } from '../kernel/index.ts'
 import { type Forward, forwardToHost, type HostForwardOptions } from '../sockets/forward.ts'
-import type { Forwards } from '../sockets/open-forwards.ts'
+import type { OpenForwards } from '../sockets/open-forwards.ts'
 import { bindUdp, type ConnectOptions, connectTcp, listenTcp } from '../sockets/sockets.ts'
-import type { MadeSandbox } from '../topology/sandbox-port.ts'
+import type { SandboxFacts } from '../topology/sandbox-port.ts'
 
 /** One container's network: a namespace with a loopback, and an address on the network's bridge. */
 export interface Sandbox extends AsyncDisposable {
@@ -55,17 +55,23 @@ export interface AdoptedSandbox extends Omit<Sandbox, 'fd'> {
 }
 
 export interface SandboxParts {
-  made: Pick<MadeSandbox, 'address' | 'address6' | 'mac'>
+  facts: Pick<SandboxFacts, 'address' | 'address6' | 'mac'>
   namespace: string
   /** Runs a function with a descriptor of the namespace. */
   enter: <T>(use: (fd: number) => T) => T
   /** Where its own go, so that they end with the network as well. */
-  forwards: Forwards
+  forwards: OpenForwards
   remove: () => Promise<void>
 }
 
-export function sandboxOf({ made, namespace, enter, forwards, remove }: SandboxParts): Omit<Sandbox, 'fd'> {
-  const { address, address6, mac } = made
+export function sandboxHandle({
+  facts,
+  namespace,
+  enter,
+  forwards,
+  remove,
+}: SandboxParts): Omit<Sandbox, 'fd'> {
+  const { address, address6, mac } = facts
   let removal: Promise<void> | undefined
   const gone = new NetnsError('NETWORK_GONE', `the sandbox ${address} was destroyed`)
   const inside = <T>(use: (fd: number) => T): T => {

@@ -1,16 +1,16 @@
-/** The main thread's side of the worker: started for the first who holds it, ended after the last. */
+/** The main thread's side of the worker: started for its first holder, ended after the last. */
 import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { NetnsError, type NetnsErrorCode } from '../kernel/index.ts'
-import type { NetworkEvent } from '../worker/kernel-network.ts'
-import type { Answer, MethodName, Methods, RemoteError, Told } from '../worker/methods.ts'
+import type { MethodName, Methods, RemoteError, WorkerAnswer, WorkerNews } from '../worker/methods.ts'
+import type { NetworkEvent } from '../worker/problems.ts'
 
 export interface WorkerThread {
   call<Name extends MethodName>(method: Name, params: Parameters<Methods[Name]>[0]): ReturnType<Methods[Name]>
-  /** What a network tells, by its number; until the returned function is called. */
+  /** Listens to a network, by its number, until the returned function is called. */
   listen(network: number, listener: (event: NetworkEvent) => void): () => void
-  /** Must be called once; afterwards the process can exit. */
+  /** Must be called once by each holder; after the last the process can exit. */
   release(): Promise<void>
 }
 
@@ -33,7 +33,7 @@ let current: Thread | undefined
 function start(): Thread {
   // The sources run unbuilt, and the build does not rewrite the name of a file in a string.
   const file = join(import.meta.dirname, `../worker/worker${extname(import.meta.filename)}`)
-  // Descriptors made there are used, and some closed, here. What a test runner loads into this thread it need not have.
+  // Descriptors made there are used, and some closed, here. It need not load what a test runner loads into this thread.
   const worker = new Worker(file, {
     name: 'netns',
     trackUnmanagedFds: false,
@@ -47,12 +47,12 @@ function start(): Thread {
     calls: 0,
     lost: undefined,
   }
-  worker.on('message', (answer: Answer | Told) => {
-    if ('event' in answer) return thread.listeners.get(answer.network)?.(answer.event)
-    const call = thread.pending.get(answer.id)
-    thread.pending.delete(answer.id)
-    if ('error' in answer) call?.reject(errorFrom(answer.error))
-    else call?.resolve(answer.value)
+  worker.on('message', (message: WorkerAnswer | WorkerNews) => {
+    if ('event' in message) return thread.listeners.get(message.network)?.(message.event)
+    const call = thread.pending.get(message.id)
+    thread.pending.delete(message.id)
+    if ('error' in message) call?.reject(errorFrom(message.error))
+    else call?.resolve(message.value)
   })
   const lose = (cause?: unknown) => {
     thread.lost ??= new NetnsError(

@@ -1,10 +1,13 @@
 /** Finding and removing what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
 
-import { checkInstance, tableName, uplinkPrefix } from '../addressing/kernel-names.ts'
+import { checkInstance, isInstance } from '../addressing/instance.ts'
+import { tableName } from '../addressing/kernel-names.ts'
 import { removeDockerRules } from '../firewall/docker-user.ts'
-import { removeTable } from '../firewall/nft.ts'
-import { NetlinkSocket, rtnetlink, type NetlinkSocket as Socket } from '../kernel/index.ts'
-import { type Claim, isHeld, listOwners, namespacePath, tryClaim } from './claim.ts'
+import { removeHostTable } from '../firewall/host-ruleset.ts'
+import { NetlinkSocket, rtnetlink } from '../kernel/index.ts'
+import { listUplinks, removeUplink } from '../topology/uplink.ts'
+import { type Claim, isHeld, tryClaim } from './claim.ts'
+import { listOwners, namespacePath } from './owner-file.ts'
 
 export interface RecoverOptions {
   instance: string
@@ -29,10 +32,11 @@ export async function recover({ instance, runDirectory }: RecoverOptions): Promi
   const removed: string[] = []
   using socket = new NetlinkSocket()
   // Before the owners: an uplink's name is written into its owner's file before it is made.
-  const uplinks = uplinksOf(socket, instance)
-  for (const { name, instance: of } of listOwners(runDirectory)) {
+  const uplinks = listUplinks(socket, instance)
+  for (const owner of listOwners(runDirectory)) {
     // A name that no file speaks for belongs to no instance, and to nobody.
-    if (of !== instance && of !== '') continue
+    if (owner.instance !== instance && owner.instance !== '') continue
+    const { name } = owner
     const claim = tryClaim(runDirectory, name)
     if (claim === undefined) continue
     claim.drop()
@@ -42,38 +46,30 @@ export async function recover({ instance, runDirectory }: RecoverOptions): Promi
     (owner) => owner.instance === instance && isHeld(runDirectory, owner.name),
   )
   // They would go by themselves, but later: the kernel is in no hurry to reap a namespace.
-  for (const { name, index } of uplinks) {
-    if (living.some(({ uplink }) => uplink === name)) continue
-    removeUplink(socket, index, name)
-    removed.push(`link ${name}`)
+  for (const uplink of uplinks) {
+    if (living.some((owner) => owner.uplink === uplink.name)) continue
+    removeUplink(socket, uplink)
+    removed.push(`link ${uplink.name}`)
   }
-  const table = tableName(instance)
   // Should somebody begin at this very moment, he notices, and puts it back.
   if (living.length === 0) {
-    if (await removeTable(table)) removed.push(`nft table inet ${table}`)
+    if (await removeHostTable(instance)) removed.push(`nft table inet ${tableName(instance)}`)
     removed.push(...(await removeDockerRules(instance)))
   }
   return { removed, kept: living.map(({ name }) => name) }
 }
 
-const uplinksOf = (socket: Socket, instance: string) =>
-  rtnetlink.listLinks(socket).filter(({ name }) => name.startsWith(uplinkPrefix(instance)))
-
-function removeUplink(socket: Socket, index: number, name: string): void {
-  socket.apply([rtnetlink.removeLink(index, name)], ['ENODEV'])
-}
-
 /** Makes room for a network whose name a dead process held: `claim` is ours already. */
 export async function takeOver(claim: Claim, runDirectory: string, instance: string): Promise<void> {
-  const { found } = claim
+  const { previous } = claim
   claim.clear(instance)
-  if (found.uplink !== undefined) {
+  if (previous.uplink !== undefined) {
     using socket = new NetlinkSocket()
-    const uplink = rtnetlink.listLinks(socket).find(({ name }) => name === found.uplink)
-    if (uplink !== undefined) removeUplink(socket, uplink.index, uplink.name)
+    const uplink = rtnetlink.listLinks(socket).find(({ name }) => name === previous.uplink)
+    if (uplink !== undefined) removeUplink(socket, uplink)
   }
   // Its instance may be one that was derived for that process alone: nobody else will ever recover it.
-  if (found.instance !== instance && /^[0-9a-v]{6}$/.test(found.instance)) {
-    await recover({ instance: found.instance, runDirectory })
+  if (previous.instance !== instance && isInstance(previous.instance)) {
+    await recover({ instance: previous.instance, runDirectory })
   }
 }

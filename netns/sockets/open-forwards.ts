@@ -1,7 +1,7 @@
 import type { Forward } from './forward.ts'
 
 /** The forwards of a network or a sandbox: they are closed with it. */
-export class Forwards {
+export class OpenForwards {
   readonly #open = new Set<Forward>()
   #closed = false
 

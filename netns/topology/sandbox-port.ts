@@ -1,4 +1,4 @@
-/** A sandbox as the kernel has it: a namespace, and a veth pair between it and a port of the bridge. */
+/** A sandbox in the kernel: a namespace, and a veth pair between it and a port of a bridge. */
 import { closeSync } from 'node:fs'
 import {
   addressBytes,
@@ -12,9 +12,11 @@ import { address6Of, address6Text, type Subnet6 } from '../addressing/addresses6
 import { sandboxLinkName } from '../addressing/kernel-names.ts'
 import { faultPoint } from '../fault-points.ts'
 import { createNamespace, inNamespace, NetlinkSocket, type Request, rtnetlink } from '../kernel/index.ts'
+import { networkGroup, removeLinksTogether } from './link-groups.ts'
 import type { NamespaceSettings } from './namespace-settings.ts'
 
-export interface MadeSandbox {
+/** What the main thread is told of a sandbox. */
+export interface SandboxFacts {
   address: string
   /** Where the network has IPv6. */
   address6: string | undefined
@@ -23,17 +25,17 @@ export interface MadeSandbox {
   fd: number
 }
 
-export interface Port {
-  readonly made: MadeSandbox
+export interface SandboxPort {
+  readonly sandbox: SandboxFacts
   /** The link's outer end. */
   readonly link: { name: string; index: number }
-  /** Its namespace is not ours: `made.fd` is its owner's, and not kept. */
+  /** Its namespace is not ours: `sandbox.fd` is its owner's, and not kept. */
   readonly adopted: boolean
   /** The index of the bridge. */
   readonly bridge: number
 }
 
-export interface PortRequest {
+export interface SandboxPortRequest {
   /** In the network's namespace. */
   socket: NetlinkSocket
   settings: NamespaceSettings
@@ -43,7 +45,6 @@ export interface PortRequest {
   subnet6: Subnet6 | undefined
   /** The index of the bridge. */
   bridge: number
-  group: number
   mtu: number
 }
 
@@ -61,7 +62,7 @@ interface Inner {
 }
 
 /** @throws NetnsError `KERNEL`; then nothing is left */
-export function makePort(request: PortRequest): Port {
+export function makePort(request: SandboxPortRequest): SandboxPort {
   const { fd, value: socket } = createNamespace(() => {
     // What a process without capabilities may do here: ping, and listen on any port.
     request.settings.write({
@@ -87,7 +88,7 @@ export function makePort(request: PortRequest): Port {
  *
  * @throws NetnsError `KERNEL`; then nothing is left
  */
-export function adoptPort(request: PortRequest, fd: number): Port {
+export function adoptPort(request: SandboxPortRequest, fd: number): SandboxPort {
   using socket = inNamespace(fd, () => new NetlinkSocket())
   const links = rtnetlink.listLinks(socket)
   const names = new Set(links.map(({ name }) => name))
@@ -108,7 +109,10 @@ interface Way {
   to: { address: Uint8Array; length: number } | undefined
 }
 
-function waysOf({ address, subnet, subnet6 }: Omit<PortRequest, 'socket'>, adopted: Inner['adopted']): Way[] {
+function waysOf(
+  { address, subnet, subnet6 }: Omit<SandboxPortRequest, 'socket'>,
+  adopted: Inner['adopted'],
+): Way[] {
   const gateway = gatewayOf(subnet)
   const ways: Way[] = [
     {
@@ -145,22 +149,22 @@ function innerRequests({ index, name }: Inner, ways: readonly Way[], gatewayMac:
   ]
 }
 
-function attach(request: PortRequest, inner: Inner): Port {
-  const { socket, link, address, subnet, bridge, group, mtu } = request
+function attach(request: SandboxPortRequest, inner: Inner): SandboxPort {
+  const { socket, link, address, subnet, bridge, mtu } = request
   const ways = waysOf(request, inner.adopted)
   const mac = macBytes(address)
   const own6 = ways[1]?.own
-  const made = {
+  const sandbox = {
     address: addressText(address),
     address6: own6 && address6Text(own6),
     mac: macText(mac),
     fd: inner.fd,
   }
-  const port = { made, link, adopted: inner.adopted !== undefined, bridge }
+  const port = { sandbox, link, adopted: inner.adopted !== undefined, bridge }
   try {
     const peer = { index: inner.index, name: inner.name, mac, namespace: inner.fd }
     socket.apply([
-      rtnetlink.addVeth({ ...link, mtu, master: bridge, group, peer }),
+      rtnetlink.addVeth({ ...link, mtu, master: bridge, group: networkGroup, peer }),
       rtnetlink.quietPort(link.index),
       rtnetlink.addForwarding(link.index, mac),
       ...rtnetlink.bringUp(link.index, link.name),
@@ -175,7 +179,7 @@ function attach(request: PortRequest, inner: Inner): Port {
     faultPoint('sandbox-configured')
     return port
   } catch (error) {
-    leaveUnrouted(socket, [port])
+    unroutePorts(socket, [port])
     removePorts(socket, [port])
     throw error
   }
@@ -183,10 +187,10 @@ function attach(request: PortRequest, inner: Inner): Port {
 
 const absent = ['ESRCH', 'ENOENT', 'ENODEV']
 
-/** What leads to the sandboxes goes at once, so that their peers are refused. */
-export function leaveUnrouted(socket: NetlinkSocket, ports: readonly Port[]): void {
-  const requests = ports.flatMap(({ made, bridge }) =>
-    [made.address, made.address6]
+/** Removes what leads to sandboxes: at once, so that their peers are refused. */
+export function unroutePorts(socket: NetlinkSocket, ports: readonly SandboxPort[]): void {
+  const requests = ports.flatMap(({ sandbox, bridge }) =>
+    [sandbox.address, sandbox.address6]
       .filter((address) => address !== undefined)
       .map(addressBytes)
       .flatMap((own) => [
@@ -198,15 +202,44 @@ export function leaveUnrouted(socket: NetlinkSocket, ports: readonly Port[]): vo
   socket.apply(requests, absent)
 }
 
+/** How many links are removed at once: the kernel lets nobody else change links meanwhile, for 0.4 ms each. */
+export const mostLinksAtOnce = 100
+
 /**
- * The link goes with the namespace, which is closed here; an adopted one stays, so its link is removed, and that takes
- * the kernel 16 ms.
+ * Removes the links of many ports before their namespaces are closed: the kernel reaps a namespace with a link in it
+ * much more slowly than one without.
+ *
+ * @param goesOn - asked before each group of links
  */
-export function removePorts(socket: NetlinkSocket, ports: readonly Port[]): void {
-  const adopted = ports.filter((port) => port.adopted)
-  for (const { made, adopted: foreign } of ports) if (!foreign) closeSync(made.fd)
+export async function removePortLinks(
+  socket: NetlinkSocket,
+  ports: readonly SandboxPort[],
+  goesOn: () => boolean,
+): Promise<void> {
+  for (let at = 0; at < ports.length && goesOn(); at += mostLinksAtOnce) {
+    removeLinksTogether(
+      socket,
+      ports.slice(at, at + mostLinksAtOnce).map(({ link }) => link.index),
+    )
+    faultPoint('sandbox-links-removed')
+    // Somebody may wait for a sandbox.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/**
+ * Removes ports. A link goes with its namespace, which is closed here; an adopted namespace stays, so its link is
+ * removed, and that takes the kernel 16 ms.
+ */
+export function removePorts(socket: NetlinkSocket, ports: readonly SandboxPort[]): void {
+  closeNamespaces(ports)
   socket.apply(
-    adopted.map(({ link }) => rtnetlink.removeLink(link.index, link.name)),
+    ports.filter(({ adopted }) => adopted).map(({ link }) => rtnetlink.removeLink(link.index, link.name)),
     absent,
   )
+}
+
+/** Closes the namespaces that are ours; a sandbox ends with its last holder. */
+export function closeNamespaces(ports: readonly SandboxPort[]): void {
+  for (const { sandbox, adopted } of ports) if (!adopted) closeSync(sandbox.fd)
 }

@@ -1,25 +1,23 @@
-/** What the worker does on request; the table that both sides are compiled against. */
-import { setTimeout as rest } from 'node:timers/promises'
+/** The calls that the worker answers; both threads are compiled against this table. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Grant } from '../firewall/network-ruleset.ts'
 import { NetnsError } from '../kernel/index.ts'
-import type { MadeSandbox } from '../topology/sandbox-port.ts'
+import type { SandboxFacts } from '../topology/sandbox-port.ts'
 import { type HostHold, holdHost } from './hold-host.ts'
-import type { KernelNetwork, MadeNetwork, NetworkEvent } from './kernel-network.ts'
-import {
-  createKernelNetwork,
-  type NetworkRequest,
-  type OpenRequest,
-  openKernelNetwork,
-} from './make-network.ts'
+import { KernelNetwork } from './kernel-network.ts'
+import { makeNetwork, type NetworkRequest } from './make-network.ts'
+import type { NetworkFacts, NetworkParts } from './network-parts.ts'
+import { type OpenRequest, openNetwork } from './open-network.ts'
+import { type NetworkEvent, Problems } from './problems.ts'
 
-/** How often it is looked whether an adopted namespace has ended, in milliseconds. */
+/** How often an adopted namespace is checked for its end, in milliseconds. */
 const adoptionInterval = 100
 
-/** @param tell - passes on what a network tells, by its number */
+/** @param tell - passes on an event of the network with this number */
 export function createMethods(tell: (network: number, event: NetworkEvent) => void) {
   /** Networks by the number that the main thread gave them. */
   const networks = new Map<number, KernelNetwork>()
-  /** The host's part, held without a network, by instance. */
+  /** Holds of the host without a network, by instance. */
   const holds = new Map<string, HostHold[]>()
 
   const networkOf = (number: number): KernelNetwork => {
@@ -28,36 +26,41 @@ export function createMethods(tell: (network: number, event: NetworkEvent) => vo
     return network
   }
 
+  const hold = async (
+    number: number,
+    open: (problems: Problems) => Promise<NetworkParts>,
+  ): Promise<NetworkFacts> => {
+    const network = new KernelNetwork(await open(new Problems((event) => tell(number, event))))
+    networks.set(number, network)
+    return network.facts
+  }
+
   return {
-    async createNetwork({ network, ...request }: NetworkRequest & { network: number }): Promise<MadeNetwork> {
-      const made = await createKernelNetwork(request, (event) => tell(network, event))
-      networks.set(network, made)
-      return made.made
+    createNetwork({ network, ...request }: NetworkRequest & { network: number }): Promise<NetworkFacts> {
+      return hold(network, (problems) => makeNetwork(request, problems))
     },
-    async openNetwork({ network, ...request }: OpenRequest & { network: number }): Promise<MadeNetwork> {
-      const opened = await openKernelNetwork(request, (event) => tell(network, event))
-      networks.set(network, opened)
-      return opened.made
+    openNetwork({ network, ...request }: OpenRequest & { network: number }): Promise<NetworkFacts> {
+      return hold(network, (problems) => openNetwork(request, problems))
     },
     async destroyNetwork({ network }: { network: number }): Promise<void> {
-      const made = networks.get(network)
+      const removed = networks.get(network)
       networks.delete(network)
-      await made?.remove()
+      await removed?.remove()
     },
     async giveUpNetwork({ network }: { network: number }): Promise<void> {
-      const made = networks.get(network)
+      const givenUp = networks.get(network)
       networks.delete(network)
-      await made?.giveUp()
+      await givenUp?.giveUp()
     },
-    createSandbox({ network }: { network: number }): Promise<MadeSandbox> {
+    createSandbox({ network }: { network: number }): Promise<SandboxFacts> {
       return networkOf(network).makeSandbox()
     },
     /** @param namespace - a descriptor, which the caller may close afterwards */
-    adoptSandbox({ network, namespace }: { network: number; namespace: number }): Promise<MadeSandbox> {
+    adoptSandbox({ network, namespace }: { network: number; namespace: number }): Promise<SandboxFacts> {
       return networkOf(network).makeSandbox(namespace)
     },
     async adoptionEnded({ network, address }: { network: number; address: string }): Promise<void> {
-      await networks.get(network)?.sandboxEnded(address, () => rest(adoptionInterval))
+      await networks.get(network)?.sandboxEnded(address, () => sleep(adoptionInterval))
     },
     async destroySandboxes({ network, addresses }: { network: number; addresses: string[] }): Promise<void> {
       await networks.get(network)?.removeSandboxes(addresses)
@@ -81,7 +84,7 @@ export function createMethods(tell: (network: number, event: NetworkEvent) => vo
 export type Methods = ReturnType<typeof createMethods>
 export type MethodName = keyof Methods
 
-export interface Call {
+export interface WorkerCall {
   id: number
   method: MethodName
   params: unknown
@@ -95,9 +98,9 @@ export interface RemoteError {
   stack: string | undefined
 }
 
-export type Answer = { id: number; value: unknown } | { id: number; error: RemoteError }
-/** Not an answer to anything. */
-export interface Told {
+export type WorkerAnswer = { id: number; value: unknown } | { id: number; error: RemoteError }
+/** News of a network, which answer no call. */
+export interface WorkerNews {
   network: number
   event: NetworkEvent
 }

@@ -3,70 +3,12 @@ import { closeSync } from 'node:fs'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { parseSubnet } from '../../netns/addressing/addresses.ts'
-import {
-  address6Of,
-  conflictOf6,
-  parseSubnet6,
-  randomSubnet6,
-  uplinkAddress6,
-} from '../../netns/addressing/addresses6.ts'
 import { createNetwork } from '../../netns/index.ts'
 import { createNamespace } from '../../netns/kernel/index.ts'
 import { connectTcp, listenTcp } from '../../netns/sockets/sockets.ts'
 import { onOwnHost } from './own-host.ts'
 import { serveEcho, tryTcp } from './peers.ts'
 import { inside, ownNetwork, ownPlace, remains, run } from './support.ts'
-
-t.test('subnets are checked, and written as everybody writes them', async (t) => {
-  for (const [given, wanted] of [
-    ['fd00::/64', 'fd00::/64'],
-    ['FD00:0:0:1:0:0:0:0/64', 'fd00:0:0:1::/64'],
-    ['fd00:1:2::/48', 'fd00:1:2::/48'],
-    ['2001:db8:0:0:5:6::/96', '2001:db8::5:6:0:0/96'],
-  ] as const) {
-    t.equal(parseSubnet6(given).text, wanted)
-  }
-  for (const wrong of [
-    'fd00::1/64',
-    'fd00::/47',
-    'fd00::/97',
-    'fd00::',
-    'fd00::/x',
-    'fe80::%eth0/64',
-    '10.0.0.0/8',
-    '::ffff/64/64',
-  ]) {
-    t.throws(() => parseSubnet6(wrong), { code: 'BAD_CIDR' }, wrong)
-  }
-  t.match(randomSubnet6().text, /^fd[0-9a-f:]+\/64$/)
-  t.not(randomSubnet6().text, randomSubnet6().text)
-})
-
-t.test('an address is the IPv4 one’s number in the other subnet', async (t) => {
-  const [subnet, subnet6] = [parseSubnet('10.9.0.0/16'), parseSubnet6('fd00:1::/64')]
-  t.equal(
-    address6Of(subnet6, subnet, subnet.first + 0x1234).toString('hex'),
-    'fd000001000000000000000000001234',
-  )
-  t.equal(uplinkAddress6(Buffer.of(169, 254, 240, 1)).toString('hex'), 'fd6d6f6f7261676500000000a9fef001')
-})
-
-t.test('routes that meet a subnet are found, ways to the outside are none', async (t) => {
-  const subnet = parseSubnet6('fd00:1:2:3::/64')
-  const route = (address: string, length: number) => ({ address, length, link: 'x' })
-  for (const [address, length, meets] of [
-    ['fd00:1:2::', 48, true],
-    ['fd00:1:2:3::', 64, true],
-    ['fd00:1:2:3::7', 128, true],
-    ['fd00:1:2:4::', 64, false],
-    ['::', 0, false],
-    ['fc00::', 7, false],
-    ['2000::', 3, false],
-  ] as const) {
-    t.equal(conflictOf6(subnet, [route(address, length)]) !== undefined, meets, `${address}/${length}`)
-  }
-})
 
 t.test('a network with IPv6', async (t) => {
   const network = await ownNetwork(t, { ipv6: true })

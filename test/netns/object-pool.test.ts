@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { createPool } from '../../netns/handle/object-pool.ts'
+import { createObjectPool } from '../../netns/handle/object-pool.ts'
 
 /** Makes numbers; each making waits until `finish` or `fail` is called. */
 function workshop() {
@@ -30,7 +30,7 @@ function workshop() {
 
 t.test('a pool fills up to its size, two at a time', async (t) => {
   const shop = workshop()
-  const pool = createPool({ size: 3, make: shop.make })
+  const pool = createObjectPool({ size: 3, make: shop.make })
   pool.fill()
   await turn()
   for (const [ready, open] of [
@@ -48,7 +48,7 @@ t.test('a pool fills up to its size, two at a time', async (t) => {
 t.test('what is ready is taken at once, and made anew only later', async (t) => {
   const shop = workshop()
   const refills: (() => void)[] = []
-  const pool = createPool({ size: 1, make: shop.make, later: (refill) => refills.push(refill) })
+  const pool = createObjectPool({ size: 1, make: shop.make, later: (refill) => refills.push(refill) })
   pool.fill()
   refills.shift()?.()
   await shop.finish()
@@ -60,7 +60,7 @@ t.test('what is ready is taken at once, and made anew only later', async (t) => 
 
 t.test('who finds none waits for his own, and is served before the pool', async (t) => {
   const shop = workshop()
-  const pool = createPool({ size: 8, make: shop.make })
+  const pool = createObjectPool({ size: 8, make: shop.make })
   const taken = Promise.all([pool.take(), pool.take(), pool.take()])
   t.equal(shop.open, 3)
   for (let left = 3; left > 0; left--) await shop.finish()
@@ -70,7 +70,7 @@ t.test('who finds none waits for his own, and is served before the pool', async 
 
 t.test('a failure is told to who waits; with nobody waiting the next to take tries again', async (t) => {
   const shop = workshop()
-  const pool = createPool({ size: 1, make: shop.make })
+  const pool = createObjectPool({ size: 1, make: shop.make })
   pool.fill()
   await turn()
   await shop.fail(new Error('nobody hears this'))
@@ -83,7 +83,7 @@ t.test('a failure is told to who waits; with nobody waiting the next to take tri
 
 t.test('who gives up waiting gets nothing; what was made for him is kept', async (t) => {
   const shop = workshop()
-  const pool = createPool({ size: 1, make: shop.make })
+  const pool = createObjectPool({ size: 1, make: shop.make })
   const patience = new AbortController()
   const taken = pool.take(patience.signal)
   patience.abort(new Error('enough'))
@@ -98,7 +98,7 @@ t.test(
   'closing turns away who waits, and hands back what is ready when nothing is being made any more',
   async (t) => {
     const shop = workshop()
-    const pool = createPool({ size: 1, make: shop.make })
+    const pool = createObjectPool({ size: 1, make: shop.make })
     const taken = pool.take()
     const closed = pool.close(new Error('closed'))
     await t.rejects(taken, { message: 'closed' })

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { checkHost, recover } from '../../netns/index.ts'
-import { listOwners } from '../../netns/ownership/claim.ts'
+import { listOwners } from '../../netns/ownership/owner-file.ts'
 import { ownNetwork, ownPlace, type Place, remains } from './support.ts'
 
 t.setTimeout(180_000)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { deriveInstance } from '../../netns/addressing/kernel-names.ts'
+import { deriveInstance } from '../../netns/addressing/instance.ts'
 import {
   createServiceNetwork,
   type ServiceNetwork,

@@ -1,13 +1,14 @@
-/** Hears when the host's routes change, as they do when a VPN comes up. One for all networks of the thread. */
+/** Hears when the host's routes change, as they do when a VPN comes up. One monitor serves all networks of the thread. */
 
+import { type HostRoutes, readHostRoutes } from '../addressing/host-routes.ts'
 import { Monitor, NETLINK_ROUTE, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
-import { type HostView, lookAtHost } from './hold-host.ts'
 
-type Listener = (view: HostView) => void
+type Listener = (routes: HostRoutes) => void
 
 const listeners = new Set<Listener>()
 let monitor: Monitor | undefined
-let looking = false
+/** True from a change until its routes are read. */
+let reading = false
 
 /** Calls back after each change, until the returned function is called. */
 export function watchRoutes(listener: Listener): () => void {
@@ -21,16 +22,16 @@ export function watchRoutes(listener: Listener): () => void {
   }
 }
 
-/** Changes come in bursts: one look serves for all that came by then. */
+/** Changes come in bursts: the routes are read once for all that came by then. */
 function changed(): void {
   monitor?.drain()
-  if (looking) return
-  looking = true
+  if (reading) return
+  reading = true
   setImmediate(() => {
-    looking = false
+    reading = false
     if (listeners.size === 0) return
     using socket = new NetlinkSocket()
-    const view = lookAtHost(socket)
-    for (const listener of listeners) listener(view)
+    const routes = readHostRoutes(socket)
+    for (const listener of listeners) listener(routes)
   })
 }
