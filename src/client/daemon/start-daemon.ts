@@ -6,31 +6,32 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
 import { makeChosenDirectory } from '../../make-directory.ts'
 import { cancellation } from '../cancellation.ts'
-import { unreachable } from '../wire/transport.ts'
+import { unreachable } from '../wire/daemon-errors.ts'
 import { lockStart } from './start-lock.ts'
 
-/** How long a daemon so started stays after the last that went on. */
+/** `--idle-exit` of a daemon that is started: it stays so long after its last work. */
 const idleExit = '10s'
-/** How long a start may take, in milliseconds; the longest of it is the removal of what a crash left. */
+/** The longest time of a start in milliseconds; the removal of a crash's leftovers takes most of it. */
 const startTimeout = 30_000
-/** How long a daemon that leaves may hold its state directory after its socket has gone. */
+/** The longest time in milliseconds that a leaving daemon holds its state directory after its socket has gone. */
 const leavingTimeout = 5_000
+/** In milliseconds. */
 const pollInterval = 15
 
 export interface StartDaemonOptions {
   socket: string
   stateDirectory?: string | undefined
-  /** What to run instead of this package's CLI; the tests' way in. */
+  /** The command that is run instead of this package's CLI, for tests. */
   command?: readonly string[] | undefined
   signal?: AbortSignal | undefined
-  /** In milliseconds; the tests' way to a short one. */
+  /** In milliseconds, for tests. */
   timeouts?: { start?: number; leaving?: number }
 }
 
 /**
- * Whether somebody answers on a unix socket.
+ * True when a daemon accepts connections on a unix socket.
  *
- * @throws MoorageError DAEMON_UNREACHABLE when it may not be asked
+ * @throws MoorageError DAEMON_UNREACHABLE when this process has no permission to connect
  */
 export function isDaemonThere(socket: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -41,17 +42,18 @@ export function isDaemonThere(socket: string): Promise<boolean> {
     })
     probe.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EACCES') reject(unreachable(`unix://${socket}`, error))
-      // EAGAIN: so many connect at once that its backlog is full. It is there.
+      // EAGAIN: so many connect at once that the daemon's backlog is full. It is there.
       else resolve(error.code === 'EAGAIN')
     })
   })
 }
 
 /**
- * Makes sure that a daemon answers on the socket. Of any number of processes that find none, one starts it, the one
- * that has the start lock.
+ * Makes sure that a daemon answers on the socket. Of any number of processes that find none, the one that has the start
+ * lock starts it.
  *
- * @throws MoorageError NOT_ROOT, INVALID_OPTION, DAEMON_START_FAILED, CANCELLED, and what a daemon gives as the reason of its failed start
+ * @throws MoorageError NOT_ROOT, INVALID_OPTION, DAEMON_START_FAILED, CANCELLED, and the error of a daemon that could not
+ * start
  */
 export async function startDaemon(options: StartDaemonOptions): Promise<void> {
   const { socket, signal, timeouts: { start = startTimeout } = {} } = options
@@ -63,23 +65,23 @@ export async function startDaemon(options: StartDaemonOptions): Promise<void> {
   try {
     while (performance.now() < deadline) {
       using lock = await lockStart(join(directory, 'start.lock.db'))
-      // Whoever had the lock before may have started it.
+      // The process that had the lock before may have started one.
       if (await isDaemonThere(socket)) return
-      if (lock) return await launchPatiently(options, deadline)
+      if (lock) return await launchAfterLast(options, deadline)
       await sleep(pollInterval, undefined, { signal })
     }
   } catch (error) {
     throw signal?.aborted ? cancellation(signal) : error
   }
-  throw late(start, join(directory, logName))
+  throw startTimedOut(start, join(directory, logName))
 }
 
 const logName = 'daemon.log'
 
-/** A daemon that leaves has no socket any more, but still has its state directory: then it is waited for. */
-async function launchPatiently(options: StartDaemonOptions, deadline: number): Promise<void> {
+/** Launches a daemon. One that is leaving has closed its socket but still holds the state directory: wait for its end. */
+async function launchAfterLast(options: StartDaemonOptions, deadline: number): Promise<void> {
   const { signal, timeouts: { leaving = leavingTimeout } = {} } = options
-  const patience = Math.min(performance.now() + leaving, deadline)
+  const giveUpAt = Math.min(performance.now() + leaving, deadline)
   for (;;) {
     try {
       return await launch(options, deadline)
@@ -87,9 +89,9 @@ async function launchPatiently(options: StartDaemonOptions, deadline: number): P
       if (!(error instanceof MoorageError && error.code === 'STATE_LOCKED')) throw error
       const pid = Number(error.details.pid)
       do {
-        if (performance.now() > patience) throw error
+        if (performance.now() > giveUpAt) throw error
         await sleep(pollInterval, undefined, { signal })
-      } while (lives(pid))
+      } while (isAlive(pid))
     }
   }
 }
@@ -101,7 +103,7 @@ async function launch(options: StartDaemonOptions, deadline: number): Promise<vo
   const logPath = join(directory, logName)
   const log = openSync(logPath, 'w', 0o600)
   const child = spawn(program, [...args, '--listen', `unix://${socket}`, '--idle-exit', idleExit], {
-    // It outlives us, and must neither hold nor miss the directory that we happen to be in.
+    // The daemon outlives this process, and must not keep its working directory busy.
     detached: true,
     cwd: '/',
     stdio: ['ignore', 'ignore', log],
@@ -121,9 +123,9 @@ async function launch(options: StartDaemonOptions, deadline: number): Promise<vo
       if (ended !== undefined) throw startFailure(logPath, ended)
       await sleep(pollInterval, undefined, { signal })
     }
-    throw late(start, logPath)
+    throw startTimedOut(start, logPath)
   } finally {
-    // It goes on starting for whoever comes next, or leaves by itself.
+    // The daemon goes on starting for the next caller, or leaves by itself.
     child.removeAllListeners()
     child.on('error', () => undefined)
     child.unref()
@@ -139,23 +141,23 @@ function daemonCommand(): string[] {
   return [process.execPath, main, 'daemon']
 }
 
-function lives(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
   } catch {
-    // It has gone, or its number was not known: then asking again is all there is.
+    // The process has gone, or its pid is unknown: the next launch will tell.
     return false
   }
 }
 
-function late(timeout: number, logPath: string): MoorageError {
+function startTimedOut(timeout: number, logPath: string): MoorageError {
   return new MoorageError('DAEMON_START_FAILED', {
     reason: `not within ${timeout / 1_000} s; see ${logPath}`,
   })
 }
 
-/** A daemon that cannot start says why as JSON, in the last line of its log. */
+/** Builds the error of a failed start: the last line of the daemon's log is the reason as JSON, if it could write one. */
 function startFailure(logPath: string, ended: string): MoorageError {
   const lines = readFileSync(logPath, 'utf8').trim().split('\n')
   const error = wireErrorOf(lines.at(-1) ?? '')

@@ -1,13 +1,14 @@
-/** SQLite's result code for a database that somebody else has locked. */
+/** SQLite's result code for a database that another connection has locked. */
 const SQLITE_BUSY = 5
 
 /**
- * The lock of whoever starts a daemon: an open SQLite transaction, which the kernel ends with its process.
+ * Takes the lock under which one process starts a daemon: an open SQLite transaction, which the kernel ends with the
+ * process.
  *
- * @returns nothing when somebody else has it
+ * @returns undefined when another process has it
  */
 export async function lockStart(path: string): Promise<Disposable | undefined> {
-  // Loaded here: most connections find a daemon and need no database.
+  // Imported only here: most connections find a daemon and need no database.
   const { DatabaseSync } = await import('node:sqlite')
   const database = new DatabaseSync(path, { timeout: 0 })
   try {

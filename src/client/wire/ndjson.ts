@@ -1,11 +1,11 @@
-/** The longest that one line may be: 16 MiB of output, every byte of it escaped. */
+/** The longest line that is accepted, in bytes: 16 MiB of output with every byte escaped. */
 const longestLine = 128 * 1024 * 1024
 
 const newline = 0x0a
 
-/** The lines of a stream of bytes; what is behind the last line's end is dropped. */
+/** The lines of a stream of bytes that are not empty; bytes behind the last line's end are dropped. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  // Joined only once a line is whole: a long one comes in hundreds of pieces.
+  // The pieces are joined when a line is whole: a long one comes in hundreds of them.
   let pieces: Buffer[] = []
   let size = 0
   for await (const chunk of chunks) {

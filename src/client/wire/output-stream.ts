@@ -3,49 +3,58 @@ import type { StreamEvent } from '../../definition/index.ts'
 import { framesType, headerLength, streamCodes } from '../../logs/frame.ts'
 import { linesOf } from './ndjson.ts'
 
-/** A piece of a run's output, as its bytes. */
+/** A piece of a run's output, as bytes. */
 export interface OutputEvent {
   type: 'output'
   stream: 'stdout' | 'stderr'
   /** Milliseconds since the epoch. */
   time: number
   data: Buffer
-  /** Behind it: to go on from there another time. */
+  /** The position behind the piece: a later call can go on from there. */
   position: string | undefined
 }
 
-/** A piece of what a file or a directory holds, as its bytes. */
+/** A piece of a file's or a directory's content, as bytes. */
 export interface BytesEvent {
   type: 'data'
   data: Buffer
 }
 
-/** What a stream says, with output as bytes. */
+/** An event of a stream, with output as bytes. */
 export type OutputStreamEvent = OutputEvent | BytesEvent | Exclude<StreamEvent, { type: 'log' | 'data' }>
 
-/** What to ask for, so that output comes as bytes. A daemon that does not know it answers in JSON. */
+/** The Accept header for output as bytes. A daemon that does not know the frames answers in JSON. */
 export const acceptOutput = `${framesType}, application/x-ndjson`
 
-/** Reads an answer in either form. */
-export function outputEventsOf(response: IncomingMessage): AsyncGenerator<OutputStreamEvent> {
-  const chunks: AsyncIterable<Buffer> = response.iterator({ destroyOnReturn: false })
-  return response.headers['content-type'] === framesType ? fromFrames(chunks) : fromLines(chunks)
+/** Reads an answer of JSON lines. */
+export async function* jsonEventsOf(response: IncomingMessage): AsyncGenerator<StreamEvent> {
+  for await (const line of linesOf(chunksOf(response))) yield JSON.parse(line) as StreamEvent
 }
 
-async function* fromLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<OutputStreamEvent> {
-  for await (const line of linesOf(chunks)) {
-    const event = JSON.parse(line) as StreamEvent
+/** Reads an answer of frames or of JSON lines. */
+export function outputEventsOf(response: IncomingMessage): AsyncGenerator<OutputStreamEvent> {
+  const isFrames = response.headers['content-type'] === framesType
+  return isFrames ? fromFrames(chunksOf(response)) : fromJson(jsonEventsOf(response))
+}
+
+/** The bytes of an answer. When the reader stops early, the transport decides about the connection. */
+function chunksOf(response: IncomingMessage): AsyncIterable<Buffer> {
+  return response.iterator({ destroyOnReturn: false })
+}
+
+async function* fromJson(events: AsyncIterable<StreamEvent>): AsyncGenerator<OutputStreamEvent> {
+  for await (const event of events) {
     if (event.type === 'data') yield { type: 'data', data: Buffer.from(event.data, 'base64') }
     else if (event.type !== 'log') yield event
     else yield { ...event, type: 'output', data: Buffer.from(event.data, 'base64'), position: event.position }
   }
 }
 
-/** Bytes are passed on as they come, without waiting for the rest of their frame: nothing is copied. */
+/** Passes bytes on as they come, without waiting for the rest of their frame: nothing is copied. */
 async function* fromFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<OutputStreamEvent> {
   const header = Buffer.alloc(headerLength)
   let inHeader = 0
-  /** Of the frame that is being read. */
+  /** Bytes that are still to come of the frame that is being read. */
   let left = 0
   let code = 0
   let time = 0

@@ -4,14 +4,15 @@ import { json } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout } from 'node:timers/promises'
 import type { StreamEvent } from '../../definition/index.ts'
-import { errorFromWire, MoorageError, type WireError } from '../../errors/index.ts'
+import { MoorageError } from '../../errors/index.ts'
 import { packageVersion } from '../../package.ts'
 import { cancellation } from '../cancellation.ts'
 import { parseAddress } from './daemon-address.ts'
-import { linesOf } from './ndjson.ts'
-import { acceptOutput, type OutputStreamEvent, outputEventsOf } from './output-stream.ts'
+import { errorOf, unreachable } from './daemon-errors.ts'
+import { acceptOutput, jsonEventsOf, type OutputStreamEvent, outputEventsOf } from './output-stream.ts'
+import { watchSilence } from './silence-watch.ts'
 
-/** A daemon sends a heartbeat every 10 s: one that is silent for so long, in milliseconds, is gone or hangs. */
+/** A daemon sends a heartbeat every 10 s: if it is silent for so long, in milliseconds, it is gone or hangs. */
 const longestSilence = 60_000
 
 export interface CallOptions {
@@ -19,13 +20,18 @@ export interface CallOptions {
   headers?: Record<string, string>
 }
 
-/** The way to a daemon: JSON calls, streams of events, and uploads. All throw MoorageError only. */
+interface RequestOptions extends CallOptions {
+  /** Use a connection of its own, and try once only. */
+  once?: boolean
+}
+
+/** HTTP to a daemon: JSON calls, streams of events, and uploads. All of them throw MoorageError only. */
 export interface Transport {
   readonly host: string
   call<T>(method: string, path: string, body?: unknown, options?: CallOptions): Promise<T>
-  /** An open request is the caller's interest: it ends when the iteration does, or when `signal` aborts. */
+  /** The open request is the caller's interest: it ends when the iteration ends, or when `signal` aborts. */
   stream(method: string, path: string, body?: unknown, options?: CallOptions): AsyncIterable<StreamEvent>
-  /** The same, with output as bytes: for calls that give any. */
+  /** The same, with output as bytes, for calls that send output. */
   output(
     method: string,
     path: string,
@@ -36,23 +42,23 @@ export interface Transport {
 }
 
 /**
- * A transport over HTTP to `unix:///path` or `http://host:port`.
+ * Creates a transport to `unix:///path` or `http://host:port`.
  *
- * @param options.silence - after which a stream is given up, in milliseconds
+ * @param options.silence - a stream fails when the daemon sends nothing for so long, in milliseconds
  * @throws MoorageError INVALID_OPTION
  */
 export function createTransport(host: string, { silence = longestSilence } = {}): Transport {
   const address = parseAddress(host)
-  // A connection whose call has ended serves the next one; a call that is left ends its connection, which is what tells
-  // the daemon that the caller has gone. Those that are free keep no program running.
+  // A connection whose call has ended serves the next call. A call that is left early closes its connection, which tells
+  // the daemon that the caller has gone. Free connections keep no program running.
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 32, scheduling: 'lifo' })
 
-  /** Asks, and hands the answer to `read`; whatever fails on the way, or while reading, is told in our words. */
+  /** Sends a request, and returns the answer if its status is 200. @throws MoorageError, NodeJS.ErrnoException */
   const open = async (
     method: string,
     path: string,
     send: (request: ClientRequest) => void,
-    { signal, headers = {}, once = false }: CallOptions & { once?: boolean },
+    { signal, headers = {}, once = false }: RequestOptions,
   ): Promise<IncomingMessage> => {
     if (signal?.aborted) throw cancellation(signal)
     const opened = Promise.withResolvers<IncomingMessage>()
@@ -67,21 +73,21 @@ export function createTransport(host: string, { silence = longestSilence } = {})
       opened.resolve,
     )
     request.on('error', (error: NodeJS.ErrnoException) => {
-      // The daemon may close a free connection just when it is taken up again: then it has not seen the request.
+      // The daemon closed a free connection just when it was used again: it has not seen the request.
       const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-      // So many connect at once that there is no room in the socket's queue: a moment later there is.
+      // So many connect at once that the socket's queue is full: a moment later it has room.
       const crowded = error.code === 'EAGAIN' && !once
       if ((!stale && !crowded) || signal?.aborted) return opened.reject(error)
       if (stale) agent.destroy()
-      const again = async () => {
+      const retry = async () => {
         if (crowded) await setTimeout(5 + Math.random() * 20, undefined, signal ? { signal } : {})
         return open(method, path, send, { signal, headers, once: stale })
       }
-      opened.resolve(again())
+      opened.resolve(retry())
     })
     let response: IncomingMessage | undefined
     const onAbort = () => {
-      // What has come as a whole is not taken back, and its connection may be another call's by now.
+      // The connection of a complete answer may serve another call by now.
       if (!response?.complete) request.destroy(signal?.reason)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -92,9 +98,29 @@ export function createTransport(host: string, { silence = longestSilence } = {})
     throw await errorOf(response, host, `${method} ${path.replace(/\?.*/, '')}`)
   }
 
-  const told = (error: unknown, signal: AbortSignal | undefined): MoorageError => {
+  const asCallError = (error: unknown, signal: AbortSignal | undefined): MoorageError => {
     if (signal?.aborted) return cancellation(signal)
     return error instanceof MoorageError ? error : unreachable(host, error)
+  }
+
+  async function* follow<Event>(
+    request: () => Promise<IncomingMessage>,
+    signal: AbortSignal | undefined,
+    decode: (response: IncomingMessage) => AsyncIterable<Event>,
+  ): AsyncGenerator<Event> {
+    let response: IncomingMessage | undefined
+    try {
+      response = await request()
+      using _watch = watchSilence(response, host, silence)
+      for await (const event of decode(response)) {
+        if (signal?.aborted) throw signal.reason
+        yield event
+      }
+    } catch (error) {
+      throw asCallError(error, signal)
+    } finally {
+      leave(response)
+    }
   }
 
   return {
@@ -103,41 +129,17 @@ export function createTransport(host: string, { silence = longestSilence } = {})
       try {
         return (await json(await open(method, path, sendJson(body), options))) as T
       } catch (error) {
-        throw told(error, options.signal)
+        throw asCallError(error, options.signal)
       }
     },
 
-    async *stream(method, path, body, options = {}) {
-      let response: IncomingMessage | undefined
-      try {
-        response = await open(method, path, sendJson(body), options)
-        using _watch = giveUpWhenSilent(response, host, silence)
-        for await (const line of linesOf(response.iterator({ destroyOnReturn: false }))) {
-          if (options.signal?.aborted) throw options.signal.reason
-          yield JSON.parse(line) as StreamEvent
-        }
-      } catch (error) {
-        throw told(error, options.signal)
-      } finally {
-        leave(response)
-      }
-    },
+    stream: (method, path, body, options = {}) =>
+      follow(() => open(method, path, sendJson(body), options), options.signal, jsonEventsOf),
 
-    async *output(method, path, body, options = {}) {
-      let response: IncomingMessage | undefined
-      try {
-        const headers = { accept: acceptOutput, ...options.headers }
-        response = await open(method, path, sendJson(body), { ...options, headers })
-        using _watch = giveUpWhenSilent(response, host, silence)
-        for await (const event of outputEventsOf(response)) {
-          if (options.signal?.aborted) throw options.signal.reason
-          yield event
-        }
-      } catch (error) {
-        throw told(error, options.signal)
-      } finally {
-        leave(response)
-      }
+    output(method, path, body, options = {}) {
+      const headers = { accept: acceptOutput, ...options.headers }
+      const request = () => open(method, path, sendJson(body), { ...options, headers })
+      return follow(request, options.signal, outputEventsOf)
     },
 
     async upload(path, type, body, options = {}) {
@@ -147,14 +149,14 @@ export function createTransport(host: string, { silence = longestSilence } = {})
       })
       const send = (request: ClientRequest) => {
         request.setHeader('content-type', type)
-        // Whichever ends first ends the other; how the request ends is awaited below.
+        // Whichever ends first ends the other. The end of the request is awaited below.
         pipeline(body, request).catch(() => undefined)
       }
       try {
-        // A body that is read from a stream cannot be sent a second time.
+        // A body that is read from a stream cannot be sent twice.
         await json(await open('PUT', path, send, { ...options, once: true }))
       } catch (error) {
-        throw told(unreadable ?? error, options.signal)
+        throw asCallError(unreadable ?? error, options.signal)
       } finally {
         body.destroy()
       }
@@ -170,67 +172,8 @@ function sendJson(body: unknown): (request: ClientRequest) => void {
   }
 }
 
-/** What has come to its end leaves its connection to the next call; what is left early ends it. */
+/** Frees the connection of an answer that was read to its end for the next call; closes that of any other. */
 function leave(response: IncomingMessage | undefined): void {
   if (response?.complete) response.resume()
   else response?.destroy()
-}
-
-function giveUpWhenSilent(response: IncomingMessage, host: string, silence: number): Disposable {
-  const { socket } = response
-  let over = false
-  const onTimeout = () => {
-    const { bytesRead } = socket
-    // After a look at the socket: a program that was busy, or a machine that slept, for so long has not listened.
-    setImmediate(() => {
-      if (over) return
-      // A reader that takes its time leaves bytes unread: then it is not the daemon that is silent, so far.
-      if (socket.bytesRead > bytesRead || response.readableLength > 0) return watch()
-      const reason = `nothing was heard of it for ${silence / 1_000} s`
-      response.destroy(new MoorageError('DAEMON_UNREACHABLE', { host, reason }))
-    })
-  }
-  // Calls it once, and starts anew with whatever comes.
-  const watch = () => void socket.setTimeout(silence, onTimeout)
-  watch()
-  return {
-    [Symbol.dispose]() {
-      over = true
-      socket.off('timeout', onTimeout)
-      socket.setTimeout(0)
-    },
-  }
-}
-
-async function errorOf(response: IncomingMessage, host: string, what: string): Promise<MoorageError> {
-  const body = (await json(response).catch(() => undefined)) as { error?: WireError } | undefined
-  if (typeof body?.error?.code === 'string') return errorFromWire(body.error)
-  const { statusCode, headers } = response
-  const theirs = headers['moorage-version']
-  if (theirs === undefined) {
-    const reason = `something else than a daemon answers there, with HTTP status ${statusCode}`
-    return new MoorageError('DAEMON_UNREACHABLE', { host, reason })
-  }
-  // A client of a later version than its daemon.
-  if (statusCode === 404)
-    return new MoorageError('NOT_YET', { what: `${what} (the daemon at ${host} has version ${theirs})` })
-  return new MoorageError('INTERNAL', {
-    reason: `the daemon answered ${what} with HTTP status ${statusCode}`,
-  })
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such socket',
-  ECONNREFUSED: 'nobody listens there',
-  ECONNRESET: 'the connection broke',
-  EPIPE: 'the connection broke',
-  EACCES: 'permission denied; the socket is for root and the group moorage',
-  ENOTFOUND: 'no such host',
-}
-
-/** What a socket says, in our words. */
-export function unreachable(host: string, error: unknown): MoorageError {
-  const { code, message } = error as NodeJS.ErrnoException
-  const reason = reasons[code ?? ''] ?? (message || code || 'unknown')
-  return new MoorageError('DAEMON_UNREACHABLE', { host, reason }, { cause: error })
 }
