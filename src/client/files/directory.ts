@@ -11,17 +11,17 @@ import { File } from './file.ts'
 import { bytesOf } from './read-output.ts'
 
 export interface ExportOptions extends CallContext {
-  /** Put it in the place of what is there; otherwise it comes to what is there already. */
+  /** Replace the directory at the path; otherwise the content is added to it. */
   wipe?: boolean
 }
 
 /**
- * A directory, described by value: an empty one, one of this machine, or one that a container has made. Its paths are
- * from its own root; links in it lead nowhere out of it. Nothing runs until something asynchronous is awaited; then what
- * makes it is run, with the services that it is bound to.
+ * A directory, described by value: an empty one, one of this machine, or one of a container. Its paths begin at its own
+ * root; links in it lead nowhere out of it. Nothing runs until an asynchronous method is called; that runs the commands
+ * that make the directory, with the services that they are bound to.
  */
 export class Directory {
-  /** What it is. */
+  /** The directory as a node of a definition. */
   readonly node: Node
   readonly #session: Session
 
@@ -34,66 +34,66 @@ export class Directory {
     return new Directory(this.#session, node)
   }
 
-  /** A directory in it. @throws MoorageError INVALID_OPTION */
+  /** A directory in this one. @throws MoorageError INVALID_OPTION */
   directory(path: string): Directory {
     return this.#with(new PartNode('directory', this.node, pathWithin('directory', path)))
   }
 
-  /** A regular file in it. @throws MoorageError INVALID_OPTION */
+  /** A regular file in this directory. @throws MoorageError INVALID_OPTION */
   file(path: string): File {
     return new File(this.#session, new PartNode('file', this.node, pathWithin('file', path)))
   }
 
-  /** The same with a file at `path`; directories on the way are made. */
+  /** Puts a file at `path`; missing directories above it are created. */
   withFile(path: string, file: File, options: PutOptions & FileAttributes = {}): Directory {
     return this.#with(copied(this.node, file.node, pathWithin('file', path), options))
   }
 
-  /** The same with what is in a directory put into the one at `path`, which is made if need be. */
+  /** Puts the content of a directory into the one at `path`, which is created if missing. */
   withDirectory(path: string, directory: Directory, options: PutOptions = {}): Directory {
     return this.#with(copied(this.node, directory.node, pathWithin('directory', path), options))
   }
 
-  /** The same with a new file. */
+  /** Writes a file; by default it belongs to root and everybody may read it. */
   withNewFile(path: string, contents: string | Uint8Array, options: NewFileOptions = {}): Directory {
     return this.#with(written(this.node, pathWithin('file', path), contents, options))
   }
 
-  /** The same without a file, or a link; there need be none. */
+  /** Removes a file or a link, if there is one. */
   withoutFile(path: string): Directory {
     return this.#with(removed(this.node, pathWithin('file', path)))
   }
 
-  /** The same without a directory and all that is in it; there need be none. */
+  /** Removes a directory and its content, if there is one. */
   withoutDirectory(path: string): Directory {
     return this.#with(removed(this.node, pathWithin('directory', path), { recursive: true }))
   }
 
-  /** The names in it, sorted by their bytes; what is not UTF-8 in one is shown as U+FFFD. */
+  /** The names in the directory, sorted by their bytes; bytes that are not UTF-8 are shown as U+FFFD. */
   async entries(context: CallContext = {}): Promise<string[]> {
     const names = await bytesOf(this.#session, this.node, 'entries', context)
     return names.toString().split('\0').slice(0, -1)
   }
 
   /**
-   * The digest of its content, `sha256:…`: paths, types, exec bits, contents and link targets; not times or owners. A
-   * directory of this machine is only read for it.
+   * The digest of the content, `sha256:…`: paths, types, exec bits, contents and link targets; not times or owners. For a
+   * directory of this machine, this process computes it and nothing is sent.
    */
   async digest(context: CallContext = {}): Promise<string> {
     if (this.node instanceof HostDirectory) return this.node.digest()
     return String((await evaluate(this.#session, this.node, { output: 'contentDigest' }, context)).value)
   }
 
-  /** Makes it, if it is not there yet. */
+  /** Runs the commands that make the directory, unless it is stored. */
   async sync(context: CallContext = {}): Promise<this> {
     await evaluate(this.#session, this.node, { output: 'sync' }, context)
     return this
   }
 
   /**
-   * Writes what is in it to a directory of this machine, which is made if need be: nothing of it until all has come.
-   * Files belong to the caller; devices, pipes and sockets stay behind, and so do set-user-id bits. Links are written as
-   * links, and none that is there is written through.
+   * Writes the content to a directory of this machine, which is created if missing. Nothing is written there before all
+   * of the content has arrived. Files belong to the caller; devices, pipes, sockets and set-user-id bits are left out.
+   * Links are written as links, and no link that is there is followed.
    *
    * @throws MoorageError EXPORT_FAILED
    */

@@ -6,10 +6,10 @@ import { dirname, join, resolve } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import { makeDirectory } from '../../make-directory.ts'
 import type { Write } from '../session/result.ts'
-import { beside, exporting } from './export-file.ts'
+import { runExport, stagingDirectory } from './export-file.ts'
 
 /**
- * Unpacks a tar beside its place, and puts what is in it there when all has come.
+ * Unpacks a tar beside the target, and moves its content there when all of it has arrived.
  *
  * @param send - writes the tar
  * @throws MoorageError EXPORT_FAILED, and what `send` throws
@@ -19,22 +19,22 @@ export async function exportDirectory(
   { wipe, signal }: { wipe: boolean; signal: AbortSignal },
   send: (write: Write) => Promise<void>,
 ): Promise<void> {
-  const named = resolve(path)
-  await exporting(named, signal, async () => {
-    await makeDirectory(dirname(named))
-    // What the caller names may be a link of the caller's own; what is in it is not followed.
-    const target = await realpath(named).catch(() => named)
-    await using place = await beside(target)
-    const made = join(place.path, 'directory')
-    await mkdir(made)
-    await unpack(made, signal, send)
+  const absolute = resolve(path)
+  await runExport(absolute, signal, async () => {
+    await makeDirectory(dirname(absolute))
+    // The target itself may be a link, of the caller's own; links in it are not followed.
+    const target = await realpath(absolute).catch(() => absolute)
+    await using staging = await stagingDirectory(target)
+    const unpacked = join(staging.path, 'directory')
+    await mkdir(unpacked)
+    await unpack(unpacked, signal, send)
     signal.throwIfAborted()
-    if (wipe) await replace(made, target, place.path)
-    else await merge(Buffer.from(made), Buffer.from(target))
+    if (wipe) await replace(unpacked, target, staging.path)
+    else await merge(Buffer.from(unpacked), Buffer.from(target))
   })
 }
 
-/** The system's tar: it follows no link that it has unpacked itself, and makes none outside. */
+/** Unpacks with the system's tar, which follows no link that it has unpacked, and creates nothing outside the directory. */
 async function unpack(
   directory: string,
   signal: AbortSignal,
@@ -44,9 +44,9 @@ async function unpack(
     stdio: ['pipe', 'ignore', 'pipe'],
     signal,
   })
-  let words = ''
+  let messages = ''
   child.stderr.on('data', (chunk) => {
-    if (words.length < 4_096) words += chunk
+    if (messages.length < 4_096) messages += chunk
   })
   const ended = once(child, 'close').then(([code]) => code as number | null)
   ended.catch(() => undefined)
@@ -56,24 +56,27 @@ async function unpack(
   })
   try {
     await send(async (piece) => {
-      // When tar gives up first, its own words say more than the broken pipe.
+      // When tar gives up first, its own message says more than the broken pipe.
       if (!broken && !child.stdin.write(piece)) await Promise.race([once(child.stdin, 'drain'), ended])
     })
     child.stdin.end()
-    if ((await ended) !== 0) throw failed(directory, words)
+    if ((await ended) !== 0) throw unpackFailure(directory, messages)
   } finally {
     child.kill()
     await ended.catch(() => undefined)
   }
 }
 
-function failed(path: string, words: string): MoorageError {
-  const reason = /no space left on device/i.test(words) ? 'no space is left there' : `tar: ${words.trim()}`
+function unpackFailure(path: string, messages: string): MoorageError {
+  const reason = /no space left on device/i.test(messages)
+    ? 'no space is left there'
+    : `tar: ${messages.trim()}`
   return new MoorageError('EXPORT_FAILED', { path, reason })
 }
 
-async function replace(made: string, target: string, place: string): Promise<void> {
-  const old = join(place, 'old')
+/** Puts a directory into the place of `target`; the old one goes to `staging`. */
+async function replace(directory: string, target: string, staging: string): Promise<void> {
+  const old = join(staging, 'old')
   const moved = await rename(target, old).then(
     () => true,
     (error) => {
@@ -82,14 +85,14 @@ async function replace(made: string, target: string, place: string): Promise<voi
     },
   )
   try {
-    await rename(made, target)
+    await rename(directory, target)
   } catch (error) {
     if (moved) await rename(old, target)
     throw error
   }
 }
 
-/** Renames each entry into its place. Two directories become one; a link or a file that is there makes room. */
+/** Renames each entry into its place. Two directories are merged; a link or a file in the way is replaced. */
 async function merge(from: Buffer, to: Buffer): Promise<void> {
   if (!(await isDirectory(to))) {
     await rm(to, { force: true })
@@ -103,7 +106,7 @@ async function merge(from: Buffer, to: Buffer): Promise<void> {
   }
 }
 
-/** A directory that its owner may not write to cannot be moved by him, but for root: its `..` changes. */
+/** Renames an entry. Only root can move a directory without write permission, since its `..` changes: grant it meanwhile. */
 async function move(from: Buffer, to: Buffer): Promise<void> {
   const { mode } = await lstat(from)
   const isClosed = (mode & constants.S_IFMT) === constants.S_IFDIR && (mode & constants.S_IWUSR) === 0

@@ -5,13 +5,13 @@ import { makeDirectory } from '../../make-directory.ts'
 import { cancellation } from '../cancellation.ts'
 import type { Write } from '../session/result.ts'
 
-/** Pieces come small: so many bytes of them are one write. */
-const writtenAtOnce = 1024 * 1024
+/** Pieces arrive small: so many bytes of them are collected for one write. */
+const bytesPerWrite = 1024 * 1024
 
 /**
- * Writes a file beside its place and renames it there, so that whoever looks sees the old one or all of the new one.
+ * Writes a file beside its place and renames it there, so that readers see the old file or all of the new one.
  *
- * @param send - writes what is to be in it, and says its permissions
+ * @param send - writes the content, and returns the permissions
  * @throws MoorageError EXPORT_FAILED, and what `send` throws
  */
 export async function exportFile(
@@ -20,12 +20,12 @@ export async function exportFile(
   send: (write: Write) => Promise<number>,
 ): Promise<void> {
   const target = resolve(path)
-  await exporting(target, signal, async () => {
+  await runExport(target, signal, async () => {
     await makeDirectory(dirname(target))
-    await using place = await beside(target)
-    const made = join(place.path, 'file')
+    await using staging = await stagingDirectory(target)
+    const written = join(staging.path, 'file')
     {
-      await using file = await open(made, 'wx', 0o600)
+      await using file = await open(written, 'wx', 0o600)
       let waiting: Buffer[] = []
       let length = 0
       const flush = async () => {
@@ -37,35 +37,35 @@ export async function exportFile(
       const permissions = await send(async (piece) => {
         waiting.push(piece)
         length += piece.length
-        if (length >= writtenAtOnce) await flush()
+        if (length >= bytesPerWrite) await flush()
       })
       await flush()
       await file.chmod(permissions & 0o777)
     }
     signal.throwIfAborted()
-    await rename(made, target)
+    await rename(written, target)
   })
 }
 
-/** A directory of ours in the one that something is about to be put into; it is removed with what is left in it. */
-export async function beside(target: string): Promise<{ path: string } & AsyncDisposable> {
+/** Makes a temporary directory beside `target`, on the same filesystem; it is removed with all that is left in it. */
+export async function stagingDirectory(target: string): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(dirname(target), `.${basename(target)}.moorage-`))
   return {
     path,
     async [Symbol.asyncDispose]() {
       await rm(path, { recursive: true, force: true }).catch(async () => {
-        // What came has its permissions already: its owner, if not root, must be let into directories to empty them.
-        await openUp(Buffer.from(path))
+        // Directories that were unpacked have their permissions already: an owner who is not root needs write permission.
+        await allowRemoval(Buffer.from(path))
         await rm(path, { recursive: true, force: true })
       })
     },
   }
 }
 
-async function openUp(directory: Buffer): Promise<void> {
+async function allowRemoval(directory: Buffer): Promise<void> {
   await chmod(directory, 0o700)
   for (const entry of await readdir(directory, { encoding: 'buffer', withFileTypes: true })) {
-    if (entry.isDirectory()) await openUp(Buffer.concat([directory, Buffer.from('/'), entry.name]))
+    if (entry.isDirectory()) await allowRemoval(Buffer.concat([directory, Buffer.from('/'), entry.name]))
   }
 }
 
@@ -82,8 +82,8 @@ const reasons: Readonly<Record<string, string>> = {
   EROFS: 'the filesystem is read-only',
 }
 
-/** @throws MoorageError EXPORT_FAILED for what the system refuses, CANCELLED */
-export async function exporting(
+/** Runs the work of an export. @throws MoorageError EXPORT_FAILED in place of an error of the system, CANCELLED */
+export async function runExport(
   target: string,
   signal: AbortSignal,
   work: () => Promise<void>,

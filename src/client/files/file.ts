@@ -4,12 +4,12 @@ import { type CallContext, type Session, signalOf } from '../session/session.ts'
 import { exportFile } from './export-file.ts'
 import { bytesOf } from './read-output.ts'
 
-/** The most that `contents()` and `bytes()` hold in memory, in bytes. */
+/** The largest file in bytes that `contents()` and `bytes()` read. */
 const largestInMemory = 256 * 1024 * 1024
 
-/** A regular file, described by value: of a directory or of a container, or what a URL answers. */
+/** A regular file, described by value: of a directory, of a container, or from a URL. */
 export class File {
-  /** What it is. */
+  /** The file as a node of a definition. */
   readonly node: Node
   readonly #session: Session
 
@@ -18,30 +18,30 @@ export class File {
     this.node = node
   }
 
-  /** What is in it, as UTF-8 text. @throws MoorageError FILE_TOO_LARGE above 256 MiB */
+  /** The content as UTF-8 text. @throws MoorageError FILE_TOO_LARGE above 256 MiB */
   async contents(context: CallContext = {}): Promise<string> {
     return (await this.bytes(context)).toString()
   }
 
-  /** What is in it. @throws MoorageError FILE_TOO_LARGE above 256 MiB */
+  /** The content. @throws MoorageError FILE_TOO_LARGE above 256 MiB */
   bytes(context: CallContext = {}): Promise<Buffer> {
     return bytesOf(this.#session, this.node, 'contents', context, largestInMemory)
   }
 
-  /** In bytes. */
+  /** The size in bytes. */
   async size(context: CallContext = {}): Promise<number> {
     return Number((await evaluate(this.#session, this.node, { output: 'size' }, context)).value)
   }
 
-  /** Makes it, if it is not there yet. */
+  /** Runs the commands that make the file, unless it is stored. */
   async sync(context: CallContext = {}): Promise<this> {
     await evaluate(this.#session, this.node, { output: 'sync' }, context)
     return this
   }
 
   /**
-   * Writes it to a file of this machine, at once when all of it has come; a file or a link that is there is replaced. It
-   * has the permissions that it has in its filesystem, without set-user-id bits, and belongs to the caller.
+   * Writes the content to a file of this machine: it appears there when all of it has arrived, and replaces a file or a
+   * link. It belongs to the caller and keeps its permissions, without set-user-id bits.
    *
    * @throws MoorageError EXPORT_FAILED
    */

@@ -1,4 +1,5 @@
 import type { Binding, ExecOperation, Mount, ServiceOptions, Sharing } from '../../definition/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { CacheVolume } from './cache-volume.ts'
 import type { IndexOf, Node } from './graph.ts'
 
@@ -10,7 +11,7 @@ export interface BoundService {
   readonly options: ServiceOptions
 }
 
-/** What is mounted, each at a path of its own. */
+/** A mount of a container, with its source as a node. */
 export type DescribedMount =
   | { readonly type: 'cache'; readonly path: string; readonly volume: CacheVolume; readonly sharing: Sharing }
   | { readonly type: 'directory' | 'file'; readonly path: string; readonly source: Node }
@@ -22,11 +23,11 @@ export type ExecFields = Omit<ExecOperation, 'op' | 'input' | 'mounts' | 'bindin
 export interface ExecOptions {
   /** Put the image's entrypoint before the arguments, as `docker run IMAGE ARGS` does. */
   useEntrypoint?: boolean
-  /** Given to the process, whose standard input then ends. */
+  /** The whole standard input of the process. */
   stdin?: string
-  /** Which exit codes are a success. @defaultValue `'success'`: 0 */
+  /** Exit codes that are no error. @defaultValue `'success'`: 0 */
   expect?: 'success' | 'any' | number[]
-  /** Run it each time: neither look up its result nor store it, here and in what descends from it. */
+  /** Run it each time: neither its result nor those of later steps are looked up or stored. */
   noCache?: boolean
 }
 
@@ -55,17 +56,18 @@ export class ExecNode implements Node {
 
   operation(indexOf: IndexOf): ExecOperation {
     const mounts = this.mounts.map((mount) => mountOf(mount, indexOf))
-    const bindings = bindingsOf(this.bindings, indexOf)
     return {
       op: 'exec',
       input: indexOf(this.input),
       ...this.fields,
-      ...(mounts.length > 0 ? { mounts } : {}),
-      ...(bindings.length > 0 ? { bindings } : {}),
+      ...withoutUndefined({
+        mounts: mounts.length > 0 ? mounts : undefined,
+        bindings: bindingsOf(this.bindings, indexOf),
+      }),
     }
   }
 
-  /** The same, with other fields. */
+  /** A node that differs in some fields. */
   withFields(fields: ExecFields): ExecNode {
     return new ExecNode(this.input, { ...this.fields, ...fields }, this.mounts, this.bindings)
   }
@@ -87,6 +89,8 @@ function mountOf(mount: DescribedMount, indexOf: IndexOf): Mount {
   }
 }
 
-export function bindingsOf(bindings: readonly BoundService[], indexOf: IndexOf): Binding[] {
+/** Bindings as an operation has them; undefined when there are none. */
+export function bindingsOf(bindings: readonly BoundService[], indexOf: IndexOf): Binding[] | undefined {
+  if (bindings.length === 0) return undefined
   return bindings.map(({ alias, exec, options }) => ({ alias, service: { exec: indexOf(exec), ...options } }))
 }

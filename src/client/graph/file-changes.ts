@@ -1,11 +1,12 @@
 import { type FileAttributes, ownerProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { CopyNode, RemoveNode, WriteNode } from './file-nodes.ts'
 import type { Node } from './graph.ts'
 
-/** How something is put into a filesystem. */
+/** Options of putting a file or a directory into a filesystem. */
 export interface PutOptions {
-  /** `uid` or `uid:gid`, as numbers. @defaultValue the owner that it has where it comes from */
+  /** `uid` or `uid:gid`, as numbers. @defaultValue the owner in the source */
   owner?: string
 }
 
@@ -49,8 +50,5 @@ function checked({ owner, permissions }: FileAttributes): FileAttributes {
     const option = `permissions ${permissions}`
     throw new MoorageError('INVALID_OPTION', { option, reason: 'they are from 0 to 0o7777' })
   }
-  return {
-    ...(owner === undefined ? {} : { owner }),
-    ...(permissions === undefined ? {} : { permissions }),
-  }
+  return withoutUndefined({ owner, permissions })
 }

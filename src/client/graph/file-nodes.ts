@@ -7,6 +7,7 @@ import type {
   RemoveOperation,
   WriteOperation,
 } from '../../definition/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { type BoundService, bindingsOf } from './exec-node.ts'
 import type { IndexOf, Node } from './graph.ts'
 
@@ -29,7 +30,7 @@ export class PartNode implements Node {
   }
 }
 
-/** A filesystem with a file, or what is in a directory, put into it. */
+/** A filesystem into which a file, or the content of a directory, is put. */
 export class CopyNode implements Node {
   readonly inputs: readonly Node[]
   readonly #input: Node
@@ -65,7 +66,7 @@ export class WriteNode implements Node {
   }
 }
 
-/** A filesystem without something. */
+/** A filesystem from which a file or a directory is removed. */
 export class RemoveNode implements Node {
   readonly inputs: readonly Node[]
   readonly #input: Node
@@ -82,7 +83,7 @@ export class RemoveNode implements Node {
   }
 }
 
-/** What a URL answers. */
+/** The body of a URL's answer, as a file. */
 export class HttpNode implements Node {
   readonly inputs: readonly Node[]
   readonly #fields: Omit<HttpOperation, 'op' | 'bindings'>
@@ -96,6 +97,6 @@ export class HttpNode implements Node {
 
   operation(indexOf: IndexOf): HttpOperation {
     const bindings = bindingsOf(this.#bindings, indexOf)
-    return { op: 'http', ...this.#fields, ...(bindings.length > 0 ? { bindings } : {}) }
+    return { op: 'http', ...this.#fields, ...withoutUndefined({ bindings }) }
   }
 }

@@ -1,4 +1,5 @@
 import type { ImageOperation, RootfsOperation, ScratchOperation } from '../../definition/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { IndexOf, Node } from './graph.ts'
 
 /** A root filesystem from an image reference. */
@@ -18,16 +19,12 @@ export class ImageNode implements Node {
   }
 
   operation(): ImageOperation {
-    return {
-      op: 'image',
-      ref: this.ref,
-      ...(this.pull ? { pull: this.pull } : {}),
-      ...(this.platform ? { platform: this.platform } : {}),
-    }
+    const { ref, pull, platform } = this
+    return withoutUndefined({ op: 'image' as const, ref, pull, platform: platform || undefined })
   }
 }
 
-/** A container's root filesystem made of a directory. */
+/** The root filesystem of a container, from a directory. */
 export class RootfsNode implements Node {
   readonly inputs: readonly Node[]
   readonly #directory: Node

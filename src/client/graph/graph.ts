@@ -1,16 +1,16 @@
 import type { Definition, Operation } from '../../definition/index.ts'
 
-/** An operation with its inputs as objects: what describing makes. */
+/** An operation of a description, with its inputs as objects. */
 export interface Node {
-  /** All nodes that `operation` asks the index of. */
+  /** The nodes whose indexes `operation` needs. */
   readonly inputs: readonly Node[]
-  /** The operation, once the indexes of its inputs are known. */
+  /** The operation as it travels, with indexes in place of nodes. */
   operation(indexOf: IndexOf): Operation
 }
 
 export type IndexOf = (input: Node) => number
 
-/** A node and all that it is made of, inputs before what uses them, each once. */
+/** A node and all that it depends on, each once, inputs first. */
 export function nodesOf(root: Node): Node[] {
   const ordered: Node[] = []
   const opened = new Set<Node>()
@@ -32,9 +32,9 @@ export function nodesOf(root: Node): Node[] {
 }
 
 /**
- * A graph as it travels. What is equal is one operation, however often it was described.
+ * A graph as it travels. Equal operations become one, however often they were described.
  *
- * @param operationOf - instead of the nodes' own
+ * @param operationOf - a replacement for the nodes' own `operation`
  */
 export function definitionOf(
   root: Node,
@@ -42,7 +42,7 @@ export function definitionOf(
 ): Definition {
   const ops: Operation[] = []
   const indexes = new Map<Node, number>()
-  const known = new Map<string, number>()
+  const indexOfText = new Map<string, number>()
   const indexOf = (node: Node): number => {
     const index = indexes.get(node)
     if (index === undefined) throw new Error('an operation uses a node that is not among its inputs')
@@ -51,8 +51,8 @@ export function definitionOf(
   for (const node of nodesOf(root)) {
     const operation = operationOf(node, indexOf)
     const text = JSON.stringify(operation)
-    const index = known.get(text) ?? ops.push(operation) - 1
-    known.set(text, index)
+    const index = indexOfText.get(text) ?? ops.push(operation) - 1
+    indexOfText.set(text, index)
     indexes.set(node, index)
   }
   return { ops, root: indexOf(root) }

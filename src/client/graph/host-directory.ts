@@ -11,11 +11,11 @@ interface Content {
   readonly paths: readonly string[]
 }
 
-/** A directory of this machine, by its content: read here and sent, so that the daemon opens no path of ours. */
+/** A directory of this machine, by its content: this process reads and sends it, so that the daemon opens no path of the caller's. */
 export class HostDirectory implements Node {
   readonly path: string
   readonly inputs: readonly Node[] = []
-  /** What it is called before it was read. */
+  /** Its path and filter as text, which identify it before it is read. */
   readonly identity: string
   readonly #filter: DirectoryFilter
   #reading: Promise<Content> | undefined
@@ -28,7 +28,7 @@ export class HostDirectory implements Node {
   }
 
   /**
-   * `sha256:…` over paths, types, exec bits, contents and link targets. It is read once.
+   * `sha256:…` over paths, types, exec bits, contents and link targets. The directory is read once.
    *
    * @throws MoorageError DIRECTORY_UNREADABLE
    */
@@ -36,7 +36,7 @@ export class HostDirectory implements Node {
     return (await this.#read()).digest
   }
 
-  /** Reads it again when it is asked for next: what was read is no more what is there. */
+  /** Forgets the content, so that the next call reads the directory again. */
   forget(): void {
     this.#reading = undefined
   }
@@ -47,7 +47,7 @@ export class HostDirectory implements Node {
     return { op: 'host', digest: this.#content.digest }
   }
 
-  /** Its content as a tar stream, made by the system's tar; errors with DIRECTORY_UNREADABLE. */
+  /** Its content as a tar stream, made by the system's tar. The stream fails with DIRECTORY_UNREADABLE. */
   async tar(signal: AbortSignal): Promise<Readable> {
     const { paths } = await this.#read()
     return Readable.from(tarOf(this.path, paths, signal), { objectMode: false })
@@ -60,7 +60,7 @@ export class HostDirectory implements Node {
         return content
       },
       (error) => {
-        // The next call may find it mended.
+        // The next call tries again: the cause may have gone.
         this.#reading = undefined
         throw error
       },
@@ -91,16 +91,16 @@ async function* tarOf(
     child.on('error', (error) => done(error.message))
     child.on('close', (code, killer) => done(code ?? String(killer)))
   })
-  const words = text(child.stderr)
-  // When tar gives up first, its own words say more than the broken pipe.
+  const messages = text(child.stderr)
+  // When tar gives up first, its own message says more than the broken pipe.
   child.stdin.on('error', () => undefined)
-  // Names that begin with a dash are no options behind `../`; --null takes the rest as it is.
+  // Behind `./` a name that begins with a dash is no option; --null takes any other name literally.
   child.stdin.end(paths.map((path) => `./${path}\0`).join(''))
   try {
     yield* child.stdout
     const code = await closed
     if (code === 0) return
-    const reason = `tar: ${(await words).trim() || code}`
+    const reason = `tar: ${(await messages).trim() || code}`
     throw new MoorageError('DIRECTORY_UNREADABLE', { path: directory, reason })
   } finally {
     child.stdout.destroy()

@@ -13,7 +13,7 @@ export function containerPath(what: string, path: string): string {
   return normalPath(path)
 }
 
-/** A path in a directory, from its root, whether it begins with a slash or not. @throws MoorageError INVALID_OPTION */
+/** A path from the root of a directory; it may begin with a slash or not. @throws MoorageError INVALID_OPTION */
 export function pathWithin(what: string, path: string): string {
   return containerPath(what, path.startsWith('/') ? path : `/${path}`)
 }

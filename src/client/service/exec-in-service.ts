@@ -1,34 +1,35 @@
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError, moorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { type CallContext, type Session, signalOf } from '../session/session.ts'
 import { apiPath } from '../wire/api-path.ts'
 import { eventsOf } from '../wire/events.ts'
 
 export interface ServiceExecOptions extends CallContext {
-  /** Given to the process, whose standard input then ends. */
+  /** The whole standard input of the process. */
   stdin?: string
-  /** Which exit codes are a success. @defaultValue `'success'`: 0 */
+  /** Exit codes that are no error. @defaultValue `'success'`: 0 */
   expect?: 'success' | 'any' | readonly number[]
 }
 
-/** How a command ended, and what it wrote. */
+/** The exit code and the output of a command. */
 export interface ServiceExecResult {
   exitCode: number
   stdout: string
   stderr: string
 }
 
-/** The most that is collected of each stream. */
+/** The most bytes that are collected of each stream. */
 const outputLimit = 16 * 1024 * 1024
 
-/** Runs a command in a service that runs, to its end. */
+/** Runs a command in a running service, and waits for its end. */
 export async function execInService(
   session: Session,
   label: string,
   args: readonly string[],
   { stdin, expect = 'success', ...context }: ServiceExecOptions,
 ): Promise<ServiceExecResult> {
-  const body: ExecRequest = { args: [...args], ...(stdin === undefined ? {} : { stdin }) }
+  const body: ExecRequest = withoutUndefined({ args: [...args], stdin })
   const path = apiPath(`services/${label}/exec`, { network: session.network })
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
   const sizes = { stdout: 0, stderr: 0 }

@@ -1,10 +1,10 @@
-import type { ExposedPort, HostPort, HostServiceOperation, Protocol } from '../../definition/index.ts'
+import { type ExposedPort, type HostPort, type Protocol, portProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { Node } from '../graph/graph.ts'
+import { HostServiceNode } from '../graph/host-service-node.ts'
 import type { Session } from '../session/session.ts'
 import { Service } from './service.ts'
 
-/** A port of 127.0.0.1 of the daemon's host, and the one under which clients reach it. */
+/** A port of 127.0.0.1 of the daemon's host, and the port under which clients reach it. */
 export interface HostPortOptions {
   host: number
   /** @defaultValue the same number */
@@ -13,45 +13,26 @@ export interface HostPortOptions {
   protocol?: Protocol
 }
 
-/** Ports of the host as a service, in a definition. */
-export class HostServiceNode implements Node {
-  readonly inputs: readonly Node[] = []
-  readonly ports: readonly HostPort[]
-
-  constructor(ports: readonly HostPort[]) {
-    this.ports = ports
-  }
-
-  operation(): HostServiceOperation {
-    return { op: 'hostService', ports: [...this.ports] }
-  }
-}
-
 /** @throws MoorageError INVALID_OPTION */
-export function hostService(session: Session, wanted: readonly (number | HostPortOptions)[]): Service {
-  const ports = wanted.map((one): HostPort => {
-    const { host, service, protocol = 'tcp' } = typeof one === 'number' ? { host: one } : one
+export function hostService(session: Session, options: readonly (number | HostPortOptions)[]): Service {
+  const ports = options.map((option): HostPort => {
+    const { host, service, protocol = 'tcp' } = typeof option === 'number' ? { host: option } : option
     return { host, service: service ?? host, protocol }
   })
-  const problem =
-    ports.length === 0
-      ? 'it needs a port'
-      : ports.flatMap(({ host, service }) => [host, service]).some((port) => !isPort(port))
-        ? 'a port is a whole number from 1 to 65535'
-        : new Set(ports.map(({ service, protocol }) => `${service}/${protocol}`)).size < ports.length
-          ? 'two ports of the host cannot be one of the service'
-          : undefined
-  if (problem !== undefined)
-    throw new MoorageError('INVALID_OPTION', { option: 'host.service', reason: problem })
-  // Whether something is bound to a UDP port of the host, only its own namespace could say.
+  const reason = portsProblem(ports)
+  if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: 'host.service', reason })
   const exposed = ports.map(
-    ({ service, protocol }): ExposedPort => ({
-      port: service,
-      protocol,
-      ...(protocol === 'udp' ? { check: 'none' as const } : {}),
-    }),
+    ({ service: port, protocol }): ExposedPort =>
+      // UDP sockets of the host are seen from its own network namespace only, so their ports are not waited for.
+      protocol === 'udp' ? { port, protocol, check: 'none' } : { port, protocol },
   )
   return new Service(session, new HostServiceNode(ports), { ports: exposed })
 }
 
-const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535
+function portsProblem(ports: readonly HostPort[]): string | undefined {
+  if (ports.length === 0) return 'it needs a port'
+  const [invalid] = ports.flatMap(({ host, service }) => portProblem(host) ?? portProblem(service) ?? [])
+  if (invalid !== undefined) return invalid
+  const ofService = new Set(ports.map(({ service, protocol }) => `${service}/${protocol}`))
+  return ofService.size < ports.length ? 'two ports of the host cannot be one port of the service' : undefined
+}

@@ -9,6 +9,7 @@ import {
   type UpRequest,
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Node } from '../graph/graph.ts'
 import { resultOf } from '../session/result.ts'
 import { type CallContext, type Session, signalOf } from '../session/session.ts'
@@ -19,39 +20,39 @@ import { execInService, type ServiceExecOptions, type ServiceExecResult } from '
 import { openTunnel, type Tunnel } from './tunnel.ts'
 
 export interface EndpointOptions extends CallContext {
-  /** The first exposed one unless said. */
+  /** @defaultValue the first exposed port */
   port?: number
-  /** Makes it a URL. */
+  /** Scheme of a URL, such as `http`. @defaultValue none: `name:port` */
   scheme?: string
-  /** `host`: an address that works from this machine; the service must be running. @defaultValue `'container'` */
+  /** `host` gives an address that works from this machine; the service must be running. @defaultValue `'container'` */
   from?: 'container' | 'host'
 }
 
-/** What a service's log holds. */
+/** An entry of a service's log. */
 export type LogEntry =
-  /** A piece of output, cut anywhere. `position` is behind it: `logs({ after })` goes on from there. */
+  /** A piece of output, cut anywhere. `position` stands behind it: `logs({ after })` goes on from there. */
   | { type: 'output'; stream: 'stdout' | 'stderr'; time: Date; data: Buffer; position: string | undefined }
-  /** What follows is the output of this run; a service has another run after each start. */
+  /** The entries that follow are of this run; a service has a new run after each start. */
   | { type: 'run'; run: string; startedAt: Date }
-  /** So many bytes of the log are no longer kept; null when nobody knows how many. */
+  /** The number of bytes of the log that are no longer kept; null when it is unknown. */
   | { type: 'gap'; missing: number | null; position: string | undefined }
 
 export interface LogsOptions extends CallContext {
-  /** Go on while the service lives, through its restarts. */
+  /** Go on until the service has ended, through its restarts. */
   follow?: boolean
-  /** What was written from then on; a number is of milliseconds since the epoch. */
+  /** Only output that was written at this time or later; a number counts milliseconds since the epoch. */
   since?: number | Date
-  /** The `position` of an entry that was read before: what comes after it, nothing of it twice. */
+  /** The `position` of an entry that was read before: begin behind it, and repeat nothing. */
   after?: string
 }
 
-/** A container that others use while it runs. Describing one starts nothing; a binding or `start()` does. */
+/** A container that others use while it runs. A description starts nothing; a client that is bound to it, or `start()`, does. */
 export class Service {
-  /** What it runs. */
+  /** The exec that it runs, or the ports of the host that it stands for. */
   readonly vertex: Node
   readonly options: ServiceOptions
   readonly #session: Session
-  /** Known of one that was started: what a tag means may have changed since. */
+  /** Set once it was started. Later calls use it, since a tag may mean another image by then. */
   readonly #label: string | undefined
 
   constructor(session: Session, vertex: Node, options: ServiceOptions, label?: string) {
@@ -62,8 +63,8 @@ export class Service {
   }
 
   /**
-   * Starts it and waits until it is healthy. It is held until the handle is disposed of or the connection closes; with
-   * `detach`, until somebody stops it.
+   * Starts the service and waits until it is healthy. It is held until the handle is disposed of or the connection
+   * closes; with `detach`, until somebody stops it.
    *
    * @throws HealthError, MoorageError
    */
@@ -72,21 +73,26 @@ export class Service {
     ...context
   }: CallContext & { detach?: boolean } = {}): Promise<RunningService> {
     const session = this.#session
-    const { lease, service } = await withDefinition(session, this.vertex, context, (definition, wanted) => {
-      const body: StartRequest = { definition, service: this.options, network: session.network, detach }
-      // What hangs on the session is not worth waiting for without it.
-      const signal = detach ? wanted : AbortSignal.any([wanted, session.lost])
-      const headers = { 'moorage-session': session.id }
-      return resultOf(
-        session,
-        session.transport.stream('POST', apiPath('services'), body, { signal, headers }),
-        context,
-      )
-    })
+    const { lease, service } = await withDefinition(
+      session,
+      this.vertex,
+      context,
+      (definition, cancelled) => {
+        const body: StartRequest = { definition, service: this.options, network: session.network, detach }
+        // The lease hangs on the session: without it there is nothing to wait for.
+        const signal = detach ? cancelled : AbortSignal.any([cancelled, session.lost])
+        const headers = { 'moorage-session': session.id }
+        return resultOf(
+          session,
+          session.transport.stream('POST', apiPath('services'), body, { signal, headers }),
+          context,
+        )
+      },
+    )
     return new RunningService(session, this.vertex, this.options, { lease, label: service?.label })
   }
 
-  /** Stops it, those that need it first; when it does not run, nothing happens. @param kill - by SIGKILL, at once */
+  /** Stops the service, after the services that need it. Does nothing when it is not running. @param kill - by SIGKILL, at once */
   async stop({ kill = false, ...context }: CallContext & { kill?: boolean } = {}): Promise<void> {
     try {
       await this.#call('DELETE', '', { kill: kill ? '1' : undefined }, context)
@@ -95,7 +101,7 @@ export class Service {
     }
   }
 
-  /** Stops and starts it at another address; its clients stay, and its names follow. */
+  /** Stops the service and starts it again at another address. Its clients stay, and its names follow. */
   async restart(context: CallContext = {}): Promise<void> {
     await this.#call('POST', '/restart', {}, context)
   }
@@ -115,47 +121,42 @@ export class Service {
     return this.#label ?? labelOf(await this.digest(context))
   }
 
-  /** The digest that its name is derived from. */
+  /** The digest that the service's hostname is derived from. */
   async digest(context: CallContext = {}): Promise<string> {
     return (await this.#resolve({ want: 'digest' }, context)).value
   }
 
-  /** Its name in the network, the same for the same definition; starts nothing. */
+  /** The service's name in the network, the same for the same definition; starts nothing. */
   async hostname(context: CallContext = {}): Promise<string> {
     return (await this.#resolve({ want: 'hostname' }, context)).value
   }
 
   /** `name:port`, or with `scheme` a URL. @throws MoorageError NO_PORT, SERVICE_NOT_RUNNING (from the host) */
   async endpoint({ port, scheme, from, ...context }: EndpointOptions = {}): Promise<string> {
-    const wanted = {
-      want: 'endpoint' as const,
-      ...(port === undefined ? {} : { port }),
-      ...(scheme === undefined ? {} : { scheme }),
-      ...(from === undefined ? {} : { from }),
-    }
-    return (await this.#resolve(wanted, context)).value
+    const query = withoutUndefined({ want: 'endpoint' as const, port, scheme, from })
+    return (await this.#resolve(query, context)).value
   }
 
-  /** The ports that it declares, then those that only its image names, which are not waited for. */
+  /** The ports that the definition declares, then those that only the image declares; the latter are not waited for. */
   async ports(context: CallContext = {}): Promise<ExposedPort[]> {
     return (await this.#resolve({ want: 'ports' }, context)).ports ?? []
   }
 
   #resolve(
-    wanted: Omit<ResolveRequest, 'definition' | 'service' | 'network'>,
+    query: Omit<ResolveRequest, 'definition' | 'service' | 'network'>,
     context: CallContext,
   ): Promise<ResolveAnswer> {
     const { transport, network } = this.#session
     return withDefinition(this.#session, this.vertex, context, (definition, signal) => {
-      const body: ResolveRequest = { definition, service: this.options, network, ...wanted }
+      const body: ResolveRequest = { definition, service: this.options, network, ...query }
       return transport.call('POST', apiPath('resolve'), body, { signal })
     })
   }
 
   /**
-   * Its output: of its newest run from the start, unless `since` or `after` says otherwise; with `follow`, on and on until
-   * the service has ended. Who reads slowly holds up nobody: what is dropped meanwhile (the log keeps 64 MiB of a run unless
-   * the daemon is set otherwise) is a `gap`.
+   * The service's output: that of its newest run from the start, unless `since` or `after` says otherwise; with `follow`,
+   * it goes on until the service has ended. A slow reader holds up nobody: output that is dropped meanwhile is a `gap`
+   * (the log keeps 64 MiB of a run by default).
    *
    * @example
    * for await (const entry of service.logs({ follow: true })) {
@@ -184,30 +185,31 @@ export class Service {
   }
 
   /**
-   * Lets ports of this machine lead to it; it is started if it does not run, and held while the tunnel is open.
+   * Lets ports of the daemon's host lead to the service. It is started unless it runs, and held while the tunnel is open.
    *
-   * @param options.ports - each port that it declares, at any free one, unless said; `host: 0` is any,
-   *   `address` is 127.0.0.1 unless said
+   * @param options.ports - which port leads where; `host: 0` is any free port, `address` is 127.0.0.1 by default.
+   *   @defaultValue each port that the service declares, at any free port of the host
    * @throws HealthError, MoorageError
    */
   up({ ports, ...context }: CallContext & { ports?: readonly PortForward[] } = {}): Promise<Tunnel> {
     const session = this.#session
-    return withDefinition(session, this.vertex, context, (definition, wanted) => {
-      const body: UpRequest = {
+    return withDefinition(session, this.vertex, context, (definition, cancelled) => {
+      const { network } = session
+      const body: UpRequest = withoutUndefined({
         definition,
         service: this.options,
-        network: session.network,
-        ...(ports === undefined ? {} : { ports: [...ports] }),
-      }
+        network,
+        ports: ports && [...ports],
+      })
       const headers = { 'moorage-session': session.id }
-      return openTunnel(session, wanted, context.onEvent, (signal) =>
+      return openTunnel(session, cancelled, context.onEvent, (signal) =>
         session.transport.stream('POST', apiPath('up'), body, { signal, headers }),
       )
     })
   }
 
   /**
-   * Runs a command in it while it runs, with its environment and user, to its end.
+   * Runs a command in the running service, with the service's environment and user, and waits for the end.
    *
    * @throws ExecError when it ends with a code that `expect` does not allow; MoorageError SERVICE_NOT_FOUND,
    * SERVICE_NOT_RUNNING
@@ -217,7 +219,7 @@ export class Service {
   }
 }
 
-/** A service that is held: disposing of it lets go, after which it runs on for its grace period. */
+/** A service that is held. When it is disposed of, the lease is released, and the service runs on for its grace period. */
 export class RunningService extends Service implements AsyncDisposable {
   readonly #release: () => Promise<void>
 
@@ -229,7 +231,7 @@ export class RunningService extends Service implements AsyncDisposable {
   ) {
     super(session, vertex, options, label)
     this.#release = async () => {
-      // Detached: there is nothing to let go of. Closed or lost: the session took its leases along.
+      // A detached start has no lease; a session that was closed or lost took its leases along.
       if (lease === undefined || session.signal.aborted || session.lost.aborted) return
       await session.transport.call('DELETE', apiPath(`session/${session.id}/leases/${lease}`))
     }

@@ -6,15 +6,16 @@ import type { Session } from '../session/session.ts'
 import { apiPath } from '../wire/api-path.ts'
 import { eventsOf } from '../wire/events.ts'
 
-/** How long a daemon may take to close ports, in milliseconds, and how often it is asked whether it has. */
+/** The longest time in milliseconds that a daemon may take to close ports. */
 const closingTime = 2_000
+/** How often it is asked meanwhile whether it has, in milliseconds. */
 const askInterval = 5
 
-/** Ports of this machine that lead to a service, for as long as it is open. */
+/** Ports of the daemon's host that lead to a service as long as the tunnel is open. */
 export class Tunnel implements AsyncDisposable {
-  /** What leads where; a host port that was asked for as 0 is the one that was found. */
+  /** Which port leads where; in place of a host port 0 stands the one that was found. */
   readonly ports: readonly PortForward[]
-  /** Resolves when it is closed; with the reason, when nobody asked for it. */
+  /** Resolves when the tunnel is closed; with the reason, unless `close()` was called. */
   readonly closed: Promise<MoorageError | undefined>
   readonly #close: () => Promise<void>
 
@@ -28,7 +29,7 @@ export class Tunnel implements AsyncDisposable {
     this.#close = close
   }
 
-  /** Resolves when its ports are free again. */
+  /** Closes the tunnel. Resolves when its ports are free again. */
   async close(): Promise<void> {
     await this.#close()
   }
@@ -38,7 +39,7 @@ export class Tunnel implements AsyncDisposable {
   }
 }
 
-/** Opens a stream by `open`, and makes a tunnel of it once its ports are known: the open stream is the tunnel. */
+/** Opens a stream by `open`, and returns a tunnel once its ports are known. The tunnel lasts as long as the stream. */
 export async function openTunnel(
   session: Session,
   signal: AbortSignal,
@@ -47,18 +48,18 @@ export async function openTunnel(
 ): Promise<Tunnel> {
   const closing = new AbortController()
   const events = open(AbortSignal.any([signal, closing.signal]))[Symbol.asyncIterator]()
-  // Not closed by whoever iterates over it, so that it can be read on after its result.
-  const kept = { [Symbol.asyncIterator]: () => ({ next: () => events.next() }) }
+  // A loop that is left early closes its iterator; not this one, which is read on after the result.
+  const stayingOpen = { [Symbol.asyncIterator]: () => ({ next: () => events.next() }) }
   let result: ResultEvent
   try {
-    result = await resultOf(session, kept, onEvent ? { onEvent } : {})
+    result = await resultOf(session, stayingOpen, onEvent ? { onEvent } : {})
   } catch (error) {
     await events.return?.()
     throw error
   }
   const closed = (async () => {
     try {
-      for await (const event of eventsOf(kept)) session.onEvent?.(event)
+      for await (const event of eventsOf(stayingOpen)) session.onEvent?.(event)
       return new MoorageError('DAEMON_UNREACHABLE', {
         host: session.transport.host,
         reason: 'it closed the tunnel',
