@@ -1,2 +1,4 @@
-/** The PATH of a container whose image and definition say none. It is part of the digest of its exec. */
+/**
+ * The PATH of a container, unless its image or its definition sets another. It is part of the digest of the exec.
+ */
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -7,31 +7,32 @@ import { MoorageError } from '../errors/index.ts'
 import { choiceOf, type DirectoryFilter, type PathChoice } from './directory-filter.ts'
 import { sha256OfJson } from './sha256.ts'
 
-/** Read at the same time: one after another, a file costs 1 ms. */
+/** Number of files that are read at the same time: one after another, each costs 1 ms. */
 const atOnce = 16
 
-/** What is larger is hashed as a stream, so that it need not fit into memory. */
+/** Size in bytes above which a file is hashed as a stream, so that it need not fit into memory. */
 const largestWhole = 1024 * 1024
 
 type EntryType = 'directory' | 'file' | 'executable' | 'link' | 'device' | 'pipe' | 'socket'
 type Entry = readonly [path: string, type: EntryType, content: string]
 
-/** What is below the directory: its path as the digest has it, and as the system has it. */
+/** A path below the directory: as the digest has it, and as the system has it. */
 interface Listed {
   readonly path: string
-  /** Where the two differ: a name that is not UTF-8. */
+  /** Set where the two differ, since the name is not UTF-8. */
   readonly bytes: Buffer | undefined
 }
 
 interface DigestOptions {
-  /** Devices, pipes, sockets and names that are not UTF-8 are digested too: what a container leaves may hold any. */
+  /** Digest devices, pipes, sockets and names that are not UTF-8 too: a container may leave any of them. */
   whatever?: boolean
 }
 
 /**
- * The digest of a directory's content: paths, types, exec bits, contents and link targets; not times or owners.
+ * Computes the digest of a directory's content: paths, types, exec bits, contents and link targets; not times or
+ * owners.
  *
- * @returns the digest, and the paths it covers, parents before what is in them
+ * @returns the digest, and the paths that it covers, parents before what is in them
  * @throws MoorageError DIRECTORY_UNREADABLE, for a device, a socket or a pipe in it too
  */
 export async function digestDirectory(
@@ -55,7 +56,7 @@ export async function digestDirectory(
   try {
     await Promise.all(Array.from({ length: atOnce }, worker))
   } finally {
-    // After a failure the others have nothing more to do.
+    // After a failure the other workers must stop.
     next = listed.length
   }
   return { digest: sha256OfJson({ directory: entries }), paths: listed.map(({ path }) => path) }
@@ -67,40 +68,47 @@ interface Listing {
   whatever: boolean
 }
 
-/** The paths that are taken, in the order of their names. @param whole - a directory above was asked for by name */
-async function list(listing: Listing, below: Listed, whole: boolean): Promise<Listed[]> {
+/**
+ * Lists the paths that the filter takes, sorted by name.
+ *
+ * @param whole - the filter includes a directory above by name, so all below is taken
+ */
+async function list(listing: Listing, directory: Listed, whole: boolean): Promise<Listed[]> {
   const { root, choice, whatever } = listing
-  const found = await reading(root, below.path, () =>
-    readdir(placeOf(root, below), { withFileTypes: true, encoding: 'buffer' }),
+  const found = await reading(root, directory.path, () =>
+    readdir(placeOf(root, directory), { withFileTypes: true, encoding: 'buffer' }),
   )
   const entries = found.map((entry) => ({ entry, name: entry.name.toString() }))
-  const paths: Listed[] = []
+  const listed: Listed[] = []
   for (const { entry, name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const inner = innerOf(below, name, entry.name, whatever)
+    const inner = innerOf(directory, name, entry.name, whatever)
     const { path } = inner
     if (choice.excluded(path)) continue
     const taken = whole || choice.included(path)
     const inside = entry.isDirectory() ? await list(listing, inner, taken) : []
-    // A directory that is not asked for itself is there for what is in it.
-    if (taken || inside.length > 0) paths.push(inner)
-    for (const one of inside) paths.push(one)
+    // A directory that the filter does not take is listed for what it takes in it.
+    if (taken || inside.length > 0) listed.push(inner)
+    for (const path of inside) listed.push(path)
   }
-  return paths
+  return listed
 }
 
-/** A name that is not UTF-8 is told by its bytes, after a NUL byte, which no name has. */
-function innerOf(below: Listed, name: string, bytes: Buffer, whatever: boolean): Listed {
+/**
+ * Makes the path of an entry. A name that is not UTF-8 is written as its bytes, after a NUL byte, which no name
+ * has.
+ */
+function innerOf(directory: Listed, name: string, bytes: Buffer, whatever: boolean): Listed {
   const isText = !whatever || !name.includes('\uFFFD') || Buffer.from(name).equals(bytes)
   const written = isText ? name : `\0${bytes.toString('hex')}`
-  const path = below.path === '' ? written : `${below.path}/${written}`
-  if (isText && below.bytes === undefined) return { path, bytes: undefined }
-  const above = below.bytes ?? Buffer.from(below.path)
+  const path = directory.path === '' ? written : `${directory.path}/${written}`
+  if (isText && directory.bytes === undefined) return { path, bytes: undefined }
+  const above = directory.bytes ?? Buffer.from(directory.path)
   return { path, bytes: above.length === 0 ? bytes : Buffer.concat([above, slash, bytes]) }
 }
 
 const slash = Buffer.from('/')
 
-/** A path that is text is joined as text: that normalizes the root. */
+/** Returns the path for the system. One that is text is joined as text, which normalizes the root. */
 function placeOf(root: string, { path, bytes }: Listed): string | Buffer {
   return bytes === undefined ? join(root, path) : Buffer.concat([Buffer.from(join(root, '/')), bytes])
 }

@@ -1,13 +1,13 @@
 import { matchesGlob } from 'node:path'
 
 export interface DirectoryFilter {
-  /** Globs of paths to take, a directory's with all that is in it; everything unless said. */
+  /** Globs of the paths to take, all that is in a directory included; everything, if it is not set. */
   include?: readonly string[]
-  /** Globs of paths to leave out, a directory's with all that is in it; they win. */
+  /** Globs of the paths to leave out, all that is in a directory included. They win over `include`. */
   exclude?: readonly string[]
 }
 
-/** What a filter says of a path below the directory: `a/b`, without a dot or a slash at its ends. */
+/** Decides on a path below the directory: `a/b`, without a dot or a slash at its ends. */
 export interface PathChoice {
   excluded(path: string): boolean
   included(path: string): boolean
@@ -23,15 +23,16 @@ export function choiceOf({ include, exclude = [] }: DirectoryFilter): PathChoice
 }
 
 /**
- * A glob in which wildcards match names that begin with a dot: whoever says `src/**` does not mean to lose `src/.env`.
- * Node's matcher has no option for that, so it is asked a second time with the dots that begin a name made plain.
+ * Makes a glob in which wildcards match names that begin with a dot: somebody who writes `src/**` does not mean to
+ * lose `src/.env`. Node's matcher has no option for that, so it is asked a second time with the dots at the
+ * beginning of names replaced.
  */
 function globOf(glob: string): (path: string) => boolean {
-  const wanted = glob.replace(/^(\.?\/)+/, '').replace(/\/+$/, '')
-  const plainWanted = plain(wanted)
-  return (path) => matchesGlob(path, wanted) || matchesGlob(plain(path), plainWanted)
+  const pattern = glob.replace(/^(\.?\/)+/, '').replace(/\/+$/, '')
+  const dotlessPattern = withoutDots(pattern)
+  return (path) => matchesGlob(path, pattern) || matchesGlob(withoutDots(path), dotlessPattern)
 }
 
-function plain(path: string): string {
+function withoutDots(path: string): string {
   return path.replace(/(^|\/)\.(?=[^/])/g, '$1\u0001')
 }

@@ -6,9 +6,9 @@ export type Duration = number | string
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
 /**
- * A duration in milliseconds.
+ * Returns a duration in milliseconds.
  *
- * @param option what it is for, named in the error
+ * @param option - the name of the option, for the error
  * @throws MoorageError INVALID_OPTION
  */
 export function milliseconds(duration: Duration, option: string): number {

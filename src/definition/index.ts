@@ -1,11 +1,10 @@
-/** The graph that a user describes, by value: operations, digests, names; and what client and daemon say to each other. */
+/** The graph that a user describes by value: operations, digests, names. And the messages between client and daemon. */
 export { canonicalJson } from './canonical-json.ts'
 export { defaultPath } from './default-path.ts'
 export { digestDirectory } from './directory-digest.ts'
 export type { DirectoryFilter } from './directory-filter.ts'
 export { type Duration, milliseconds } from './durations.ts'
 export { hostnameOf, labelOf, zone } from './hostname.ts'
-export * from './messages.ts'
 export {
   aliasProblem,
   labelProblem,
@@ -17,8 +16,12 @@ export {
 } from './names.ts'
 export * from './operations.ts'
 export { portForwardText } from './port-forward.ts'
+export type * from './progress-events.ts'
+export * from './requests.ts'
 export { bytesOf, isCapability, isUlimit, smallestMemory } from './resources.ts'
 export { sha256OfJson } from './sha256.ts'
+export type * from './status.ts'
+export type * from './stream-events.ts'
 export {
   digestOfCopy,
   digestOfExec,

@@ -1,13 +1,12 @@
 /**
- * The operations that a definition is made of, as plain types: the client loads these and no validator,
- * and the compiler holds the daemon's schemas to them. A number that names an input is an index of an
- * earlier operation in `Definition.ops`.
+ * The operations of a definition, as plain types: the client loads these and no validator, and the compiler holds the
+ * daemon's schemas to them. A number that names an input is the index of an earlier operation in `Definition.ops`.
  */
 
-/** Part of every digest: a change of what operations mean raises it. */
+/** Part of every digest: a change of the meaning of operations raises it. */
 export const schemaVersion = 1
 
-/** A definition as it travels: a graph of operations and the one that is meant. */
+/** A definition as it is sent: a graph of operations, and the index of the one that is meant. */
 export interface Definition {
   ops: Operation[]
   root: number
@@ -28,36 +27,36 @@ export type Operation =
   | HttpOperation
   | HostServiceOperation
 
-/** A root filesystem, with its configuration, from an image reference. */
+/** The root filesystem of an image, with its configuration. */
 export interface ImageOperation {
   op: 'image'
   ref: string
   /** `always` moves the pin of a tag. */
   pull?: 'always'
-  /** `linux/amd64`: an error where the daemon's host is of another kind. Not in the digest. */
+  /** `linux/amd64`: an error if the daemon's host has another platform. Not in the digest. */
   platform?: string
 }
 
-/** A directory that the client read and sent, by the digest of its content. */
+/** A directory that the client has read and sent, named by the digest of its content. */
 export interface HostOperation {
   op: 'host'
   digest: string
 }
 
-/** Ports of the daemon's host as a service, which a binding names where it would name an exec. */
+/** Ports of the daemon's host as a service. A binding names it where it would name an exec. */
 export interface HostServiceOperation {
   op: 'hostService'
   ports: HostPort[]
 }
 
-/** A port of 127.0.0.1 of the host, and the one under which clients reach it. */
+/** A port of 127.0.0.1 of the host, and the port under which clients reach it. */
 export interface HostPort {
   host: number
   service: number
   protocol: Protocol
 }
 
-/** A container's root filesystem made of a directory. */
+/** A root filesystem that is made of a directory. */
 export interface RootfsOperation {
   op: 'rootfs'
   directory: number
@@ -79,7 +78,7 @@ export interface ExecOperation {
   op: 'exec'
   /** The filesystem it starts from: image, rootfs, scratch or another exec. */
   input: number
-  /** Absent: the image's own entrypoint and command. */
+  /** If it is not set, the image's own entrypoint and command are used. */
   args?: string[]
   /** Put the entrypoint before `args`, as `docker run IMAGE ARGS` does. */
   useEntrypoint?: boolean
@@ -87,27 +86,27 @@ export interface ExecOperation {
   entrypoint?: string[]
   /** Replaces the image's command. */
   defaultArgs?: string[]
-  /** Set after the image's own; a null removes the variable. Later ones win. */
+  /** Set after the image's own variables; null removes a variable. Later ones win. */
   env?: [name: string, value: string | null][]
   user?: string
   workdir?: string
   stdin?: string
-  /** Exit codes that are a success; only 0 unless said. */
+  /** Exit codes that count as success; `success`, the default, is 0 only. */
   expect?: 'success' | 'any' | number[]
   mounts?: Mount[]
   bindings?: Binding[]
   resources?: Resources
   /** A custom name in the network, one label. */
   hostname?: string
-  /** Anything that makes this another service than one of equal definition. */
+  /** Any text: it tells this service from others of an equal definition. */
   instance?: string
-  /** Skip the lookup and the storing of the result, here and in what descends from it. Not in the digest. */
+  /** Neither look up nor store the result, here and in what descends from it. Not in the digest. */
   noCache?: boolean
 }
 
 export type Sharing = 'shared' | 'private' | 'locked'
 
-/** What is mounted over the root filesystem of an exec. */
+/** A mount over the root filesystem of an exec. */
 export type Mount = CacheMount | DirectoryMount | FileMount | TempMount
 
 export interface CacheMount {
@@ -117,14 +116,14 @@ export interface CacheMount {
   sharing: Sharing
 }
 
-/** A directory, which the exec may change for itself: nobody else sees that. */
+/** A directory. What the exec changes in it, nobody else sees. */
 export interface DirectoryMount {
   type: 'directory'
   path: string
   source: number
 }
 
-/** A file, which the exec may change for itself: nobody else sees that. */
+/** A file. What the exec changes in it, nobody else sees. */
 export interface FileMount {
   type: 'file'
   path: string
@@ -135,13 +134,14 @@ export interface FileMount {
 export interface TempMount {
   type: 'temp'
   path: string
-  /** The most that it holds, in bytes; half of the memory unless said. */
+  /** Its size limit in bytes; half of the memory, if it is not set. */
   size?: number
 }
 
 /**
- * A directory of a filesystem or of another directory, as a filesystem of its own: links in it lead nowhere out of it.
- * Paths here and below are absolute, from the root of `input`; links on the way are followed as in a container of it.
+ * A directory of a filesystem or of another directory, as a filesystem of its own: links in it lead nowhere out of
+ * it. Paths here and below are absolute, from the root of `input`; links on the way are followed as in a container
+ * of `input`.
  */
 export interface DirectoryOperation {
   op: 'directory'
@@ -156,15 +156,15 @@ export interface FileOperation {
   path: string
 }
 
-/** Who owns what is put into a filesystem, and who may do what with it. */
+/** The owner and the permissions of what is put into a filesystem. */
 export interface FileAttributes {
   /** `uid` or `uid:gid`, as numbers. */
   owner?: string
-  /** Of a file: the bits of chmod(2). */
+  /** For a file: the bits of chmod(2). */
   permissions?: number
 }
 
-/** `input` with a file, or what is in a directory, put at `path`; directories on the way to it are made. */
+/** `input` with a file, or the content of a directory, put at `path`; directories on the way are made. */
 export interface CopyOperation extends FileAttributes {
   op: 'copy'
   input: number
@@ -183,16 +183,19 @@ export interface WriteOperation extends FileAttributes {
   encoding?: 'base64'
 }
 
-/** `input` without what is at `path`, if anything is. */
+/** `input` without what is at `path`. It is no error if nothing is there. */
 export interface RemoveOperation {
   op: 'remove'
   input: number
   path: string
-  /** A directory too, with all that is in it. */
+  /** Remove a directory too, with all that is in it. */
   recursive?: boolean
 }
 
-/** What a URL answers, as a file; fetched from within the network, where the bound services have their aliases. */
+/**
+ * The answer of a URL, as a file. It is fetched from within the network, where the bound services have their
+ * aliases.
+ */
 export interface HttpOperation {
   op: 'http'
   url: string
@@ -201,7 +204,7 @@ export interface HttpOperation {
   noCache?: boolean
 }
 
-/** This client reaches that service under this name. */
+/** Lets this client reach a service under a name. */
 export interface Binding {
   alias: string
   service: ServiceReference
@@ -214,83 +217,93 @@ export interface ExposedPort {
   port: number
   protocol: Protocol
   description?: string
-  /** How it is waited for, instead of what its protocol says; `none`: not at all. */
+  /** How the port is waited for, if not as its protocol says; `none`: not at all. */
   check?: 'none' | ExposedPortCheck
 }
 
-/** An exec run as a service, with what does not belong to its identity. Durations are milliseconds. */
+/**
+ * An exec that is run as a service, with the options that are not part of its identity. Durations are milliseconds.
+ */
 export interface ServiceReference extends ServiceOptions {
   exec: number
 }
 
-/** How a binder wants a service to be run: none of it is in a digest. */
+/** How a binder wants a service to be run. None of it is in a digest. */
 export interface ServiceOptions {
   ports?: ExposedPort[]
   /** `none`: neither ports nor the image's HEALTHCHECK are waited for. */
   healthcheck?: 'none'
-  /** What is waited for besides. */
+  /** Checks that are waited for besides. */
   checks?: HealthCheck[]
-  /** How long it runs on after its last lease. */
+  /** How long the service runs on after its last lease. */
   grace?: number
-  /** One deadline from asking for it to healthy. */
+  /** From the request until it is healthy: one deadline. */
   startTimeout?: number
   /** From the stop signal to SIGKILL. */
   stopTimeout?: number
-  /** Sent to stop it, SIGTERM unless said. */
+  /** Stops the service. @defaultValue `SIGTERM` */
   stopSignal?: string
 }
 
 /** Durations are milliseconds. */
 export interface CheckTimes {
-  /** Of one attempt. */
+  /** Limit of one attempt. */
   timeout?: number
-  /** From one attempt's failure to the next attempt, instead of the growing delays. */
+  /** Delay after a failed attempt, instead of the growing delays. */
   interval?: number
-  /** With `retries` or `startPeriod` a check fails for good startPeriod + retries (3) × interval (1 s) after the start. */
+  /**
+   * With `retries` or `startPeriod`, a check fails for good startPeriod + retries (3) × interval (1 s) after the
+   * start.
+   */
   startPeriod?: number
   retries?: number
 }
 
 export interface HttpRequest {
   path: string
-  /** Statuses that are an answer; 200 to 399 unless said. */
+  /** The statuses that count as healthy. @defaultValue 200 to 399 */
   status?: number | number[]
 }
 
-/** A pattern as RegExp has it. */
+/** The pattern and the flags of a RegExp. */
 export interface LogPattern {
   pattern: string
   flags?: string
 }
 
-/** How one port is waited for: an HTTP answer, or what its protocol says with other times. */
+/** How an exposed port is waited for: by an HTTP request, or as its protocol says, with other times. */
 export type ExposedPortCheck = CheckTimes & { http?: HttpRequest }
 
-/** Something that must hold before a client of a service runs. */
+/** A condition that must hold before a client of a service runs. */
 export type HealthCheck = CheckTimes &
   (
     | { tcp: number }
     | { udp: number }
-    /** Of this port, or the first TCP port that is exposed. */
+    /** At this port, or at the first TCP port that is exposed. */
     | { http: HttpRequest & { port?: number } }
     | { exec: string[] }
     | { log: string | LogPattern }
   )
 
-/** What a container may use, and what it is given. */
+/** Limits and rights of a container. */
 export interface Resources {
   /** Bytes. */
   memory?: number
-  /** How many, in parts too. Not in the digest: it changes how fast, not what. */
+  /** Number of CPUs, also a fraction. Not in the digest: it changes how fast, not what. */
   cpus?: number
-  /** Processes and threads; 4096 unless said. */
+  /** Limit of processes and threads. @defaultValue 4096 */
   pids?: number
-  /** Size of /dev/shm in bytes; 64 MiB unless said. */
+  /** Size of /dev/shm in bytes. @defaultValue 64 MiB */
   shmSize?: number
-  /** By the names of setrlimit(2), in lower case and without RLIMIT_: `nofile`. One number is both limits. */
+  /**
+   * Limits by the names of setrlimit(2), in lower case and without RLIMIT_: `nofile`. One number is both limits.
+   */
   ulimits?: Record<string, number | { soft: number; hard: number }>
-  /** By their names, without CAP_: `NET_ADMIN`. NET_RAW lets a container send what claims to be another's. */
+  /**
+   * Capabilities by name, without CAP_: `NET_ADMIN`. With NET_RAW a container can send packets in the name of
+   * another.
+   */
   capabilities?: { add?: string[]; drop?: string[] }
-  /** A small first process that passes signals on and collects orphans. */
+  /** Run a small first process that passes signals on and collects orphans. */
   init?: boolean
 }

@@ -1,6 +1,6 @@
-import type { PortForward } from './messages.ts'
+import type { PortForward } from './requests.ts'
 
-/** A port of the host and where it leads, as people read it everywhere: `127.0.0.1:49153->6379/tcp`. */
+/** Returns a port of the host and where it leads, as people read it everywhere: `127.0.0.1:49153->6379/tcp`. */
 export function portForwardText({
   address = '127.0.0.1',
   host,

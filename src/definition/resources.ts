@@ -1,9 +1,9 @@
-/** What a container may ask for: the names and bounds that client and daemon hold it to. */
+/** The names and bounds of resources that a container may ask for, as client and daemon check them. */
 
-/** Below this no process starts. */
+/** The smallest memory limit in bytes: below it no process starts. */
 export const smallestMemory = 4 * 1024 * 1024
 
-/** capabilities(7), without CAP_. */
+/** From capabilities(7), without CAP_. */
 const capabilities = new Set(
   (
     'AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH ' +
@@ -13,7 +13,7 @@ const capabilities = new Set(
   ).split(' '),
 )
 
-/** getrlimit(2), in lower case and without RLIMIT_. */
+/** From getrlimit(2), in lower case and without RLIMIT_. */
 const ulimits = new Set(
   'as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(
     ' ',
@@ -30,7 +30,7 @@ export function isUlimit(name: string): boolean {
 
 const units: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
-/** `512m`, `1.5g`, `2GiB` or a number, in bytes; nothing when it is not a size. */
+/** Returns a size in bytes: `512m`, `1.5g`, `2GiB` or a number; undefined when it is not a size. */
 export function bytesOf(size: number | string): number | undefined {
   if (typeof size === 'number') return Number.isSafeInteger(size) && size >= 0 ? size : undefined
   const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$/i.exec(size.trim())

@@ -1,6 +1,6 @@
 import type { PlannedExec, PlannedFetch, PlannedVertex } from './planned.ts'
 
-/** Everything that is run or fetched to make what an exec stands on or mounts, and may have services of its own. */
+/** Returns the execs and fetches that make what an exec stands on or mounts. Each may have services of its own. */
 export function ancestorsOf(exec: PlannedExec): (PlannedExec | PlannedFetch)[] {
   const seen = new Set<PlannedVertex>()
   const found: (PlannedExec | PlannedFetch)[] = []
@@ -14,7 +14,7 @@ export function ancestorsOf(exec: PlannedExec): (PlannedExec | PlannedFetch)[] {
   return found
 }
 
-/** What something is made of, services apart. */
+/** Returns the vertices that a vertex is made of; its services are not among them. */
 function inputsOf(part: PlannedVertex): PlannedVertex[] {
   switch (part.kind) {
     case 'root':
@@ -30,7 +30,10 @@ function inputsOf(part: PlannedVertex): PlannedVertex[] {
   }
 }
 
-/** All that is run or fetched for something: to make it and what it is made of, and as the services of all of these. */
+/**
+ * Returns every exec and fetch that may be needed for a vertex: those that make it and what it is made of, and the
+ * services of all of these.
+ */
 export function everyMaker(root: PlannedVertex): (PlannedExec | PlannedFetch)[] {
   const seen = new Set<PlannedVertex>()
   const found: (PlannedExec | PlannedFetch)[] = []

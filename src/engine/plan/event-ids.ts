@@ -3,7 +3,7 @@ import { parseReference } from '../../images/index.ts'
 import { everyMaker } from './ancestors.ts'
 import type { PlannedVertex } from './planned.ts'
 
-/** Returns the whole references of a definition's images, which are their ids in events; malformed ones are left out. */
+/** Returns the ids in events of a definition's images: their whole references. Malformed ones are left out. */
 export function imageIdsOf({ ops }: Definition): string[] {
   return ops.flatMap((op) => {
     if (op.op !== 'image') return []
@@ -16,7 +16,10 @@ export function imageIdsOf({ ops }: Definition): string[] {
   })
 }
 
-/** Returns the ids in events of all that may run or be fetched for a vertex: itself, what it is made of, its services. */
+/**
+ * Returns the ids in events of all that may run or be fetched for a vertex: itself, what it is made of, and
+ * services.
+ */
 export function vertexIdsOf(vertex: PlannedVertex): string[] {
   return everyMaker(vertex).map((maker) => (maker.kind === 'exec' ? maker.label : maker.url))
 }

@@ -6,8 +6,8 @@ import { imageCheckOf } from './image-healthcheck.ts'
 import type { PlannedService } from './planned.ts'
 
 /**
- * What is waited for before a binder runs: each port that it declares, the image's own HEALTHCHECK, and the checks that
- * it asks for. Ports that only the image's EXPOSE names are listed, not waited for.
+ * Returns the checks that a binder waits for: one for each port that it declares, the image's own HEALTHCHECK, and
+ * the checks that it asks for. Ports that only the image's EXPOSE names are listed, and not waited for.
  */
 export function checksOf({ exec, options }: PlannedService): Check[] {
   const { ports = [], healthcheck, checks = [] } = options
@@ -47,7 +47,9 @@ function httpOf(port: number, { path, status }: HttpRequest) {
   return withoutUndefined({ kind: 'http' as const, port, path, status: statuses })
 }
 
-/** Without an interval, for counting failures: as often as checks are tried in the end. */
+/**
+ * Counts towards `failsAfter` where no interval is set: the longest delay between two attempts, in milliseconds.
+ */
 const defaultInterval = 1_000
 const defaultRetries = 3
 

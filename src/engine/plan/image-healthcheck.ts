@@ -1,7 +1,7 @@
 import type { Check } from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 
-/** As an image's config has it; durations are nanoseconds, and 0 or nothing means the default. */
+/** The Healthcheck of an image's config; durations are nanoseconds, and 0 or nothing means the default. */
 interface Healthcheck {
   Test?: unknown
   Interval?: unknown
@@ -11,15 +11,15 @@ interface Healthcheck {
   Retries?: unknown
 }
 
-/** Docker's defaults. */
+/** Docker's defaults, in milliseconds. */
 const interval = 30_000
 const timeout = 30_000
 const retries = 3
 
 /**
- * An image's HEALTHCHECK, or nothing where it has none. It is tried as often as our own checks: Docker's interval is
- * for a container that runs, and would make a start wait for it. It fails for good when Docker would say so: the
- * interval times the retries after the start period.
+ * Turns an image's HEALTHCHECK into a check; undefined where it has none. It is tried as often as our own checks:
+ * Docker's interval is meant for a running container, and would make a start wait for it. It fails for good when
+ * Docker would say so: the interval times the retries after the start period.
  * https://docs.docker.com/reference/dockerfile/#healthcheck
  */
 export function imageCheckOf(healthcheck: unknown): Check | undefined {

@@ -3,28 +3,28 @@ import { ancestorsOf, everyMaker } from './ancestors.ts'
 import type { PlannedBinding, PlannedExec, PlannedVertex } from './planned.ts'
 
 /**
- * Refuses what could never run: two containers of which one needs the other, or that one client needs both, and that
- * want to lock the same volume. A service keeps its volumes until its clients have ended, so one waits for ever.
+ * Refuses a plan that could never run: two containers lock the same volume, and one needs the other, or one client
+ * needs both. A service keeps its volumes until its clients have ended, so one of them would wait for ever.
  *
  * @throws MoorageError VOLUME_DEADLOCK
  */
 export function refuseLockConflicts(root: PlannedVertex): void {
   for (const maker of everyMaker(root)) {
     const lockers = new Map<string, PlannedExec>()
-    for (const one of [...(maker.kind === 'exec' ? [maker] : []), ...servicesOf(maker)]) {
-      for (const volume of lockedBy(one)) {
+    for (const exec of [...(maker.kind === 'exec' ? [maker] : []), ...servicesOf(maker)]) {
+      for (const volume of lockedBy(exec)) {
         const other = lockers.get(volume)
         if (other) {
-          const path = [other, one].map(describe).join(' and ')
+          const path = [other, exec].map(describe).join(' and ')
           throw new MoorageError('VOLUME_DEADLOCK', { volume, path: `${path} must run at the same time` })
         }
-        lockers.set(volume, one)
+        lockers.set(volume, exec)
       }
     }
   }
 }
 
-/** All services that an exec needs while it runs, those of its services included; each once. */
+/** Returns each service that an exec needs while it runs, with the services of those. */
 function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): PlannedExec[] {
   const found = new Map<string, PlannedExec>()
   const visit = ({ bindings }: Pick<PlannedExec, 'bindings'>) => {
@@ -40,15 +40,16 @@ function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): PlannedExec
 }
 
 /**
- * The services of an exec that something it is made of, or mounts, is made with as well. Not those that lock a volume
- * which something of that locks, too: that would wait for the service, and the service for this exec.
+ * Returns the bindings of an exec whose services are also needed to make what it stands on or mounts, so that they
+ * are held from before that until its end. A service is left out when it locks a volume that one of those makers
+ * locks too: the maker would wait for the service, and the service for this exec.
  */
 export function heldThroughout(exec: PlannedExec): PlannedBinding[] {
   if (exec.bindings.length === 0) return []
   const steps = ancestorsOf(exec)
   return exec.bindings.filter(({ service }) => {
     const shared = steps.some(({ bindings }) =>
-      bindings.some((one) => one.service.exec.digest === service.exec.digest),
+      bindings.some((binding) => binding.service.exec.digest === service.exec.digest),
     )
     if (!shared) return false
     const own = [service.exec, ...servicesOf(service.exec)]

@@ -1,7 +1,7 @@
 import { type MoorageError, moorageError } from '../../errors/index.ts'
 import type { PlannedExec } from './planned.ts'
 
-/** That the kernel killed a container for lack of memory, with what it was allowed. */
+/** Makes the error for a container that the kernel killed because it reached its memory limit. */
 export function outOfMemory(
   { args, resources }: PlannedExec,
   details: { exitCode: number; stdout: string; stderr: string },

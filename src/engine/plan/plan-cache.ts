@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Definition } from '../../definition/index.ts'
 import type { Sources } from './plan.ts'
 
-/** A question to the sources, with their answer. */
+/** A question to the sources, and the answer. */
 interface SourceQuery {
   readonly key: string
   readonly answer: unknown
@@ -18,9 +18,9 @@ interface CachedPlan<Planned> {
 export type PlanDefinition<Planned> = (definition: Definition, sources: Sources) => Promise<Planned>
 
 /**
- * Plans definitions, and remembers the plans of those that are asked about again: the same object, as the daemon gives
- * for the same bytes. The sources are asked each time, since a pin may have moved or a directory gone; where they say the
- * same, the plan is the same. PlanDefinition is most of the work of a cached answer.
+ * Caches plans by the definition object, which the daemon keeps for the same bytes. The sources are asked each
+ * time, since a pin may have moved or a directory may have gone; while their answers are the same, the plan is.
+ * Planning is most of the work of a cached answer.
  */
 export function cachePlans<Planned>(plan: PlanDefinition<Planned>): PlanDefinition<Planned> {
   const plans = new WeakMap<Definition, CachedPlan<Planned>>()
@@ -44,7 +44,7 @@ export function cachePlans<Planned>(plan: PlanDefinition<Planned>): PlanDefiniti
   }
 }
 
-/** The sources, with each query noted down; a query whose answer is in `answers` is not asked again. */
+/** Wraps the sources, and notes each query down. A query whose answer is in `answers` is not asked again. */
 function recordQueries(
   sources: Sources,
   queries: SourceQuery[],

@@ -24,7 +24,7 @@ import {
   rootOf,
 } from './planned.ts'
 
-/** Plans an exec: with the defaults of its image worked in, and its digest. */
+/** Plans an exec operation: works the defaults of its image in, and computes its digest. */
 export function planExecOperation(
   op: ExecOperation,
   input: PlannedFilesystem,
@@ -85,7 +85,7 @@ function mountVertex(mount: PlannedMount): MountVertex {
   return mount.type === 'temp' ? mount : { ...mount, source: mount.source.digest }
 }
 
-/** Plans ports of the host as an exec that runs nothing, so that all that handles services handles this one too. */
+/** Plans ports of the host as an exec that runs nothing, so that whatever handles services handles these too. */
 export function planHostService({ ports }: HostServiceOperation): PlannedExec {
   const digest = digestOfHostService(ports)
   const label = labelOf(digest)
@@ -120,7 +120,10 @@ export function planHostService({ ports }: HostServiceOperation): PlannedExec {
   }
 }
 
-/** What `docker run` would do: arguments replace the command, and the entrypoint too unless it is asked for. */
+/**
+ * Returns the command line, as `docker run` would: arguments replace the command, and the entrypoint too unless
+ * that is asked for.
+ */
 function commandOf(op: ExecOperation, { config, ref }: PlannedRoot): string[] {
   const entrypoint = op.entrypoint ?? config.entrypoint
   const args =

@@ -39,14 +39,14 @@ type FilesOperation =
   | RemoveOperation
   | HttpOperation
 
-/** The plans of what an operation names, which are of earlier ones. */
+/** The plans of the earlier operations that an operation names. `by` is the index of the one that names them. */
 export interface EarlierPlans {
   part(index: number, by: number): Promise<PlannedPart>
   filesystem(index: number, by: number): Promise<PlannedFilesystem>
   bindings(bindings: readonly Binding[], by: number): Promise<PlannedBinding[]>
 }
 
-/** In a fetched filesystem: what the URL answered. */
+/** The path of the answer in the filesystem that a fetch makes. */
 export const fetchedPath = '/content'
 
 export async function planFilesOperation(
@@ -124,7 +124,7 @@ function attributesOf({ owner, permissions }: FileAttributes): FileAttributes {
   return withoutUndefined({ owner, permissions })
 }
 
-/** What a container has of a directory that it starts from: no configuration. */
+/** Returns the root of a filesystem that a directory of another becomes: it has no configuration. */
 function directoryRoot(digest: string): PlannedRoot {
   const ref = `directory ${digest.slice(7, 19)}`
   return { kind: 'root', digest, ref, name: 'directory', directory: null, config: emptyConfig }

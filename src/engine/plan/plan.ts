@@ -27,17 +27,18 @@ import {
 import { checkPlatform } from './platform.ts'
 import { refuseStartCycles } from './start-cycle.ts'
 
-/** Where the plan gets its roots from. */
+/** Gives the plan its root filesystems. */
 export interface Sources {
   image(ref: string, pull: 'always' | undefined): Promise<ResolvedImage>
-  /** The directory of a tree that a client sent. */
+  /** Returns the path of a directory that a client sent. @throws MoorageError BLOB_MISSING */
   tree(digest: string): string
 }
 
 /**
- * Pins the images of a definition and computes its vertices' digests. Runs nothing.
+ * Plans a definition of an exec: pins its images and computes the digests of its vertices. Runs nothing.
  *
- * @throws MoorageError INVALID_DEFINITION, NO_COMMAND, and whatever resolving an image throws
+ * @throws MoorageError INVALID_DEFINITION, NO_COMMAND, START_CYCLE, VOLUME_DEADLOCK, and what resolving an image
+ *    throws
  */
 export async function planExec(definition: Definition, sources: Sources): Promise<PlannedExec> {
   refuseStartCycles(definition)
@@ -46,7 +47,7 @@ export async function planExec(definition: Definition, sources: Sources): Promis
   return exec
 }
 
-/** The same for a definition of a file or of a directory. */
+/** Plans a definition of a file or a directory, in the same way. */
 export async function planPart(definition: Definition, sources: Sources): Promise<PlannedPart> {
   refuseStartCycles(definition)
   const part = await planOperations(definition, sources).part(definition.root)
@@ -54,7 +55,7 @@ export async function planPart(definition: Definition, sources: Sources): Promis
   return part
 }
 
-/** Plans the operations that are asked for, each once, and those that they name. */
+/** Plans operations on demand, with those that they name, each once. */
 function planOperations(definition: Definition, sources: Sources) {
   const planned = new Map<number, Promise<PlannedPart>>()
 
@@ -124,7 +125,7 @@ function planOperations(definition: Definition, sources: Sources) {
   }
 
   const exec = async (op: ExecOperation, index: number): Promise<PlannedExec> => {
-    // Side by side: two images that are not here yet are fetched at once.
+    // Side by side, so that two images that are not stored yet are fetched at the same time.
     const [input, bindings, mounts] = await Promise.all([
       filesystem(earlier(op.input, index)),
       planBindings(op.bindings ?? [], index),

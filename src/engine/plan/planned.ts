@@ -36,13 +36,13 @@ export interface PlannedExec {
   readonly stdin: string | undefined
   readonly expect: 'success' | 'any' | readonly number[]
   readonly volumes: readonly PlannedVolume[]
-  /** What else is mounted. */
+  /** Mounts other than volumes. */
   readonly mounts: readonly PlannedMount[]
   readonly bindings: readonly PlannedBinding[]
   readonly resources: Resources
-  /** Its own, or that of one it descends from. */
+  /** It, or a vertex that it descends from, asks for no cache. */
   readonly noCache: boolean
-  /** No command at all, but ports of the host as a service. */
+  /** Set where it is a service of the host: it runs no command. */
   readonly hostPorts?: readonly HostPort[]
 }
 
@@ -65,7 +65,7 @@ export interface PlannedService {
   readonly options: ServiceOptions
 }
 
-/** A filesystem made of another by one change; a layer of its own above that one's. */
+/** A filesystem with one change; the change is a layer of its own above it. */
 export interface PlannedChange {
   readonly kind: 'change'
   readonly digest: string
@@ -77,7 +77,7 @@ export interface PlannedChange {
 
 export type Change = CopyChange | WriteChange | RemoveChange
 
-/** A file at `path`, or what a directory holds in the one at `path`. */
+/** Puts a file at `path`, or the content of a directory into the one at `path`. */
 export interface CopyChange extends FileAttributes {
   readonly type: 'copy'
   readonly path: string
@@ -115,7 +115,7 @@ export interface PlannedFile {
   readonly noCache: boolean
 }
 
-/** What a URL answers: a filesystem that holds it as its only file. */
+/** A filesystem whose only file is the answer of a URL. */
 export interface PlannedFetch {
   readonly kind: 'fetch'
   readonly digest: string
@@ -124,7 +124,7 @@ export interface PlannedFetch {
   readonly noCache: boolean
 }
 
-/** What is mounted in an exec besides volumes. */
+/** A mount of an exec, other than a volume. */
 export type PlannedMount =
   | {
       readonly type: 'directory' | 'file'
@@ -133,12 +133,12 @@ export type PlannedMount =
     }
   | { readonly type: 'temp'; readonly path: string; readonly size?: number }
 
-/** The root at the beginning of a filesystem's chain. */
+/** Returns the root at the beginning of a filesystem's chain. */
 export function rootOf(filesystem: PlannedFilesystem): PlannedRoot {
   return filesystem.kind === 'root' ? filesystem : filesystem.root
 }
 
-/** Whether it is made anew each time: an exec that it comes from is. */
+/** True when it is made anew each time, since it comes from an exec or a fetch with `noCache`. */
 export function isFresh(part: PlannedPart): boolean {
   return part.kind !== 'root' && part.noCache
 }

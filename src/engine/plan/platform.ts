@@ -9,7 +9,7 @@ export function checkPlatform(platform: string | undefined): void {
   if (platform === undefined) return
   const [os, architecture = '', variant] = platform.toLowerCase().split('/')
   const named = `${os}/${architectureOf(architecture)}`
-  // Every 64-bit ARM that runs Linux is a v8, and every x86-64 a v1.
+  // Every 64-bit ARM that runs Linux is a v8, and every x86-64 is a v1.
   const plain = variant === undefined || variant === (named === 'linux/arm64' ? 'v8' : 'v1')
   if (named !== hostPlatform || !plain)
     throw new MoorageError('PLATFORM_UNSUPPORTED', { platform, host: hostPlatform })
