@@ -62,7 +62,15 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/without-undefined.ts': { may: [] },
   'src/index.ts': { may: ['src/client', 'src/definition'] },
   // The launcher takes the default PATH, which is part of a digest, and loads nothing else of it.
-  'src/definition': { may: [], doors: ['default-path.ts'] },
+  'src/definition': {
+    may: [],
+    doors: ['default-path.ts'],
+    ground: ['operations.ts'],
+    wings: {
+      digests: { may: [] },
+      messages: { may: [] },
+    },
+  },
   'src/client': {
     may: ['src/definition', 'src/logs/frame.ts'],
     ground: ['cancellation.ts'],

@@ -1,8 +1,8 @@
 import type { WireError } from '../errors/index.ts'
+import type { EventsEvent, MissedEvent, ProgressEvent, ServiceState } from './messages/progress-events.ts'
 import type { Definition, ExposedPort, Protocol, ServiceOptions } from './operations.ts'
-import type { EventsEvent, MissedEvent, ProgressEvent, ServiceState } from './progress-events.ts'
 
-export type * from './progress-events.ts'
+export type * from './messages/progress-events.ts'
 
 /**
  * What travels between client and daemon besides the definition: requests, stream events and status rows.

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import { withoutUndefined } from '../without-undefined.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import {
   type FileAttributes,
   type HostPort,
   type Resources,
   type Sharing,
   schemaVersion,
-} from './operations.ts'
+} from '../operations.ts'
 import { sha256OfJson } from './sha256.ts'
 
 /**

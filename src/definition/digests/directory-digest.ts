@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { MoorageError } from '../errors/index.ts'
+import { MoorageError } from '../../errors/index.ts'
 import { choiceOf, type DirectoryFilter, type PathChoice } from './directory-filter.ts'
 import { sha256OfJson } from './sha256.ts'
 

@@ -1,4 +1,4 @@
-import type { Definition, ExposedPort, Protocol, ServiceOptions } from './operations.ts'
+import type { Definition, ExposedPort, Protocol, ServiceOptions } from '../operations.ts'
 
 /** The requests that a client sends to a daemon. Times are milliseconds since the epoch, durations milliseconds. */
 

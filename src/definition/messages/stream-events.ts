@@ -1,4 +1,4 @@
-import type { WireError } from '../errors/index.ts'
+import type { WireError } from '../../errors/index.ts'
 import type { EventsEvent, MissedEvent, ProgressEvent } from './progress-events.ts'
 import type { PortForward } from './requests.ts'
 import type { ServiceRow } from './status.ts'
