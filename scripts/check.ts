@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -14,9 +14,13 @@ import { describeLeft, endMarked, findLeftovers, takePicture } from './leftovers
 
 const root = join(import.meta.dirname, '..')
 
+/** Everything of this run; short, since paths of unix sockets below it may have 107 bytes. */
+const folder = mkdtempSync(join(tmpdir(), 'mt-'))
 /** Where the reporter puts its count; in the environment of every process that the tests start, and of no other. */
-const summaryFolder = mkdtempSync(join(tmpdir(), 'test-summary-'))
-const summary = join(summaryFolder, 'summary.json')
+const summary = join(folder, 'summary.json')
+/** The tests' own directory for temporary files, so that whatever stays in it is theirs. */
+const temporary = join(folder, 't')
+mkdirSync(temporary, { mode: 0o1777 })
 
 /** The folders of test/ whose tests need no root, and take seconds. */
 const unitFolders = ['dns', 'definition', 'lifecycle', 'client', 'scripts']
@@ -61,18 +65,33 @@ async function tap(): Promise<void> {
   const partial = files.length > 0 || options.unit
   const chosen = testFiles()
   if (partial && chosen.length === 0) return fail('tap: there is no test file to run')
+  const missing = chosen.filter((file) => !existsSync(join(root, file)))
+  for (const file of missing) fail(`${file}: there is no such file`)
+  if (missing.length > 0) return
   const args = [...(partial ? ['--disable-coverage'] : []), ...chosen]
   const child = spawn('tap', args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, MOORAGE_TEST_SUMMARY: summary, ...(options.long ? { MOORAGE_LONG: '1' } : {}) },
+    env: {
+      ...process.env,
+      TMPDIR: temporary,
+      MOORAGE_TEST_SUMMARY: summary,
+      ...(options.long ? { MOORAGE_LONG: '1' } : {}),
+    },
   })
   const [code, signal] = await once(child, 'exit')
   if (!existsSync(summary))
     return fail(`tap itself: ended with ${signal ?? `code ${code}`} before it had a result`)
-  const counted = JSON.parse(readFileSync(summary, 'utf8')) as { passed: number; failed: number }
+  const counted = JSON.parse(readFileSync(summary, 'utf8')) as {
+    passed: number
+    failed: number
+    files: string[]
+  }
   passed += counted.passed
   failed += counted.failed
+  const silent = new Set(partial ? chosen : globSync('test/**/*.test.ts', { cwd: root }))
+  for (const file of counted.files) silent.delete(file)
+  for (const file of silent) fail(`${file}: nothing was heard of it`)
   if (counted.passed + counted.failed === 0) fail('tap: no test was run')
   else if (code !== 0 && counted.failed === 0) {
     fail(
@@ -87,17 +106,17 @@ await stage('lint', 'biome', 'check', '--error-on-warnings', '.')
 await stage('types', 'tsc', '--noEmit')
 await stage('import arrows', 'node', 'scripts/arrows.ts')
 
-const before = takePicture(summary)
+const before = takePicture(summary, temporary)
 await tap().catch((error) => fail(`tap: ${error instanceof Error ? error.message : error}`))
-const left = await findLeftovers(before, summary)
-for (const thing of left) console.log(`  left behind: ${describeLeft(thing)}`)
+const left = await findLeftovers(before, summary, temporary)
+for (const thing of left) console.log(`  left behind: ${describeLeft(thing, temporary)}`)
 if (left.length > 0) {
   fail(
     `clean-up: the tests left ${left.length} things on this host (above); what still runs of them is ended now`,
   )
   await endMarked(summary)
 }
-rmSync(summaryFolder, { recursive: true })
+rmSync(folder, { recursive: true })
 
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -7,7 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const temporary = 'temporary directory'
+/** The kind of what was left in the tests' own temporary directory. */
+const temporary = 'temporary file'
+
+/** crun 1.8.1 leaves an empty directory of this name now and then, which is its own fault. */
+const ofCrun = /^crun\.\w{6}$/
 
 /** What there is, by kind. */
 export type Picture = ReadonlyMap<string, ReadonlySet<string>>
@@ -90,17 +94,36 @@ function processes(mark: string): string[] {
     })
 }
 
-/** @param mark - what the environment of the tests has, and of nothing else */
-export function takePicture(mark: string): Picture {
+/**
+ * Takes a picture of what there is.
+ *
+ * @param mark - what the environment of the tests has, and that of nothing else
+ * @param directory - the tests' own temporary directory
+ */
+export function takePicture(mark: string, directory: string): Picture {
   return new Map([
     ['network namespace', new Set(linesOf('ip', 'netns').map((line) => line.split(' ')[0] ?? line))],
     ['network link', new Set(links())],
     ['nft table', new Set(linesOf('nft', 'list', 'tables'))],
+    ['iptables rule', new Set(iptablesRules())],
     ['mount', new Set(mounts())],
     ['cgroup', new Set(cgroups())],
     ['process', new Set(processes(mark))],
-    [temporary, new Set(namesIn(tmpdir()).filter((name) => name.startsWith('moorage')))],
+    [temporary, new Set(namesIn(directory).filter((name) => !ofCrun.test(name)))],
+    ['file in /dev/shm', new Set(namesIn('/dev/shm'))],
+    [`file in ${tmpdir()}`, new Set(namesIn(tmpdir()).filter((name) => name.startsWith('moorage')))],
   ])
+}
+
+/** The rules of both kinds of iptables: chains of the older kind are in no nft table. */
+function iptablesRules(): string[] {
+  return ['iptables-legacy-save', 'ip6tables-legacy-save', 'iptables-save', 'ip6tables-save'].flatMap(
+    (save) =>
+      linesOf(save)
+        .filter((line) => /^(?::|-A)/.test(line))
+        // Counters of packets change by themselves.
+        .map((line) => `${save}: ${line.replace(/ \[\d+:\d+\]/g, '')}`),
+  )
 }
 
 /** What `after` has and `before` had not, each as `kind name`. */
@@ -129,20 +152,25 @@ export function contentsOf(directory: string): string[] {
   return names
 }
 
-/** What was left, with what says more about it. */
-export function describeLeft(thing: string): string {
+/** Returns what was left, with what says more about it. `directory` is the tests' own temporary directory. */
+export function describeLeft(thing: string, directory: string): string {
   const name = thing.startsWith(`${temporary} `) ? thing.slice(temporary.length + 1) : undefined
   if (name === undefined) return thing
-  const path = join(tmpdir(), name)
+  const path = join(directory, name)
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return thing
   return `${thing}: ${contentsOf(path).join(' ') || 'empty'}`
 }
 
 /** Looks until nothing is left, for as long as `patience` in milliseconds: the kernel destroys namespaces later. */
-export async function findLeftovers(before: Picture, mark: string, patience = 5_000): Promise<string[]> {
+export async function findLeftovers(
+  before: Picture,
+  mark: string,
+  directory: string,
+  patience = 5_000,
+): Promise<string[]> {
   const deadline = performance.now() + patience
   for (;;) {
-    const left = difference(before, takePicture(mark))
+    const left = difference(before, takePicture(mark, directory))
     if (left.length === 0 || performance.now() > deadline) return left
     await sleep(100)
   }

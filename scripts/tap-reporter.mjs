@@ -1,9 +1,9 @@
 /**
  * tap's reporter here: a line for each test file, failures in full, and a count that does not lie. A file that
  * crashes, is killed, exits otherwise than 0 or holds no test is a failure, whatever passed in it before; a test
- * that is skipped is one too, since tests here never skip.
+ * that is skipped, or asserts nothing, is one too.
  *
- * Writes `{ passed, failed }` to the file named by MOORAGE_TEST_SUMMARY, for scripts/check.ts, which prints the last
+ * Writes `{ passed, failed, files }` to the file named by MOORAGE_TEST_SUMMARY, for scripts/check.ts, which prints the last
  * line itself; without that variable the last line is printed here.
  */
 import { writeFileSync } from 'node:fs'
@@ -77,7 +77,8 @@ function count(parser, path, tally) {
       const reason = [result.skip, result.todo].find((word) => typeof word === 'string' && word !== '')
       fail(`${result.skip ? 'is skipped' : 'is still to do'}${reason ? `: ${reason}` : ''}`)
     } else if (result.ok) {
-      if (!inner || inner.passed + inner.failed === 0) tally.passed += 1
+      if (!inner) tally.passed += 1
+      else if (inner.passed + inner.failed === 0) fail('asserts nothing')
     } else if (!inner || inner.failed === 0) fail(undefined)
   })
   parser.on('bailout', (reason) => {
@@ -89,6 +90,8 @@ function count(parser, path, tally) {
 export default class TapReporter extends Transform {
   #parser = new Parser()
   #total = { passed: 0, failed: 0 }
+  /** The files that were heard of: scripts/check.ts compares them with those that were asked for. */
+  #files = []
   #failedFiles = new Set()
   /** What the current file wrote besides TAP; the parser hands all of it to its root. */
   #printed = []
@@ -121,6 +124,7 @@ export default class TapReporter extends Transform {
       return
     }
     const name = expired ?? result.name
+    this.#files.push(name)
     const clean = result.ok && !result.skip && passed + failed > 0
     const own = expired || result.diag?.signal || !(result.diag?.exitCode === 1 && failed > 0)
     if (!clean && (failed === 0 || own)) {
@@ -145,7 +149,7 @@ export default class TapReporter extends Transform {
   _flush(done) {
     this.#parser.end()
     const summary = process.env.MOORAGE_TEST_SUMMARY
-    if (summary) writeFileSync(summary, JSON.stringify(this.#total))
+    if (summary) writeFileSync(summary, JSON.stringify({ ...this.#total, files: this.#files }))
     else this.push(`${this.#total.passed} passed, ${this.#total.failed} failed\n`)
     done()
   }

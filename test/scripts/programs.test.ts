@@ -43,3 +43,14 @@ t.test('the bin, started by a Node that is too old, says so in one line', async 
   t.equal(stdout, '')
   t.match(stderr, /^moorage: needs Node 24 or newer, this is .*\n$/)
 })
+
+t.test('test fails for a file that is not there, whatever else it is asked for', async (t) => {
+  const { status, stdout } = run(
+    'node_modules/.bin/node',
+    'scripts/check.ts',
+    'test/scripts/mistyped.test.ts',
+  )
+  t.equal(status, 1)
+  t.match(stdout, /^not ok test\/scripts\/mistyped\.test\.ts: there is no such file$/m)
+  t.match(stdout, /^0 passed, [1-9]\d* failed$/m)
+})

@@ -48,9 +48,11 @@ t.test('a file that fails as a whole is a failure, whatever passed in it', async
     'plan.test.ts': "import t from 'tap'\nt.test('two', async (t) => { t.plan(2); t.pass('one') })",
     'fail.test.ts':
       "import t from 'tap'\nconsole.log('a word')\nt.test('outer', async (t) => { t.test('inner', async (t) => { t.equal(1, 2, 'one is two') }) })",
+    'void.test.ts':
+      "import t from 'tap'\nt.pass('one')\nt.test('outer', async (t) => { t.test('asserted', async () => {}) })",
     'good.test.ts': "import t from 'tap'\nt.test('adds', async (t) => { t.equal(2, 1 + 1); t.ok(true) })",
   })
-  const files = ['crash', 'exit', 'kill', 'none', 'skip', 'plan', 'fail', 'good'].map(
+  const files = ['crash', 'exit', 'kill', 'none', 'skip', 'plan', 'fail', 'void', 'good'].map(
     (name) => `${name}.test.ts`,
   )
   const { status, stdout, lastLine } = await runTap(directory, ['--disable-coverage'], files)
@@ -61,6 +63,7 @@ t.test('a file that fails as a whole is a failure, whatever passed in it', async
   t.match(stdout, /^not ok kill\.test\.ts +1 passed, 1 failed.*\n.*\n {4}was killed by SIGKILL$/m)
   t.match(stdout, /^not ok none\.test\.ts .*\n.*\n {4}holds no test$/m)
   t.match(stdout, /FAILED skip\.test\.ts > later\n {4}is skipped: no root/)
+  t.match(stdout, /FAILED void\.test\.ts > outer > asserted\n {4}asserts nothing/)
   t.match(stdout, /^not ok plan\.test\.ts /m)
   t.match(stdout, /^ok {5}good\.test\.ts +2 passed/m)
 
@@ -73,8 +76,8 @@ t.test('a file that fails as a whole is a failure, whatever passed in it', async
   t.match(stdout, /it printed:\n +a word/, 'and what the file printed')
 
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/.exec(lastLine ?? '') ?? []
-  t.equal(passed, '6', 'one each of exit, kill, skip and plan, two of good')
-  t.equal(failed, '7', 'one for each bad file')
+  t.equal(passed, '7', 'one each of exit, kill, skip, plan and void, two of good')
+  t.equal(failed, '8', 'one for each bad file')
 })
 
 t.test('missed coverage is seen in the exit code, with no failure counted', async (t) => {
