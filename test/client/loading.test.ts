@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { roomOf } from '../../scripts/arrows.ts'
+import { common } from '../../scripts/house.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -34,14 +37,10 @@ t.test('importing the SDK loads no native code, no database and no package but c
     .filter((url) => url.includes('/node_modules/'))
     .map((url) => url.replace(/^.*\/node_modules\//, ''))
   t.same([...new Set(packages.map((path) => path.split('/')[0]))], ['canonicalize'])
+  const rooms = ['src/index.ts', 'src/client', 'src/definition', 'src/logs/frame.ts', ...common]
+  const own = urls.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'))
   t.same(
-    urls.filter(
-      (url) =>
-        url.startsWith('file:') &&
-        !/\/src\/(client|concurrency|definition|errors)\/|\/src\/(index|make-directory|package|without-undefined|logs\/frame)\.ts$|canonicalize/.test(
-          url,
-        ),
-    ),
+    own.filter((url) => !rooms.includes(roomOf(relative(root, fileURLToPath(url))) ?? '')),
     [],
     'nor anything else of ours',
   )
