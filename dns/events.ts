@@ -1,8 +1,4 @@
 import type { EventEmitter } from 'eventemitter3'
-import type { Asker } from './answering/respond.ts'
-import { decodeQuery, headerSize, newQuery } from './wire/decode-query.ts'
-import { textName } from './wire/name.ts'
-import { rcodeName, typeName } from './wire/rcodes.ts'
 import type { Change } from './zones/change.ts'
 
 /** One query that was answered. */
@@ -33,27 +29,3 @@ export interface DnsEvents {
 }
 
 export type DnsEmitter = EventEmitter<DnsEvents>
-
-const query = newQuery()
-
-/** Describes an answer for listeners. Nobody calls it while there are none. */
-export function describe(
-  message: Buffer,
-  { client = '', transport }: Asker,
-  answer: Buffer,
-  source: QueryEvent['source'],
-  upstream?: string,
-): QueryEvent {
-  decodeQuery(message, message.length, query)
-  const readable = query.questionEnd > headerSize
-  return {
-    client,
-    transport,
-    name: readable ? textName(message, headerSize) : '',
-    type: readable ? typeName(query.type) : '',
-    status: rcodeName(answer.readUInt16BE(2) & 0xf),
-    answers: answer.readUInt16BE(6),
-    source,
-    ...(upstream === undefined ? {} : { upstream }),
-  }
-}

@@ -2,10 +2,8 @@ import type { Clock } from './clock.ts'
 import { DnsError } from './errors.ts'
 import type { Limits } from './limits.ts'
 import type { Listen } from './sockets/listener.ts'
-import { checkTtl } from './wire/ttl.ts'
-
-/** Who is asked: the system's resolvers, nobody, or these (`addr`, `addr:port`, `[addr]:port`). */
-export type UpstreamChoice = 'system' | 'none' | readonly string[]
+import type { UpstreamChoice } from './upstream/upstream-source.ts'
+import { checkTtl } from './wire/record-set.ts'
 
 export interface DnsServerOptions {
   /** The zones to be authoritative for, such as `dev.internal`; aliases are relative to the first. */

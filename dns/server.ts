@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { EventEmitter } from 'eventemitter3'
-import { createServing, type Server } from './answering/handle-query.ts'
-import type { Knowledge } from './answering/respond.ts'
+import { createQueryHandler, type QueryHandler } from './answering/handle-query.ts'
+import type { Knowledge } from './answering/knowledge.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Counters, newCounts } from './counters.ts'
 import { DnsError } from './errors.ts'
@@ -15,31 +15,18 @@ import { createConnections } from './sockets/tcp-connections.ts'
 import { serveUdp } from './sockets/udp-listener.ts'
 import { createForwarder } from './upstream/forward.ts'
 import { createRoutes } from './upstream/routes.ts'
-import { parseAddress } from './wire/address.ts'
+import { type Endpoint, parseAddress } from './wire/address.ts'
 import { type DnsAnswer, decodeAnswer } from './wire/decode-answer.ts'
 import { encodeQuery } from './wire/encode-query.ts'
 import { wireName } from './wire/name.ts'
-import { typeCode, typeName } from './wire/rcodes.ts'
-import type { Change, Journal } from './zones/change.ts'
-import { runUpdate, type Transaction } from './zones/update.ts'
-import { openViews, type Views } from './zones/view.ts'
+import { typeCode, typeName } from './wire/record-types.ts'
+import type { Change } from './zones/change.ts'
+import { type EditableZones, editableZones } from './zones/editable-zones.ts'
 import { ViewTable } from './zones/view-table.ts'
-import { openZone, type Zone } from './zones/zone.ts'
 import { createZones } from './zones/zones.ts'
 
 /** An authoritative DNS server with a view for each client, which asks others for the rest. */
-export interface DnsServer extends AsyncDisposable {
-  /** The zones of the options, in their order, without a dot at their ends. */
-  readonly zones: readonly string[]
-  /** @throws DnsError `UNKNOWN_ZONE` for a name that is not among the zones of the options */
-  zone(name: string): Zone
-  /** What single clients see besides. */
-  readonly views: Views
-  /**
-   * Makes several changes that are seen together, or, if `fn` throws, not at all. `fn` is synchronous.
-   * @throws what `fn` throws
-   */
-  update(fn: (tx: Transaction) => void): void
+export interface DnsServer extends EditableZones, AsyncDisposable {
   /**
    * What a client would get, without a socket; asks upstreams if it must.
    * @param name with or without a dot at its end; it is never completed
@@ -51,7 +38,7 @@ export interface DnsServer extends AsyncDisposable {
   /** Whether it takes queries: from the moment on in which it was created, until `close()` is called. */
   readonly ready: boolean
   /** Where it listens. */
-  readonly addresses: readonly { readonly address: string; readonly port: number }[]
+  readonly addresses: readonly Endpoint[]
   readonly counters: Counters
   /** What `respond()` answers from: for those who bring their own sockets. */
   readonly knowledge: Knowledge
@@ -79,15 +66,15 @@ export interface QueryOptions {
  */
 export async function createDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const opened: Listener[] = []
-  const wanted = [...(options.listen ?? [])]
+  const unopened = [...(options.listen ?? [])]
   try {
     checkOptions(options)
-    for (let listen = wanted.shift(); listen !== undefined; listen = wanted.shift()) {
+    for (let listen = unopened.shift(); listen !== undefined; listen = unopened.shift()) {
       opened.push(await openListener(listen))
     }
     return dnsServer(options, opened)
   } catch (error) {
-    await Promise.all([...opened.map(closeListener), ...wanted.map(discard)])
+    await Promise.all([...opened.map(closeListener), ...unopened.map(discard)])
     throw error
   }
 }
@@ -96,16 +83,11 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   const { ttl = 0, upstreams = 'none', resolvConf = '/etc/resolv.conf', clock = systemClock } = options
   const limits = { ...defaultLimits, ...options.limits }
   const domains = options.routes ?? {}
-  const { names, primary, first } = createZones(
-    options.zones,
-    options.reverse ?? [],
-    ttl,
-    Object.keys(domains),
-  )
+  const zones = createZones(options.zones, options.reverse ?? [], ttl, Object.keys(domains))
   const routes = createRoutes(upstreams, domains, resolvConf, listeners)
   const views = new ViewTable()
   const knowledge: Knowledge = {
-    names,
+    names: zones.names,
     views,
     recursion: routes.recursion,
     routes,
@@ -128,24 +110,29 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
       failed(error)
     },
   })
-  const serving = createServing({
+  const queries = createQueryHandler({
     knowledge,
     forwarder,
     counts,
     emitter,
     beforeAnswer: options.beforeAnswer,
   })
-  // What the owner asks is neither counted nor told.
-  const asking = createServing({ knowledge, forwarder, counts: newCounts(), emitter: new EventEmitter() })
-  const connections = createConnections({ server: serving, limits, clock, counts })
+  // Queries of the owner are neither counted nor reported.
+  const ownQueries = createQueryHandler({
+    knowledge,
+    forwarder,
+    counts: newCounts(),
+    emitter: new EventEmitter(),
+  })
+  const connections = createConnections({ queries, limits, clock, counts })
   for (const { udp, tcp } of listeners) {
-    if (udp !== undefined && 'receive' in udp) servePackets(udp, serving, failed)
-    else if (udp !== undefined) serveUdp(udp, serving, failed)
+    if (udp !== undefined && 'receive' in udp) servePackets(udp, queries, failed)
+    else if (udp !== undefined) serveUdp(udp, queries, failed)
     tcp?.on('error', failed)
     tcp?.on('connection', (socket) => connections.accept(socket))
   }
 
-  const tell = (changes: readonly (() => Change)[]) => {
+  const reportChanges = (changes: readonly (() => Change)[]) => {
     counts.changes += changes.length
     if (changes.length === 0 || emitter.listenerCount('change') === 0) return
     try {
@@ -158,19 +145,8 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
       failed(error instanceof Error ? error : new Error(String(error)))
     }
   }
-  const alone: Journal = (_undo, describe) => tell([describe])
-
-  const openOwn = (name: string, journal: Journal) => {
-    const data = primary.get(name.toLowerCase().replace(/(.)\.$/, '$1'))
-    if (data !== undefined) return openZone(data, journal)
-    throw new DnsError(
-      'UNKNOWN_ZONE',
-      `"${name}" is no zone of this server, which has ${[...primary.keys()].join(', ')}`,
-    )
-  }
-
   const shutDown = async () => {
-    const answered = Promise.all([serving.drain(), asking.drain()])
+    const answered = Promise.all([queries.drain(), ownQueries.drain()])
     connections.finish()
     await Promise.race([answered, pause(clock, limits.drain)])
     forwarder.close()
@@ -188,17 +164,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   }
 
   return {
-    zones: [...primary.keys()],
-    zone: (name) => openOwn(name, alone),
-    views: openViews(views, names, first, alone),
-    update(fn) {
-      tell(
-        runUpdate(fn, (journal) => ({
-          zone: (name) => openOwn(name, journal),
-          views: openViews(views, names, first, journal),
-        })),
-      )
-    },
+    ...editableZones(zones, views, reportChanges),
     async query(name, type = 'A', { as, signal } = {}) {
       signal?.throwIfAborted()
       if (closing !== undefined) throw new DnsError('CLOSED', 'the DNS server is closed')
@@ -207,7 +173,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
         throw new DnsError('INVALID_TYPE', `"${type}" is not a type of record, such as A or TYPE65`)
       const client = as === undefined ? undefined : parseAddress(as).text
       const message = encodeQuery(wireName(name, anyLabel), code, randomInt(0x10000), limits.udpSize)
-      const answer = await withSignal(ask(asking, message, client), signal)
+      const answer = await withSignal(ask(ownQueries, message, client), signal)
       return decodeAnswer(answer, name, typeName(code))
     },
     addresses: listeners.map(({ address, port }) => ({ address, port })),
@@ -230,9 +196,9 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
 const anyLabel = /^[!-~]+$/
 
 /** As a client over TCP would: nothing is too large. */
-async function ask(server: Server, message: Buffer, client: string | undefined): Promise<Buffer> {
+async function ask(queries: QueryHandler, message: Buffer, client: string | undefined): Promise<Buffer> {
   let answer: Buffer | undefined
-  await server.serve(message, { client, transport: 'tcp' }, (octets, size) => {
+  await queries.handle(message, { client, transport: 'tcp' }, (octets, size) => {
     answer = Buffer.from(octets.subarray(0, size))
   })
   if (answer === undefined) throw new DnsError('CLOSED', 'the DNS server is closed')

@@ -26,14 +26,14 @@ export interface Room {
 export const rooms: Readonly<Record<string, Room>> = {
   dns: {
     may: [],
-    ground: ['clock.ts', 'counters.ts', 'deadline.ts', 'errors.ts', 'limits.ts'],
+    ground: ['clock.ts', 'counters.ts', 'deadline.ts', 'errors.ts', 'events.ts', 'limits.ts'],
     wings: {
       wire: { may: [] },
       zones: { may: ['wire'] },
-      answering: { may: ['wire', 'zones'] },
       upstream: { may: ['wire'] },
-      sockets: { may: ['wire'] },
-      'hosts-file': { may: [] },
+      answering: { may: ['wire', 'zones'], types: ['upstream'] },
+      sockets: { may: ['wire'], types: ['answering'] },
+      'hosts-file': { may: [], types: ['zones'] },
     },
   },
   netns: {

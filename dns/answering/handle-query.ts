@@ -1,37 +1,38 @@
 import type { Counts } from '../counters.ts'
-import { type DnsEmitter, describe, type QueryEvent } from '../events.ts'
+import type { DnsEmitter, QueryEvent } from '../events.ts'
 import type { Forwarded, Forwarder } from '../upstream/forward.ts'
-import { decodeQuery, flag, newQuery } from '../wire/decode-query.ts'
+import { decodeQuery, flag, newQuery, type Query } from '../wire/decode-query.ts'
 import { extendedError, rcode } from '../wire/rcodes.ts'
 import { newReply, type Reply } from '../wire/write-reply.ts'
-import { type Asker, type Knowledge, respond, respondError, type Verdict } from './respond.ts'
+import type { Asker } from './asker.ts'
+import type { Knowledge } from './knowledge.ts'
+import { queryEvent } from './query-event.ts'
+import { respond, respondError, type Verdict } from './respond.ts'
 
 /** Sends the first `size` octets of a buffer that is used again as soon as the call returns. */
-export type Send = (answer: Buffer, size: number) => void
+export type Send = (reply: Buffer, size: number) => void
 
-export interface Server {
+/** Handles every message, whatever socket it came from: replies to it, forwards or drops it, counts and reports it. */
+export interface QueryHandler {
   /**
-   * Answers one message: at once, or, if it is forwarded, when the promise ends, which never rejects. The message must
+   * Handles one message: at once, or, if it is forwarded, until the promise ends, which never rejects. The message must
    * stay as it is until then.
    */
-  serve(message: Buffer, asker: Asker, send: Send): Promise<void> | undefined
+  handle(message: Buffer, asker: Asker, send: Send): Promise<void> | undefined
   /**
-   * Answers the message in the first `size` octets of a buffer by writing over it. Returns how long the answer is; 0 if
-   * there is none, or if it comes later, which is when `source` is asked how to send it. Of what may change after the
-   * call nothing is kept.
+   * Handles the message in the first `size` octets of a buffer by writing the reply over it. Keeps nothing of what may
+   * change after the call. If the reply comes later, `source` is asked how to send it.
+   * @returns the size of the reply; 0 if there is none, or if it comes later
    */
-  answer(packet: Buffer, size: number, asker: Asker, source: { later(): Send }): number
-}
-
-export interface Serving extends Server {
-  /** Answers no further message; ends when those in flight are answered. */
+  handleInPlace(packet: Buffer, size: number, asker: Asker, source: { later(): Send }): number
+  /** Handles no further message; ends when those in flight have their replies. */
   drain(): Promise<void>
 }
 
-/** Where an answer of ours came from. */
-type Answered = Exclude<Verdict, 'forward' | 'drop'>
+/** Where a reply of ours came from. */
+type Source = Exclude<Verdict, 'forward' | 'drop'>
 
-interface Parts {
+export interface QueryHandlerOptions {
   knowledge: Knowledge
   forwarder: Forwarder
   counts: Counts
@@ -39,31 +40,37 @@ interface Parts {
   beforeAnswer?: (() => void) | undefined
 }
 
-/** What happens to every message, whatever socket it came from: answered, forwarded or dropped, counted and told. */
-export function createServing({ knowledge, forwarder, counts, emitter, beforeAnswer }: Parts): Serving {
+export function createQueryHandler({
+  knowledge,
+  forwarder,
+  counts,
+  emitter,
+  beforeAnswer,
+}: QueryHandlerOptions): QueryHandler {
   const inFlight = new Set<Promise<void>>()
   let draining = false
   const reply = newReply()
   const inPlace: { -readonly [Key in keyof Reply]: Reply[Key] } = newReply(Buffer.alloc(0))
-  const query = newQuery()
+  const forwardedQuery = newQuery()
 
   const fault = (error: unknown) => {
     counts.errors++
     emitter.emit('error', error instanceof Error ? error : new Error(String(error)))
   }
 
-  const tell = (
+  const report = (
     message: Buffer,
+    query: Query,
     asker: Asker,
-    answer: Buffer,
+    sent: Buffer,
     source: QueryEvent['source'],
     upstream?: string,
   ) => {
     if (emitter.listenerCount('query') === 0) return
     try {
-      emitter.emit('query', describe(message, asker, answer, source, upstream))
+      emitter.emit('query', queryEvent(message, query, asker, sent, source, upstream))
     } catch (error) {
-      // A listener's fault is told of, and is not the next client's.
+      // A listener's fault is reported, and is not the next client's.
       fault(error)
     }
   }
@@ -85,23 +92,23 @@ export function createServing({ knowledge, forwarder, counts, emitter, beforeAns
     if (((buffer[2] as number) & (flag.TC >> 8)) !== 0) counts.truncated++
   }
 
-  const sendReply = (message: Buffer, asker: Asker, send: Send, source: Answered) => {
+  const sendReply = (message: Buffer, asker: Asker, send: Send, source: Source) => {
     countReply(reply)
     send(reply.buffer, reply.length)
-    tell(message, asker, reply.buffer, source)
+    report(message, reply.query, asker, reply.buffer, source)
   }
 
-  /** What an upstream said, or why nobody did. */
+  /** Sends on what an upstream answered, or says that none did. */
   const finishForward = (message: Buffer, asker: Asker, send: Send, forwarded: Forwarded) => {
     if (forwarded.kind === 'answer') {
       const { answer, short, upstream } = forwarded
       counts.forwarded++
-      decodeQuery(message, message.length, query)
-      // The upstream kept to what the client takes; what came over TCP instead may be more.
-      const sent = asker.transport === 'udp' && answer.length > query.udpSize ? short : answer
+      decodeQuery(message, message.length, forwardedQuery)
+      // The upstream kept to what the client takes; an answer that came over TCP instead may be longer.
+      const sent = asker.transport === 'udp' && answer.length > forwardedQuery.udpSize ? short : answer
       if (sent !== undefined) {
         send(sent, sent.length)
-        tell(message, asker, sent, 'upstream', `${upstream.address} ${upstream.port}`)
+        report(message, forwardedQuery, asker, sent, 'upstream', `${upstream.address} ${upstream.port}`)
         return
       }
       respondError(message, asker, knowledge, reply, { code: rcode.NOERROR, flags: flag.TC })
@@ -116,23 +123,18 @@ export function createServing({ knowledge, forwarder, counts, emitter, beforeAns
     sendReply(message, asker, send, 'refusal')
   }
 
-  const forward = async (message: Buffer, asker: Asker, send: Send) => {
+  const forward = async (message: Buffer, questionEnd: number, asker: Asker, send: Send) => {
     try {
-      decodeQuery(message, message.length, query)
-      finishForward(
-        message,
-        asker,
-        send,
-        await forwarder.forward(message, query.questionEnd, asker.client ?? ''),
-      )
+      const forwarded = await forwarder.forward(message, questionEnd, asker.client ?? '')
+      finishForward(message, asker, send, forwarded)
     } catch (error) {
       fault(error)
     }
   }
 
-  const track = (answering: Promise<void>) => {
-    inFlight.add(answering)
-    return answering.finally(() => inFlight.delete(answering))
+  const track = (forwarding: Promise<void>) => {
+    inFlight.add(forwarding)
+    return forwarding.finally(() => inFlight.delete(forwarding))
   }
 
   /** Counts a message, by what becomes of it. */
@@ -144,31 +146,31 @@ export function createServing({ knowledge, forwarder, counts, emitter, beforeAns
   }
 
   return {
-    serve(message, asker, send) {
+    handle(message, asker, send) {
       if (asker.transport === 'tcp') counts.tcpQueries++
       const verdict = decide(message, message.length, asker, reply)
       count(verdict)
       if (verdict === 'drop') return undefined
-      if (verdict === 'forward') return track(forward(message, asker, send))
+      if (verdict === 'forward') return track(forward(message, reply.query.questionEnd, asker, send))
       sendReply(message, asker, send, verdict)
       return undefined
     },
-    answer(packet, size, asker, source) {
+    handleInPlace(packet, size, asker, source) {
       const octets = Math.min(size, packet.length)
-      // Listeners are told the question too, over which the answer is written.
-      const told = emitter.listenerCount('query') > 0
-      const message = told ? Buffer.from(packet.subarray(0, octets)) : packet
+      // Listeners get the question too, over which the reply is written.
+      const reported = emitter.listenerCount('query') > 0
+      const message = reported ? Buffer.from(packet.subarray(0, octets)) : packet
       inPlace.buffer = packet
       const verdict = decide(message, octets, asker, inPlace)
       count(verdict)
       if (verdict === 'drop') return 0
       if (verdict === 'forward') {
-        const kept = told ? message : Buffer.from(packet.subarray(0, octets))
-        void track(forward(kept, { ...asker }, source.later()))
+        const copy = reported ? message : Buffer.from(packet.subarray(0, octets))
+        void track(forward(copy, inPlace.query.questionEnd, { ...asker }, source.later()))
         return 0
       }
       countReply(inPlace)
-      if (told) tell(message, asker, packet, verdict)
+      if (reported) report(message, inPlace.query, asker, packet, verdict)
       return inPlace.length
     },
     async drain() {

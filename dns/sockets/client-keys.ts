@@ -13,7 +13,7 @@ interface Spelled {
  * The texts of client addresses, as views know them, by the octets that a packet carries. A client's text is made once:
  * for all its further packets, finding its view makes no string.
  */
-export class ClientTexts {
+export class ClientKeys {
   /** IPv4, as signed 32 bits, which are no object in the engine. */
   readonly #four = new Map<number, string>()
   /** IPv6, by hash; of two with the same hash the latest. */

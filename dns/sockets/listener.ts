@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { closeSync } from 'node:fs'
 import { createServer, isIP, isIPv6, type Server as TcpServer } from 'node:net'
 import { DnsError } from '../errors.ts'
-import { addressOnly } from '../wire/address.ts'
+import { addressOnly, type Endpoint } from '../wire/address.ts'
 import type { PacketSocket } from './packet-socket.ts'
 
 /**
@@ -26,11 +26,9 @@ export interface Descriptor {
 }
 
 /** A pair of sockets, bound to one address and port. */
-export interface Listener {
+export interface Listener extends Endpoint {
   readonly udp: UdpSocket | PacketSocket | undefined
   readonly tcp: TcpServer | undefined
-  readonly address: string
-  readonly port: number
 }
 
 /** What bursts of queries may pile up in the kernel while we do something else. */
@@ -76,7 +74,7 @@ async function adopt({ udp, tcp }: HandedOver): Promise<Listener> {
   }
 }
 
-function whereIs({ udp, tcp }: Pick<Listener, 'udp' | 'tcp'>): { address: string; port: number } {
+function whereIs({ udp, tcp }: Pick<Listener, 'udp' | 'tcp'>): Endpoint {
   const where = tcp?.address()
   if (tcp !== undefined && (typeof where !== 'object' || where === null)) {
     throw new DnsError('LISTEN_FAILED', 'the TCP server that was handed over does not listen on an address')

@@ -1,5 +1,6 @@
-import type { Server } from '../answering/handle-query.ts'
-import { ClientTexts } from './client-keys.ts'
+import type { QueryHandler } from '../answering/handle-query.ts'
+import type { Endpoint } from '../wire/address.ts'
+import { ClientKeys } from './client-keys.ts'
 
 /** Where a packet came from; good during the call that it is handed to. */
 export interface PacketSource {
@@ -25,25 +26,27 @@ export interface PacketHandler {
  * has one, or whatever else brings packets. A buffer should have room for 4,097 octets, so that a query that is too long
  * is known as that, and must have room for the answer, else it is truncated.
  */
-export interface PacketSocket {
-  readonly address: string
-  readonly port: number
+export interface PacketSocket extends Endpoint {
   /** Begins to receive. Called once. */
   receive(handler: PacketHandler): void
   close(): void | Promise<void>
 }
 
 /** Answers what a packet socket receives, where it lies. */
-export function servePackets(socket: PacketSocket, server: Server, failed: (error: Error) => void): void {
-  const texts = new ClientTexts()
+export function servePackets(
+  socket: PacketSocket,
+  queries: QueryHandler,
+  failed: (error: Error) => void,
+): void {
+  const clientKeys = new ClientKeys()
   // One for all packets: answering is synchronous, and what is forwarded takes a copy.
   const asker = { client: '', transport: 'udp' as const }
   socket.receive({
     packet(packet, size, source) {
       // Nobody can be answered at port 0; whoever sent this did not mean to ask.
       if (source.port === 0) return 0
-      asker.client = texts.of(source.octets)
-      return server.answer(packet, size, asker, source)
+      asker.client = clientKeys.of(source.octets)
+      return queries.handleInPlace(packet, size, asker, source)
     },
     failed,
   })

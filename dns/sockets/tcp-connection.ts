@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Send, Server } from '../answering/handle-query.ts'
+import type { QueryHandler, Send } from '../answering/handle-query.ts'
 import type { Clock } from '../clock.ts'
 import type { Counts } from '../counters.ts'
 import type { Limits } from '../limits.ts'
@@ -20,7 +20,7 @@ export interface Connection {
 interface Parts {
   socket: Socket
   client: string
-  server: Server
+  queries: QueryHandler
   limits: Limits
   clock: Clock
   counts: Counts
@@ -29,7 +29,7 @@ interface Parts {
 
 /** @param closed is called once, in the same turn in which the connection stops counting */
 export function openConnection(
-  { socket, client, server, limits, clock, counts, turns }: Parts,
+  { socket, client, queries, limits, clock, counts, turns }: Parts,
   closed: () => void,
 ): Connection {
   const asker = { client, transport: 'tcp' as const }
@@ -46,12 +46,12 @@ export function openConnection(
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
 
-  const send: Send = (answer, size) => {
+  const send: Send = (reply, size) => {
     if (gone) return
     // Length and message in one write, so in one segment (RFC 7766, 8).
     const frame = Buffer.allocUnsafe(2 + size)
     frame.writeUInt16BE(size)
-    answer.copy(frame, 2, 0, size)
+    reply.copy(frame, 2, 0, size)
     socket.write(frame)
   }
 
@@ -103,7 +103,7 @@ export function openConnection(
       received = tooLong ? received.subarray(received.length) : received.subarray(2 + size)
       if (tooLong) ended = true
       lastQuery = clock.now()
-      const answering = server.serve(message, asker, send)
+      const answering = queries.handle(message, asker, send)
       if (answering === undefined) continue
       waiting++
       void answering.then(() => {

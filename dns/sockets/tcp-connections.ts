@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Server } from '../answering/handle-query.ts'
+import type { QueryHandler } from '../answering/handle-query.ts'
 import type { Clock } from '../clock.ts'
 import type { Counts } from '../counters.ts'
 import type { Limits } from '../limits.ts'
@@ -8,7 +8,7 @@ import { type Connection, openConnection } from './tcp-connection.ts'
 import { createTurns } from './turns.ts'
 
 export interface ConnectionsOptions {
-  server: Server
+  queries: QueryHandler
   limits: Limits
   clock: Clock
   counts: Counts
@@ -25,7 +25,7 @@ export interface Connections {
 
 const none: ReadonlySet<Connection> = new Set()
 
-export function createConnections({ server, limits, clock, counts }: ConnectionsOptions): Connections {
+export function createConnections({ queries, limits, clock, counts }: ConnectionsOptions): Connections {
   /** The oldest first. */
   const all = new Set<Connection>()
   const turns = createTurns()
@@ -56,7 +56,7 @@ export function createConnections({ server, limits, clock, counts }: Connections
       }
       counts.connections++
       counts.openConnections++
-      const connection = openConnection({ socket, client, server, limits, clock, counts, turns }, () => {
+      const connection = openConnection({ socket, client, queries, limits, clock, counts, turns }, () => {
         all.delete(connection)
         counts.openConnections--
         const held = byClient.get(client)

@@ -1,5 +1,5 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
-import type { Send, Server } from '../answering/handle-query.ts'
+import type { QueryHandler, Send } from '../answering/handle-query.ts'
 import { clientKey } from '../wire/address.ts'
 
 /** For any question and its answer: what is longer than 4,096 octets is cut, and known as too long. */
@@ -14,15 +14,15 @@ interface Received {
  * Answers what a bound socket receives.
  * @param failed is told when an answer could not be sent, or the socket failed
  */
-export function serveUdp(socket: Socket, server: Server, failed: (error: Error) => void): void {
+export function serveUdp(socket: Socket, queries: QueryHandler, failed: (error: Error) => void): void {
   const sent = (error: Error | null) => {
     if (error !== null) failed(error)
   }
 
-  const send = (answer: Buffer, size: number, { address, port }: RemoteInfo) => {
+  const send = (reply: Buffer, size: number, { address, port }: RemoteInfo) => {
     // A copy, as the kernel may take it later.
     const copy = Buffer.allocUnsafe(size)
-    answer.copy(copy, 0, 0, size)
+    reply.copy(copy, 0, 0, size)
     try {
       socket.send(copy, port, address, sent)
     } catch (error) {
@@ -38,21 +38,21 @@ export function serveUdp(socket: Socket, server: Server, failed: (error: Error) 
   const source = {
     later(): Send {
       const from = asking as RemoteInfo
-      return (answer, size) => send(answer, size, from)
+      return (reply, size) => send(reply, size, from)
     },
   }
-  const answer = ({ message, from }: Received) => {
+  const handle = ({ message, from }: Received) => {
     asking = from
     asker.client = clientKey(from.address)
-    const size = server.answer(packet, message.copy(packet), asker, source)
+    const size = queries.handleInPlace(packet, message.copy(packet), asker, source)
     if (size > 0) send(packet, size, from)
   }
 
   let received: Received[] = []
-  const answerAll = () => {
-    const all = received
+  const handleAll = () => {
+    const batch = received
     received = []
-    for (const one of all) answer(one)
+    for (const datagram of batch) handle(datagram)
   }
 
   socket.on('error', failed)
@@ -61,6 +61,6 @@ export function serveUdp(socket: Socket, server: Server, failed: (error: Error) 
     if (from.port === 0) return
     // Answered together, once the socket has given what it gives in a turn of the event loop, 32 messages at most: one by
     // one, receiving and sending by turns, they cost a third more (docs/decisions.md).
-    if (received.push({ message, from }) === 1) setImmediate(answerAll)
+    if (received.push({ message, from }) === 1) setImmediate(handleAll)
   })
 }

@@ -4,7 +4,7 @@ import { DnsError } from '../errors.ts'
 import { addressOnly } from '../wire/address.ts'
 import { flag, headerSize } from '../wire/decode-query.ts'
 import { sameName } from '../wire/name.ts'
-import type { Upstream } from './resolv-conf.ts'
+import type { Upstream } from './upstream.ts'
 
 /** A query as it is sent: its id is ours, its question ends at `questionEnd`. */
 export interface Question {

@@ -7,8 +7,8 @@ import { flag, headerSize } from '../wire/decode-query.ts'
 import { rcode } from '../wire/rcodes.ts'
 import { askTcp, askUdp, type Question } from './ask-upstream.ts'
 import { createLoopGuard } from './loop-guard.ts'
-import { keyOf, type Upstream } from './resolv-conf.ts'
 import type { Routes } from './routes.ts'
+import { type Upstream, upstreamKey } from './upstream.ts'
 
 /**
  * What came of a forwarded query. `answer` is the upstream's, octet by octet, with the id of whoever asked; where it
@@ -76,7 +76,7 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
         guard.probe(upstream)
         try {
           const found = await askOne(upstream, question, each.signal)
-          paused.delete(keyOf(upstream))
+          paused.delete(upstreamKey(upstream))
           if (!isRefusal(found.answer)) return found
           refusal = found
         } catch (error) {
@@ -85,7 +85,7 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
           // Found to ask us while we waited: it would be silent for ever.
           if (guard.loops(upstream)) continue
           guard.suspect(upstream)
-          paused.set(keyOf(upstream), clock.now() + limits.upstreamPause)
+          paused.set(upstreamKey(upstream), clock.now() + limits.upstreamPause)
           if (each.signal.aborted) silent.push(upstream)
         }
       }
@@ -160,7 +160,7 @@ function inOrder(
   paused: ReadonlyMap<string, number>,
   now: number,
 ): readonly Upstream[] {
-  const rests = (upstream: Upstream) => ((paused.get(keyOf(upstream)) ?? 0) > now ? 1 : 0)
+  const rests = (upstream: Upstream) => ((paused.get(upstreamKey(upstream)) ?? 0) > now ? 1 : 0)
   return paused.size === 0 ? upstreams : [...upstreams].sort((a, b) => rests(a) - rests(b))
 }
 

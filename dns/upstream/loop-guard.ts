@@ -6,9 +6,9 @@ import type { Limits } from '../limits.ts'
 import { headerSize } from '../wire/decode-query.ts'
 import { encodeQuery } from '../wire/encode-query.ts'
 import { sameName, wireName } from '../wire/name.ts'
-import { recordType } from '../wire/rcodes.ts'
+import { recordTypes } from '../wire/record-types.ts'
 import { askUdp } from './ask-upstream.ts'
-import { keyOf, type Upstream } from './resolv-conf.ts'
+import { type Upstream, upstreamKey } from './upstream.ts'
 
 export interface LoopGuardOptions {
   limits: Limits
@@ -48,7 +48,7 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
     const name = wireName(`${randomBytes(12).toString('hex')}.moorage-loop-check`)
     probes.set(upstream, name)
     using limit = deadline(clock, limits.upstream, closing)
-    const message = encodeQuery(name, recordType.HINFO, randomInt(0x10000), limits.udpSize)
+    const message = encodeQuery(name, recordTypes.HINFO.code, randomInt(0x10000), limits.udpSize)
     try {
       await askUdp(upstream, { message, questionEnd: headerSize + name.length + 4 }, limit.signal)
     } catch {
@@ -59,7 +59,7 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
   }
 
   const convict = (upstream: Upstream) => {
-    const key = keyOf(upstream)
+    const key = upstreamKey(upstream)
     const error = new DnsError(
       'FORWARD_LOOP',
       `the upstream ${key} asks this server in turn: it is left out for ${limits.loopPause / 1000} s`,
@@ -73,12 +73,12 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
 
   return {
     probe(upstream) {
-      const key = keyOf(upstream)
+      const key = upstreamKey(upstream)
       if (asked.has(key)) return
       asked.add(key)
       void ask(upstream)
     },
-    suspect: (upstream) => void asked.delete(keyOf(upstream)),
+    suspect: (upstream) => void asked.delete(upstreamKey(upstream)),
     isOwn(message, questionEnd) {
       const length = questionEnd - 4 - headerSize
       for (const [upstream, name] of probes) {
@@ -89,14 +89,14 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
       return false
     },
     loops(upstream) {
-      const until = looping.get(keyOf(upstream))
+      const until = looping.get(upstreamKey(upstream))
       if (until === undefined) return false
       if (until > clock.now()) return true
-      looping.delete(keyOf(upstream))
+      looping.delete(upstreamKey(upstream))
       return false
     },
     watch(upstream, attempt) {
-      const key = keyOf(upstream)
+      const key = upstreamKey(upstream)
       const held = attempts.get(key) ?? new Set()
       attempts.set(key, held.add(attempt))
       return {

@@ -1,17 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { DnsError } from '../errors.ts'
-
-/** A resolver to ask: an address, with its scope if it is link-local, and a port. */
-export interface Upstream {
-  readonly address: string
-  readonly port: number
-}
-
-/** How an upstream is called in events and messages. */
-export function keyOf({ address, port }: Upstream): string {
-  return `${address} port ${port}`
-}
+import type { Upstream } from './upstream.ts'
 
 /** resolv.conf(5), MAXNS: the C library reads no more either. */
 const mostNameservers = 3
@@ -55,19 +44,4 @@ function readText(path: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** @param text `9.9.9.9`, `127.0.0.1:5300`, `fd00::1`, `[fd00::1]:5300` */
-export function parseUpstream(text: string): Upstream {
-  const [, bracketed, plain, portText = '53'] =
-    /^(?:\[([^\]]+)\]|([^:]*(?::[^:]*){2,}|[^:]+))(?::(\d{1,5}))?$/.exec(text) ?? []
-  const address = bracketed ?? plain ?? ''
-  const port = Number(portText)
-  if (isIP(address) === 0 || port < 1 || port > 65535) {
-    throw new DnsError(
-      'INVALID_OPTION',
-      `upstreams: "${text}" is not an address such as 9.9.9.9, 127.0.0.1:5300 or [fd00::1]:53`,
-    )
-  }
-  return { address, port }
 }

@@ -1,9 +1,8 @@
-import type { UpstreamChoice } from '../options.ts'
-import type { Listener } from '../sockets/listener.ts'
+import type { Endpoint } from '../wire/address.ts'
 import { hashName, wireName } from '../wire/name.ts'
-import { NameTable } from '../wire/name-map.ts'
-import type { Upstream } from './resolv-conf.ts'
-import { upstreamSource } from './upstream-source.ts'
+import { NameMap } from '../wire/name-map.ts'
+import type { Upstream } from './upstream.ts'
+import { type UpstreamChoice, upstreamSource } from './upstream-source.ts'
 
 /** Whom to ask for which names: the longest domain that a name ends with counts, else what holds for all. */
 export interface Routes {
@@ -25,14 +24,14 @@ export function createRoutes(
   everything: UpstreamChoice,
   domains: Readonly<Record<string, UpstreamChoice>>,
   resolvConf: string,
-  listeners: readonly Pick<Listener, 'address' | 'port'>[],
+  listeners: readonly Endpoint[],
 ): Routes {
   const route = (choice: UpstreamChoice): Route => ({
     asks: choice !== 'none',
     upstreams: upstreamSource(choice, resolvConf, listeners),
   })
   const rest = route(everything)
-  const table = new NameTable<Route>()
+  const table = new NameMap<Route>()
   let recursion = rest.asks
   for (const [domain, choice] of Object.entries(domains)) {
     table.set(wireName(domain), route(choice))

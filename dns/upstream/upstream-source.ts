@@ -1,8 +1,11 @@
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import type { Listener } from '../sockets/listener.ts'
-import { clientKey } from '../wire/address.ts'
-import { followResolvConf, parseUpstream, type Upstream } from './resolv-conf.ts'
+import { clientKey, type Endpoint } from '../wire/address.ts'
+import { followResolvConf } from './resolv-conf.ts'
+import { parseUpstream, type Upstream } from './upstream.ts'
+
+/** Who is asked: the system's resolvers, nobody, or these (`addr`, `addr:port`, `[addr]:port`). */
+export type UpstreamChoice = 'system' | 'none' | readonly string[]
 
 /**
  * Whom to ask, as often as it is called. Upstreams that are our own listeners are left out: where the host's resolver
@@ -10,25 +13,25 @@ import { followResolvConf, parseUpstream, type Upstream } from './resolv-conf.ts
  * @throws DnsError `INVALID_OPTION` for an upstream that is none
  */
 export function upstreamSource(
-  wanted: 'system' | 'none' | readonly string[],
+  choice: UpstreamChoice,
   resolvConf: string,
-  listeners: readonly Pick<Listener, 'address' | 'port'>[],
+  listeners: readonly Endpoint[],
 ): () => readonly Upstream[] {
-  const all = typeof wanted === 'string' ? undefined : wanted.map(parseUpstream)
-  const read = all !== undefined ? () => all : wanted === 'system' ? followResolvConf(resolvConf) : () => []
-  let known: readonly Upstream[] | undefined
+  const listed = typeof choice === 'string' ? [] : choice.map(parseUpstream)
+  const read = choice === 'system' ? followResolvConf(resolvConf) : () => listed
+  let latest: readonly Upstream[] | undefined
   let foreign: readonly Upstream[] = []
   return () => {
     const upstreams = read()
-    if (upstreams !== known) {
-      known = upstreams
+    if (upstreams !== latest) {
+      latest = upstreams
       foreign = upstreams.filter((upstream) => !listeners.some((listener) => isListener(upstream, listener)))
     }
     return foreign
   }
 }
 
-function isListener({ address, port }: Upstream, listener: Pick<Listener, 'address' | 'port'>): boolean {
+function isListener({ address, port }: Upstream, listener: Endpoint): boolean {
   if (port !== listener.port) return false
   // Whoever connects to the wildcard reaches this machine: resolv.conf(5) has it for the local resolver.
   if (address === '0.0.0.0' || address === '::') return isOurs(listener.address)

@@ -8,6 +8,12 @@ export interface Address {
   readonly octets: Buffer
 }
 
+/** An IP address, with its scope if it is link-local, and a port. */
+export interface Endpoint {
+  readonly address: string
+  readonly port: number
+}
+
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /** @throws DnsError `INVALID_ADDRESS` for anything but a plain IPv4 or IPv6 address (no scope, no prefix). */

@@ -1,21 +1,14 @@
-import { DnsError } from '../errors.ts'
-import { parseAddress } from './address.ts'
-import { textName } from './name.ts'
-
-/** The same as text. */
-export const reverseName = (octets: Uint8Array): string => textName(reverseWire(octets))
-
 const fourSuffix = Buffer.from('\x07in-addr\x04arpa\x00', 'latin1')
 const sixSuffix = Buffer.from('\x03ip6\x04arpa\x00', 'latin1')
 const zero = 0x30
 const letterA = 0x61
 
 /** The name, in wire form, whose PTR record says an address's names (RFC 1035, 3.5; RFC 3596, 2.5). */
-export function reverseWire(octets: Uint8Array): Buffer {
-  return octets.length === 4 ? reverseFour(octets) : reverseSix(octets)
+export function arpaName(octets: Uint8Array): Buffer {
+  return octets.length === 4 ? fourName(octets) : sixName(octets)
 }
 
-function reverseFour(octets: Uint8Array): Buffer {
+function fourName(octets: Uint8Array): Buffer {
   let size = fourSuffix.length
   for (const octet of octets) size += octet > 99 ? 4 : octet > 9 ? 3 : 2
   const wire = Buffer.alloc(size)
@@ -32,7 +25,7 @@ function reverseFour(octets: Uint8Array): Buffer {
   return wire
 }
 
-function reverseSix(octets: Uint8Array): Buffer {
+function sixName(octets: Uint8Array): Buffer {
   const wire = Buffer.alloc(64 + sixSuffix.length)
   let at = 0
   for (let index = 15; index >= 0; index--) {
@@ -44,32 +37,4 @@ function reverseSix(octets: Uint8Array): Buffer {
   }
   wire.set(sixSuffix, at)
   return wire
-}
-
-/**
- * The zones that hold the reverse names of a subnet, and of nothing else. Where its prefix ends within a label, there
- * are several, at most 128: 10.0.0.0/22 has four of three labels.
- * @param cidr such as `10.88.0.0/16` or `fd00:88::/64`
- */
-export function reverseZones(cidr: string): string[] {
-  const [base = '', prefixText = '', ...rest] = cidr.split('/')
-  const { octets } = parseAddress(base)
-  const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : -1
-  if (rest.length > 0 || prefix < 0 || prefix > octets.length * 8) {
-    throw new DnsError(
-      'INVALID_OPTION',
-      `reverse: "${cidr}" is not a subnet such as 10.88.0.0/16 or fd00:88::/64`,
-    )
-  }
-  const [bits, suffix] = octets.length === 4 ? [8, 'in-addr.arpa'] : [4, 'ip6.arpa']
-  const labels =
-    octets.length === 4 ? [...octets] : [...octets.toString('hex')].map((c) => Number.parseInt(c, 16))
-  const whole = Math.floor(prefix / bits)
-  const spell = (label: number) => label.toString(octets.length === 4 ? 10 : 16)
-  const kept = labels.slice(0, whole).map(spell).reverse()
-  const within = prefix % bits
-  if (within === 0) return [[...kept, suffix].join('.')]
-  const step = 2 ** (bits - within)
-  const first = (labels[whole] as number) & ~(step - 1)
-  return Array.from({ length: step }, (_, index) => [spell(first + index), ...kept, suffix].join('.'))
 }

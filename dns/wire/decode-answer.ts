@@ -1,8 +1,8 @@
-import { SocketAddress } from 'node:net'
-import { DnsError } from '../errors.ts'
-import { flag } from './decode-query.ts'
-import { precheck } from './precheck.ts'
-import { rcodeName, typeName } from './rcodes.ts'
+import { flag, headerSize } from './decode-query.ts'
+import { textName } from './name.ts'
+import { rcodeName } from './rcodes.ts'
+import { DataReader, malformed } from './record-data.ts'
+import { dataText, recordTypes, typeName } from './record-types.ts'
 
 /** One record of an answer; `data` is spelled as in a zone file. */
 export interface DnsRecord {
@@ -24,72 +24,41 @@ export interface DnsAnswer {
   answers: DnsRecord[]
 }
 
-/** What dns2 makes of a record; which fields there are depends on the type. */
-type Decoded = Record<string, unknown> & { name: string; type: number; ttl: number }
-
 /**
- * Decodes an answer, with dns2. It is loaded when first needed: a server that only answers never pays for it.
+ * Decodes an answer, ours or an upstream's, without trust in anything that it says.
  * @throws DnsError `INVALID_ANSWER`
  */
-export async function decodeAnswer(message: Buffer, name: string, type: string): Promise<DnsAnswer> {
-  // dns2 follows pointers wherever they lead; one message could keep it busy for seconds.
-  precheck(message)
-  const { Packet } = await import('dns2')
-  const packet = Packet.parse(message)
-  const broken = packet.errors.find(({ section }) => section === 'answers' || section === 'questions')
-  if (broken !== undefined) {
-    throw new DnsError('INVALID_ANSWER', `the answer for ${name} ${type} is malformed: ${broken.message}`, {
-      cause: broken,
-    })
-  }
+export function decodeAnswer(message: Buffer, name: string, type: string): DnsAnswer {
+  if (message.length < headerSize) throw malformed('it is shorter than a header')
   const flags = message.readUInt16BE(2)
-  return {
-    name,
-    type,
-    status: rcodeName(packet.header.rcode),
-    authoritative: (flags & flag.AA) !== 0,
-    answers: (packet.answers as unknown as Decoded[]).map((record) => ({
-      name: record.name === '' ? '.' : record.name,
-      type: typeName(record.type),
-      ttl: record.ttl,
-      data: dataText(record),
-    })),
+  const reader = new DataReader(message, headerSize)
+  for (let left = message.readUInt16BE(4); left > 0; left--) {
+    reader.name()
+    reader.octets(4)
   }
+  const answers: DnsRecord[] = []
+  for (let left = message.readUInt16BE(6); left > 0; left--) answers.push(readRecord(reader))
+  let rcode = flags & 0xf
+  for (let left = message.readUInt16BE(8) + message.readUInt16BE(10); left > 0; left--) {
+    reader.name()
+    const code = reader.number(2)
+    reader.octets(2)
+    const ttl = reader.number(4)
+    reader.octets(reader.number(2))
+    // RFC 6891, 6.1.3: the TTL of an OPT record begins with the upper eight bits of the rcode.
+    if (code === recordTypes.OPT.code) rcode |= (ttl >>> 24) << 4
+  }
+  return { name, type, status: rcodeName(rcode), authoritative: (flags & flag.AA) !== 0, answers }
 }
 
-function dataText(record: Decoded): string {
-  // What is empty is the name of the root: addresses and numbers never are.
-  const fields = (...names: string[]) => names.map((name) => String(record[name]) || '.').join(' ')
-  switch (typeName(record.type)) {
-    case 'A':
-      return fields('address')
-    case 'AAAA':
-      return new SocketAddress({ address: fields('address'), family: 'ipv6' }).address
-    case 'CNAME':
-    case 'PTR':
-      return fields('domain')
-    case 'NS':
-      return fields('ns')
-    case 'MX':
-      return fields('priority', 'exchange')
-    case 'SRV':
-      return fields('priority', 'weight', 'port', 'target')
-    case 'SOA':
-      return fields('primary', 'admin', 'serial', 'refresh', 'retry', 'expiration', 'minimum')
-    case 'TXT':
-      return [record.data]
-        .flat()
-        .map((text) => JSON.stringify(String(text)))
-        .join(' ')
-    default:
-      return unknownData(record)
-  }
-}
-
-/** RFC 3597, 5: data of a type that we do not spell. */
-function unknownData(record: Decoded): string {
-  const { data } = record
-  if (Buffer.isBuffer(data)) return `\\# ${data.length} ${data.toString('hex')}`
-  const { name: _name, type: _type, ttl: _ttl, class: _class, ...rest } = record
-  return JSON.stringify(rest)
+/** Reads the record that begins at the reader's place. @throws DnsError `INVALID_ANSWER` */
+export function readRecord(reader: DataReader): DnsRecord {
+  const name = textName(reader.name())
+  const code = reader.number(2)
+  reader.octets(2)
+  const ttl = reader.number(4)
+  const length = reader.number(2)
+  const data = new DataReader(reader.message, reader.at, reader.at + length)
+  reader.octets(length)
+  return { name, type: typeName(code), ttl, data: dataText(code, data) }
 }

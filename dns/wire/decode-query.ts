@@ -1,5 +1,6 @@
 import { hashStart, hashStep, longestLabel, longestName } from './name.ts'
-import { rcode, recordType } from './rcodes.ts'
+import { rcode } from './rcodes.ts'
+import { recordTypes } from './record-types.ts'
 
 /** RFC 1035, 4.1.1. The question's name always starts right behind it. */
 export const headerSize = 12
@@ -83,7 +84,7 @@ export function decodeQuery(message: Buffer, size: number, query: Query): Decode
   let version = 0
   for (let index = 0; index < additionals && at !== bad; index++) {
     const head = skipName(message, size, at)
-    const isOpt = head !== bad && head + 10 <= size && get16(message, head) === recordType.OPT
+    const isOpt = head !== bad && head + 10 <= size && get16(message, head) === recordTypes.OPT.code
     const next = skipRecord(message, size, at)
     if (isOpt && next !== bad) {
       // RFC 6891, 6.1.1: a second one, or one that the root does not own, is a format error.

@@ -1,5 +1,5 @@
 import { flag, headerSize } from './decode-query.ts'
-import { recordType } from './rcodes.ts'
+import { recordTypes } from './record-types.ts'
 
 /**
  * A query as a good client sends it: recursion desired, an OPT record.
@@ -14,7 +14,7 @@ export function encodeQuery(name: Buffer, type: number, id: number, udpSize: num
   let at = headerSize + name.copy(message, headerSize)
   at = message.writeUInt16BE(type, at)
   at = message.writeUInt16BE(1, at) + 1
-  at = message.writeUInt16BE(recordType.OPT, at)
+  at = message.writeUInt16BE(recordTypes.OPT.code, at)
   message.writeUInt16BE(udpSize, at)
   return message
 }

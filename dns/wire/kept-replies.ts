@@ -21,7 +21,7 @@ const taken = -1
  *
  * It knows nothing that is not known without it: whoever changes a name's records calls `forget`.
  */
-export class ReadyAnswers {
+export class KeptReplies {
   /** Two words each: the hash, and where the answer begins. */
   #slots = new Int32Array(2 * fewestSlots)
   /** Slots that are not empty, and octets of answers that are not forgotten. */

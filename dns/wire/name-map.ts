@@ -15,7 +15,7 @@ const fewestBuckets = 16
  * string nor anything else. It has no `Map` inside: there, what was deleted stays in its bucket until the whole is made
  * anew, so that a name which comes and goes, in a zone of 100,000 others, is soon behind thousands of its own ghosts.
  */
-export class NameTable<T> {
+export class NameMap<T> {
   #buckets = new Array<Entry<T> | undefined>(fewestBuckets).fill(undefined)
   #size = 0
 

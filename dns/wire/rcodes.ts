@@ -1,29 +1,4 @@
-/** Numbers of the registries (IANA "Domain Name System Parameters") that this server knows by name. */
-export const recordType = {
-  A: 1,
-  NS: 2,
-  CNAME: 5,
-  SOA: 6,
-  PTR: 12,
-  HINFO: 13,
-  MX: 15,
-  TXT: 16,
-  AAAA: 28,
-  SRV: 33,
-  NAPTR: 35,
-  OPT: 41,
-  DS: 43,
-  RRSIG: 46,
-  DNSKEY: 48,
-  TLSA: 52,
-  SVCB: 64,
-  HTTPS: 65,
-  IXFR: 251,
-  AXFR: 252,
-  ANY: 255,
-  CAA: 257,
-} as const
-
+/** Response codes that this server knows by name (IANA, "Domain Name System Parameters"). */
 export const rcode = {
   NOERROR: 0,
   FORMERR: 1,
@@ -43,8 +18,7 @@ export const extendedError = {
   noReachableAuthority: 22,
 } as const
 
-const typeNames = new Map<number, string>(Object.entries(recordType).map(([name, code]) => [code, name]))
-const rcodeNames = new Map<number, string>([
+const names = new Map<number, string>([
   ...Object.entries(rcode).map(([name, code]): [number, string] => [code, name]),
   [6, 'YXDOMAIN'],
   [7, 'YXRRSET'],
@@ -53,19 +27,6 @@ const rcodeNames = new Map<number, string>([
   [10, 'NOTZONE'],
 ])
 
-/** `A`, or `TYPE1234` for what has no name here (RFC 3597, 5). */
-export function typeName(code: number): string {
-  return typeNames.get(code) ?? `TYPE${code}`
-}
-
-/** The number of `A`, `aaaa` or `TYPE1234`. */
-export function typeCode(name: string): number | undefined {
-  const known = recordType[name.toUpperCase() as keyof typeof recordType]
-  if (known !== undefined) return known
-  const digits = /^type(\d{1,5})$/i.exec(name)?.[1]
-  return digits !== undefined && Number(digits) < 65536 ? Number(digits) : undefined
-}
-
 export function rcodeName(code: number): string {
-  return rcodeNames.get(code) ?? `RCODE${code}`
+  return names.get(code) ?? `RCODE${code}`
 }

@@ -1,8 +1,5 @@
 import { DnsError } from '../errors.ts'
-import { recordType } from './rcodes.ts'
-
-/** More of one type under one name make answers that fit no sensible packet. */
-export const mostRecords = 100
+import { cutToMost } from './truncation.ts'
 
 /**
  * The records of one type under one name, ready for the wire. Each has the question's name for its owner, by a pointer
@@ -13,14 +10,24 @@ export interface RecordSet {
   readonly type: number
   readonly count: number
   readonly wire: Buffer
+  /** Names in wire form whose addresses help whoever gets these records, such as the targets of SRV. */
+  readonly hosts: readonly Buffer[]
 }
 
 /** Octets of a record between its owner's pointer and its data: type, class, TTL, length of the data. */
 export const recordHead = 10
 
-export function recordSet(type: number, ttl: number, data: readonly Buffer[]): RecordSet | undefined {
+const noHosts: readonly Buffer[] = []
+
+/** @returns `undefined` if there are no data, since no set is empty */
+export function recordSet(
+  type: number,
+  ttl: number,
+  data: readonly Buffer[],
+  hosts: readonly Buffer[] = noHosts,
+): RecordSet | undefined {
   if (data.length === 0) return undefined
-  const count = Math.min(data.length, mostRecords)
+  const count = cutToMost(data.length)
   let size = 0
   for (let index = 0; index < count; index++) size += 2 + recordHead + (data[index] as Buffer).length
   const wire = Buffer.alloc(size)
@@ -35,47 +42,19 @@ export function recordSet(type: number, ttl: number, data: readonly Buffer[]): R
     wire.set(octets, at)
     at += octets.length
   }
-  return { type, count, wire }
+  return { type, count, wire, hosts }
 }
 
-/** One TXT record of one string or several (RFC 1035, 3.3.14). */
-export function textData(strings: readonly string[]): Buffer {
-  const octets = strings.map((text) => Buffer.from(text, 'utf8'))
-  for (const { length } of octets) {
-    if (length > 255) {
-      throw new DnsError(
-        'INVALID_RECORD',
-        `a text of ${length} octets is too long for a TXT record, 255 is the most`,
-      )
-    }
-  }
-  return Buffer.concat(octets.map((text) => Buffer.concat([Buffer.of(text.length), text])))
+/** The octets that records with these data take on the wire. */
+export function setSize(data: readonly Buffer[]): number {
+  return data.reduce((size, octets) => size + 2 + recordHead + octets.length, 0)
 }
 
-/** Where a service is to be had (RFC 2782). The lowest priority goes first; `.` says that there is none. */
-export interface ServiceTarget {
-  /** A name, relative to the zone unless it ends in a dot. */
-  readonly target: string
-  readonly port: number
-  /** @defaultValue 0 */
-  readonly priority?: number
-  /** The share among those of one priority. @defaultValue 0 */
-  readonly weight?: number
-}
+/** RFC 2181, 8. */
+const longestTtl = 2 ** 31 - 1
 
-/** The data of an SRV record; its target is never compressed. @param target in wire form */
-export function serviceData({ priority = 0, weight = 0, port }: ServiceTarget, target: Buffer): Buffer {
-  const head = Buffer.alloc(6)
-  for (const [index, [what, value]] of Object.entries({ priority, weight, port }).entries()) {
-    if (!Number.isInteger(value) || value < 0 || value > 65535) {
-      throw new DnsError('INVALID_RECORD', `${what}: ${value} is not a number between 0 and 65535`)
-    }
-    head.writeUInt16BE(value, index * 2)
-  }
-  return Buffer.concat([head, target])
+/** @throws DnsError `code` for a number of seconds that no record can carry */
+export function checkTtl(ttl: number, code: 'INVALID_OPTION' | 'INVALID_RECORD'): number {
+  if (Number.isInteger(ttl) && ttl >= 0 && ttl <= longestTtl) return ttl
+  throw new DnsError(code, `ttl: ${ttl} is not a number of seconds between 0 and ${longestTtl}`)
 }
-
-/** What ANY is answered with (RFC 8482, 4.2). */
-export const anyRefusal = recordSet(recordType.HINFO, 0, [
-  Buffer.from('\x07RFC8482\x00', 'latin1'),
-]) as RecordSet

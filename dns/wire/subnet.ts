@@ -15,18 +15,27 @@ export interface Subnet {
  * @throws DnsError `INVALID_ADDRESS`
  */
 export function parseSubnet(text: string): Subnet {
-  const [base = '', prefixText, ...rest] = typeof text === 'string' ? text.split('/') : [text]
+  const [base = '', ...prefixTexts] = typeof text === 'string' ? text.split('/') : [text]
   const address = parseAddress(base)
   const bits = address.octets.length * 8
-  if (prefixText === undefined) return { ...address, prefix: bits }
-  const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : -1
-  if (rest.length > 0 || prefix < 0 || prefix > bits) {
+  if (prefixTexts.length === 0) return { ...address, prefix: bits }
+  const prefix = parsePrefix(prefixTexts, address.octets)
+  if (prefix === undefined) {
     throw new DnsError('INVALID_ADDRESS', `"${text}" is not a subnet such as 10.88.0.0/16 or fd00:88::/64`)
   }
   if (prefix === bits) return { ...address, prefix }
   const octets = address.octets.map((octet, index) => octet & mask(prefix, index)) as Buffer
   const plain = bits === 32 ? [...octets].join('.') : ipv6Text(octets)
   return { text: `${plain}/${prefix}`, octets: Buffer.from(octets), prefix }
+}
+
+/**
+ * The length of a prefix, for an address of these octets; `undefined` if it is none.
+ * @param texts the parts of a CIDR behind its slashes: only one is right
+ */
+export function parsePrefix([text = '', ...rest]: readonly string[], octets: Uint8Array): number | undefined {
+  const prefix = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN
+  return rest.length === 0 && prefix <= octets.length * 8 ? prefix : undefined
 }
 
 export function contains({ octets, prefix }: Subnet, address: Buffer): boolean {

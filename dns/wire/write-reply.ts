@@ -1,15 +1,19 @@
-import { flag, headerSize, type Query } from './decode-query.ts'
-import type { ReadyAnswers } from './kept-replies.ts'
-import { extendedError, recordType } from './rcodes.ts'
+import { flag, headerSize, newQuery, type Query } from './decode-query.ts'
+import type { KeptReplies } from './kept-replies.ts'
+import { extendedError } from './rcodes.ts'
 import { type RecordSet, recordHead } from './record-set.ts'
+import { recordTypes } from './record-types.ts'
+import { extendedErrorSize, fits, longestMessage, optSize, truncate } from './truncation.ts'
 
 /**
- * An answer while it is written: over and over into one buffer, which may be the query's own, since header and question
+ * A reply while it is written: over and over into one buffer, which may be the query's own, since header and question
  * stay where they are. What does not fit sets `overflow`, and nothing is written beyond `limit`.
  */
 export interface Reply {
   readonly buffer: Buffer
-  /** Octets written so far; in the end, those of the answer. */
+  /** The query that it replies to, decoded. */
+  readonly query: Query
+  /** Octets written so far; in the end, those of the reply. */
   length: number
   limit: number
   answers: number
@@ -18,22 +22,25 @@ export interface Reply {
   overflow: boolean
 }
 
-/** The largest message there is: its length has two octets over TCP. */
-export const longestMessage = 65535
-
 export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
-  return { buffer, length: 0, limit: 0, answers: 0, authorities: 0, additionals: 0, overflow: false }
+  return {
+    buffer,
+    query: newQuery(),
+    length: 0,
+    limit: 0,
+    answers: 0,
+    authorities: 0,
+    additionals: 0,
+    overflow: false,
+  }
 }
 
-const optSize = 11
-const errorSize = 6
-
 /** Repeats the question, octet by octet, and keeps room for the OPT record. */
-export function startReply(reply: Reply, message: Buffer, query: Query, limit: number): void {
-  const { buffer } = reply
+export function startReply(reply: Reply, message: Buffer, limit: number): void {
+  const { buffer, query } = reply
   if (buffer !== message) message.copy(buffer, 0, 0, query.questionEnd)
   reply.length = query.questionEnd
-  reply.limit = Math.min(limit, buffer.length) - (query.edns ? optSize + errorSize : 0)
+  reply.limit = Math.min(limit, buffer.length) - (query.edns ? optSize + extendedErrorSize : 0)
   reply.answers = 0
   reply.authorities = 0
   reply.additionals = 0
@@ -43,27 +50,20 @@ export function startReply(reply: Reply, message: Buffer, query: Query, limit: n
 /** Writes header and OPT. `code` may have the upper bits that only an OPT record can carry. */
 export function finishReply(
   reply: Reply,
-  query: Query,
   flags: number,
   code: number,
   udpSize: number,
   reason: number,
 ): void {
-  const { buffer } = reply
-  let extra = flags
-  if (reply.overflow) {
-    // RFC 2181, 9: no half of a set; the client asks again over TCP.
-    reply.length = query.questionEnd
-    reply.answers = reply.authorities = reply.additionals = 0
-    extra |= flag.TC
-  }
+  const { buffer, query } = reply
+  const extra = flags | truncate(reply, query)
   // Opcode, RD and CD are the query's; AD and Z are never ours to set (RFC 6840, 5.7).
   put16(buffer, 2, flag.QR | (query.flags & (0x7800 | flag.RD | flag.CD)) | extra | (code & 0xf))
   put16(buffer, 4, query.questionEnd > headerSize ? 1 : 0)
   put16(buffer, 6, reply.answers)
   put16(buffer, 8, reply.authorities)
   put16(buffer, 10, reply.additionals + (query.edns ? 1 : 0))
-  if (query.edns) writeOpt(reply, query, code, udpSize, reason)
+  if (query.edns) writeOpt(reply, code, udpSize, reason)
 }
 
 /** For every answer: `writeUInt16BE` looks at its arguments first. */
@@ -73,25 +73,25 @@ function put16(buffer: Buffer, at: number, value: number): void {
 }
 
 /** RFC 6891, 7: an OPT record for an OPT record, in errors and truncated answers too. */
-function writeOpt(reply: Reply, query: Query, code: number, udpSize: number, reason: number): void {
-  const { buffer } = reply
+function writeOpt(reply: Reply, code: number, udpSize: number, reason: number): void {
+  const { buffer, query } = reply
   const at = reply.length
   const explained = reason !== extendedError.none
   buffer[at] = 0
-  put16(buffer, at + 1, recordType.OPT)
+  put16(buffer, at + 1, recordTypes.OPT.code)
   put16(buffer, at + 3, udpSize)
   buffer[at + 5] = code >> 4
   buffer[at + 6] = 0
   // RFC 3225, 3: DO is repeated. No other flag is defined.
   put16(buffer, at + 7, query.dnssecOk ? 0x8000 : 0)
-  put16(buffer, at + 9, explained ? errorSize : 0)
+  put16(buffer, at + 9, explained ? extendedErrorSize : 0)
   reply.length = at + optSize
   if (!explained) return
   // RFC 8914, 2: option 15, its length, the code, no text.
   buffer.writeUInt16BE(15, at + 11)
   buffer.writeUInt16BE(2, at + 13)
   buffer.writeUInt16BE(reason, at + 15)
-  reply.length += errorSize
+  reply.length += extendedErrorSize
 }
 
 /** Adds the records of a set, owned by the question's name or, with `owner`, by the name at that offset. */
@@ -107,18 +107,18 @@ export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): vo
   }
 }
 
-/** The same for an answer that was given before, with the question's name for its owner. */
-export function addReady(reply: Reply, ready: ReadyAnswers, found: number): void {
-  const length = ready.lengthAt(found)
+/** The same for records that were kept since they were sent before, with the question's name for their owner. */
+export function addKept(reply: Reply, kept: KeptReplies, found: number): void {
+  const length = kept.lengthAt(found)
   if (!fits(reply, length)) return
   const { buffer } = reply
-  const { octets } = ready
-  const from = ready.recordsAt(found)
+  const { octets } = kept
+  const from = kept.recordsAt(found)
   const to = reply.length
   // Mostly 16 octets, fewer than a call that copies them is worth.
   for (let index = 0; index < length; index++) buffer[to + index] = octets[from + index] as number
   reply.length = to + length
-  reply.answers += ready.countAt(found)
+  reply.answers += kept.countAt(found)
 }
 
 /**
@@ -157,7 +157,7 @@ export function addSoa(
   if (!fits(reply, 2 + recordHead + 2 + hostmaster.length + 2 + 20)) return
   const { buffer } = reply
   let at = writeOwner(buffer, reply.length, owner)
-  buffer.writeUInt16BE(recordType.SOA, at)
+  buffer.writeUInt16BE(recordTypes.SOA.code, at)
   buffer.writeUInt16BE(1, at + 2)
   buffer.writeUInt32BE(ttl, at + 4)
   const data = at + recordHead
@@ -179,7 +179,7 @@ export function addNs(reply: Reply, ttl: number): void {
   if (!fits(reply, 2 + recordHead + 2)) return
   const { buffer } = reply
   let at = writeOwner(buffer, reply.length, headerSize)
-  at = buffer.writeUInt16BE(recordType.NS, at)
+  at = buffer.writeUInt16BE(recordTypes.NS.code, at)
   at = buffer.writeUInt16BE(1, at)
   at = buffer.writeUInt32BE(ttl, at)
   at = buffer.writeUInt16BE(2, at)
@@ -190,10 +190,4 @@ export function addNs(reply: Reply, ttl: number): void {
 function writeOwner(buffer: Buffer, at: number, owner: number): number {
   if (owner !== 0) return buffer.writeUInt16BE(0xc000 | owner, at)
   return buffer.writeUInt8(0, at)
-}
-
-function fits(reply: Reply, octets: number): boolean {
-  if (reply.length + octets <= reply.limit) return true
-  reply.overflow = true
-  return false
 }

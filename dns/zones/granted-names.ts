@@ -1,14 +1,13 @@
-import { NameTable } from '../wire/name-map.ts'
-import { recordType } from '../wire/rcodes.ts'
+import { NameMap } from '../wire/name-map.ts'
 import { type RecordSet, recordHead } from '../wire/record-set.ts'
-import { NameNode, type Names, parent } from './name-tree.ts'
+import { NameNode, type NameTree, parent } from './name-tree.ts'
 
 /** The names that a restricted view may see: `named` as they are, `above` only as names that others are below. */
-export type Granted = NameTable<'named' | 'above'>
+export type Granted = NameMap<'named' | 'above'>
 
 /** @param wires names of zones, in wire form. What is above them, up to the zone's top, exists too (RFC 8020). */
-export function grantNames(wires: readonly Buffer[], names: Names): Granted {
-  const granted: Granted = new NameTable()
+export function grantNames(wires: readonly Buffer[], names: NameTree): Granted {
+  const granted: Granted = new NameMap()
   for (const wire of wires) {
     granted.set(wire, 'named')
     const top = names.zoneOf(wire)?.wire.length ?? wire.length
@@ -28,7 +27,7 @@ export function asSeen(node: NameNode, granted: Granted): NameNode | undefined {
   if (node.zone.kind === 'localhost') return node
   if (node.zone.kind === 'reverse') return reverseAsSeen(node, granted)
   const grant = granted.get(node.wire)
-  if (grant === 'named') return node.hosts.length === 0 ? node : withoutHidden(node, granted)
+  if (grant === 'named') return withoutHidden(node, granted)
   // The top of a zone is always there: its SOA is in every answer that says no.
   if (grant === 'above' || node.wire.length === node.zone.wire.length) return bare(node)
   return undefined
@@ -38,10 +37,14 @@ function bare(node: NameNode): NameNode {
   return new NameNode(node.wire, node.zone)
 }
 
-/** The addresses of targets that it may not see do not travel with SRV records. */
+/** The addresses of hosts that the view may not see do not travel with the records that name them, such as SRV. */
 function withoutHidden(node: NameNode, granted: Granted): NameNode {
-  const hosts = node.hosts.filter((host) => granted.get(host) === 'named')
-  return Object.assign(bare(node), node, { hosts })
+  if (node.others.length === 0) return node
+  const others = node.others.map((set) => ({
+    ...set,
+    hosts: set.hosts.filter((host) => granted.get(host) === 'named'),
+  }))
+  return Object.assign(bare(node), node, { others })
 }
 
 /** An address has those of its names that the view may see; without any, it has none at all. */
@@ -61,9 +64,7 @@ function namesSeen(set: RecordSet, granted: Granted): RecordSet | undefined {
     if (granted.get(name) === 'named' || isLocalhost(name)) kept.push(set.wire.subarray(start, end))
     start = end
   }
-  return kept.length === 0
-    ? undefined
-    : { type: recordType.PTR, count: kept.length, wire: Buffer.concat(kept) }
+  return kept.length === 0 ? undefined : { ...set, count: kept.length, wire: Buffer.concat(kept) }
 }
 
 function isLocalhost(name: Buffer): boolean {

@@ -1,24 +1,11 @@
-import { ReadyAnswers } from '../wire/kept-replies.ts'
+import { KeptReplies } from '../wire/kept-replies.ts'
 import { hashName, longestName } from '../wire/name.ts'
-import { NameTable } from '../wire/name-map.ts'
-import { recordType } from '../wire/rcodes.ts'
+import { NameMap } from '../wire/name-map.ts'
 import type { RecordSet } from '../wire/record-set.ts'
+import { recordTypes } from '../wire/record-types.ts'
+import type { ZoneCut } from './zone-cut.ts'
 
-/**
- * `primary`: a zone that the user fills. `reverse`: PTR records, derived. `localhost`: every name in it is this machine
- * (RFC 6761, 6.3). `nothing`: no name in it exists (RFC 6761, 6.4; RFC 7686).
- */
-export type ZoneKind = 'primary' | 'reverse' | 'localhost' | 'nothing'
-
-/** A zone that is answered here. */
-export interface ZoneCut {
-  readonly name: string
-  readonly wire: Buffer
-  readonly kind: ZoneKind
-  readonly ttl: number
-}
-
-const none: readonly Buffer[] = []
+const none: readonly RecordSet[] = []
 
 /** A name that exists: it has records, or a name below it has (an empty non-terminal, RFC 4592, 2.2.2). */
 export class NameNode {
@@ -32,31 +19,46 @@ export class NameNode {
   a: RecordSet | undefined = undefined
   aaaa: RecordSet | undefined = undefined
   ptr: RecordSet | undefined = undefined
-  text: RecordSet | undefined = undefined
-  srv: RecordSet | undefined = undefined
-  /** The names that `srv` points to, in wire form. */
-  hosts: readonly Buffer[] = none
   cname: RecordSet | undefined = undefined
-  /** Where `cname` points to, in wire form. */
+  /** The name that `cname` points to, in wire form. */
   target: Buffer | undefined = undefined
+  /** Its records of all other types. */
+  others: readonly RecordSet[] = none
 
   constructor(wire: Buffer, zone: ZoneCut) {
     this.wire = wire
     this.zone = zone
   }
+
+  /** Its records of a type. */
+  recordsOf(type: number): RecordSet | undefined {
+    switch (type) {
+      case recordTypes.A.code:
+        return this.a
+      case recordTypes.AAAA.code:
+        return this.aaaa
+      case recordTypes.PTR.code:
+        return this.ptr
+      case recordTypes.CNAME.code:
+        return this.cname
+      default:
+        for (const set of this.others) if (set.type === type) return set
+        return undefined
+    }
+  }
 }
 
-/** What clients ask for by the hundred thousand. */
-export const readyTypes: readonly number[] = [recordType.A, recordType.AAAA, recordType.PTR]
+/** The types that clients ask for by the hundred thousand. */
+export const keptTypes: readonly number[] = [recordTypes.A.code, recordTypes.AAAA.code, recordTypes.PTR.code]
 
 /** All names of all zones in one table: what exists is found by one lookup, whatever zone it is in. */
-export class Names {
-  readonly #nodes = new NameTable<NameNode>()
-  readonly #zones = new NameTable<ZoneCut>()
+export class NameTree {
+  readonly #nodes = new NameMap<NameNode>()
+  readonly #zones = new NameMap<ZoneCut>()
   /** Counts changes; the serial of every zone's SOA (RFC 1982 arithmetic needs it never zero). */
   serial = 1
-  /** What was answered before, of the types in `readyTypes`. */
-  readonly ready = new ReadyAnswers()
+  /** Records that were sent before, of the types in `keptTypes`. */
+  readonly kept = new KeptReplies()
 
   /** A zone within another comes after it. */
   addZone(zone: ZoneCut): void {
@@ -90,7 +92,7 @@ export class Names {
 
   /** Has to be called when the records of a name change, before the next query. */
   forget(wire: Buffer): void {
-    this.ready.forget(wire, hashName(wire, 0, wire.length), readyTypes)
+    this.kept.forget(wire, hashName(wire, 0, wire.length), keptTypes)
   }
 
   /** The node of a name, made with those above it if it is new. */
@@ -102,9 +104,9 @@ export class Names {
 
   /** Takes the records of a name; the nodes that only existed for it go with it. */
   clear(node: NameNode): void {
-    node.a = node.aaaa = node.ptr = node.text = node.srv = node.cname = undefined
+    node.a = node.aaaa = node.ptr = node.cname = undefined
     node.target = undefined
-    node.hosts = none
+    node.others = none
     if (node.wire.length !== node.zone.wire.length) node.named = false
     let gone: NameNode | undefined = node
     while (gone !== undefined && !gone.named && gone.children === 0) {

@@ -1,45 +1,45 @@
 import type { Address } from '../wire/address.ts'
-import { reverseWire } from '../wire/arpa-name.ts'
-import { NameTable } from '../wire/name-map.ts'
-import { recordType } from '../wire/rcodes.ts'
+import { arpaName } from '../wire/arpa-name.ts'
+import { NameMap } from '../wire/name-map.ts'
 import { recordSet } from '../wire/record-set.ts'
-import type { Names } from './name-tree.ts'
+import { recordTypes } from '../wire/record-types.ts'
+import type { NameTree } from './name-tree.ts'
 
-/** PTR records, derived: the names of each address that lies in a reverse zone of ours. */
-export class ReverseNames {
-  readonly #names: Names
+/** Derives PTR records: the names of each address that lies in a reverse zone of ours. */
+export class PtrRecords {
+  readonly #tree: NameTree
   /** Reverse name -> the names of its address in wire form, the oldest first. */
-  readonly #holders = new NameTable<Buffer[]>()
+  readonly #names = new NameMap<Buffer[]>()
 
-  constructor(names: Names) {
-    this.#names = names
+  constructor(tree: NameTree) {
+    this.#tree = tree
   }
 
   add(address: Address, name: Buffer): void {
-    const wire = reverseWire(address.octets)
-    const held = this.#holders.get(wire)
-    if (held === undefined) this.#holders.set(wire, [name])
-    else held.push(name)
-    this.#publish(wire, held ?? [name])
+    const reverse = arpaName(address.octets)
+    const names = this.#names.get(reverse)
+    if (names === undefined) this.#names.set(reverse, [name])
+    else names.push(name)
+    this.#publish(reverse, names ?? [name])
   }
 
   remove(address: Address, name: Buffer): void {
-    const wire = reverseWire(address.octets)
-    const held = this.#holders.get(wire)
-    const index = held?.findIndex((other) => other.equals(name)) ?? -1
-    if (held === undefined || index === -1) return
-    held.splice(index, 1)
-    if (held.length === 0) this.#holders.delete(wire)
-    this.#publish(wire, held)
+    const reverse = arpaName(address.octets)
+    const names = this.#names.get(reverse)
+    const index = names?.findIndex((other) => other.equals(name)) ?? -1
+    if (names === undefined || index === -1) return
+    names.splice(index, 1)
+    if (names.length === 0) this.#names.delete(reverse)
+    this.#publish(reverse, names)
   }
 
-  #publish(wire: Buffer, held: readonly Buffer[]): void {
-    const zone = this.#names.zoneOf(wire)
+  #publish(reverse: Buffer, names: readonly Buffer[]): void {
+    const zone = this.#tree.zoneOf(reverse)
     if (zone?.kind !== 'reverse') return
-    this.#names.forget(wire)
-    if (held.length === 0) {
-      const node = this.#names.get(wire)
-      if (node !== undefined) this.#names.clear(node)
-    } else this.#names.name(wire, zone).ptr = recordSet(recordType.PTR, zone.ttl, held)
+    this.#tree.forget(reverse)
+    if (names.length === 0) {
+      const node = this.#tree.get(reverse)
+      if (node !== undefined) this.#tree.clear(node)
+    } else this.#tree.name(reverse, zone).ptr = recordSet(recordTypes.PTR.code, zone.ttl, names)
   }
 }

@@ -1,6 +1,6 @@
 import { DnsError } from '../errors.ts'
 import type { Change, Journal } from './change.ts'
-import type { Views } from './view.ts'
+import type { Views } from './views.ts'
 import type { Zone } from './zone.ts'
 
 /** What `update()` hands to its function: the same zones and views, for as long as the function runs. */

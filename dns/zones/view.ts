@@ -1,11 +1,8 @@
 import { DnsError } from '../errors.ts'
 import { hashName, textName, wireName } from '../wire/name.ts'
-import { NameTable } from '../wire/name-map.ts'
-import { parseSubnet, type Subnet } from '../wire/subnet.ts'
-import type { Journal } from './change.ts'
+import { NameMap } from '../wire/name-map.ts'
 import { type Granted, grantNames } from './granted-names.ts'
-import type { Names } from './name-tree.ts'
-import type { ViewTable } from './view-table.ts'
+import type { NameTree } from './name-tree.ts'
 import type { ZoneData } from './zone-data.ts'
 
 /** Alias -> the name that it stands for: relative to the first zone unless it ends in a dot. */
@@ -26,25 +23,6 @@ export interface ViewOptions {
   readonly outside?: boolean
 }
 
-/**
- * What clients see besides the zones, by their source address or by its subnet: a client's own view goes before that of
- * its subnet, a smaller subnet before a larger one, and views do not add up. An alias is any host name, of the real
- * world too, and goes before everything else, for that client alone. A client without a view is an unknown one.
- */
-export interface Views {
-  /**
-   * Gives a client its aliases, in place of those it had.
-   * @param client an address, or a subnet such as `10.0.0.0/16` for all in it
-   * @throws DnsError `INVALID_ADDRESS`, `INVALID_NAME`, `NOT_IN_ZONE`; nothing is changed then
-   */
-  set(client: string, aliases: Aliases, options?: ViewOptions): void
-  /** Forgets what was set for exactly this client or subnet. Whether it was known. */
-  delete(client: string): boolean
-  /** What was set for exactly this client or subnet. */
-  get(client: string): Aliases | undefined
-  entries(): IterableIterator<[client: string, aliases: Aliases]>
-}
-
 /** What an alias stands for: found anew at each query, so that it follows its name to another address. */
 export interface Alias {
   readonly target: Buffer
@@ -53,47 +31,21 @@ export interface Alias {
 
 export interface View {
   readonly aliases: Aliases
-  readonly table: NameTable<Alias>
+  readonly table: NameMap<Alias>
   /** The names of the zones that it can see; `undefined` is all. */
   readonly granted: Granted | undefined
   /** Whether what is asked elsewhere is asked for this client. */
   readonly outside: boolean
 }
 
-/** The views as their users see them; the journal is told of each change. */
-export function openViews(views: ViewTable, names: Names, first: ZoneData, journal: Journal): Views {
-  const put = (client: Subnet, view: View | undefined) => {
-    const before = views.at(client)
-    views.put(client, view)
-    journal(
-      () => views.put(client, before),
-      () => ({ kind: 'view', client: client.text, deleted: view === undefined }),
-    )
-  }
-  return {
-    set(client, aliases, options = {}) {
-      put(parseSubnet(client), viewOf(aliases, options, names, first))
-    },
-    delete(client) {
-      const subnet = parseSubnet(client)
-      if (views.at(subnet) === undefined) return false
-      put(subnet, undefined)
-      return true
-    },
-    get: (client) => views.at(parseSubnet(client))?.aliases,
-    *entries() {
-      for (const [client, { aliases }] of views.entries()) yield [client, aliases]
-    },
-  }
-}
-
-function viewOf(
+/** Checks what is given for a view. @throws DnsError `INVALID_NAME`, `NOT_IN_ZONE` */
+export function createView(
   aliases: Aliases,
   { only, outside = true }: ViewOptions,
-  names: Names,
+  names: NameTree,
   first: ZoneData,
 ): View {
-  const table = new NameTable<Alias>()
+  const table = new NameMap<Alias>()
   const spelled: Record<string, string> = {}
   const inZone = (name: string, what: string): Buffer => {
     const wire = first.resolve(name)

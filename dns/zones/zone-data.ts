@@ -2,47 +2,52 @@ import { DnsError } from '../errors.ts'
 import type { Address } from '../wire/address.ts'
 import type { DnsRecord } from '../wire/decode-answer.ts'
 import { textName, wireName } from '../wire/name.ts'
-import { recordType } from '../wire/rcodes.ts'
-import { recordSet, textData } from '../wire/record-set.ts'
-import type { NameNode, Names, ZoneCut } from './name-tree.ts'
-import type { ReverseNames } from './ptr-records.ts'
+import { DataReader } from '../wire/record-data.ts'
+import { type RecordSet, recordSet } from '../wire/record-set.ts'
+import { dataText, recordTypes, typeName } from '../wire/record-types.ts'
+import type { NameNode, NameTree } from './name-tree.ts'
+import type { PtrRecords } from './ptr-records.ts'
+import type { ZoneCut } from './zone-cut.ts'
 
-/** What somebody said about a name; replaced as a whole, never changed. */
+/** The records of one type that a user gave to a name; there is one at least. */
+export interface TypedRecords {
+  readonly type: number
+  /** In wire form, each different from the others. */
+  readonly data: readonly Buffer[]
+  /** Names in them whose addresses travel with them, in wire form. */
+  readonly hosts: readonly Buffer[]
+  /** Seconds, for all of them alike (RFC 2181, 5.2); unset, those of the zone. */
+  readonly ttl: number | undefined
+}
+
+/** All that a user gave to a name; replaced as a whole, never changed. */
 export interface Content {
   readonly addresses: readonly Address[]
-  readonly strings: readonly string[]
-  /** SRV records: their data in wire form, and the names in them. */
-  readonly services: readonly Buffer[]
-  readonly hosts: readonly Buffer[]
-  /** Of a CNAME. */
-  readonly target: Buffer | undefined
-  /** Seconds, for all records of a type alike (RFC 2181, 5.2); where nobody said, the zone's count. */
-  readonly ttl: Readonly<Record<Part, number | undefined>>
+  /** Seconds, for all addresses; unset, those of the zone. */
+  readonly addressTtl: number | undefined
+  /** Records that are no addresses, by the number of their type. */
+  readonly records: readonly TypedRecords[]
 }
 
-type Part = 'addresses' | 'strings' | 'services' | 'target'
+export const noContent: Content = { addresses: [], addressTtl: undefined, records: [] }
 
-export const nothing: Content = {
-  addresses: [],
-  strings: [],
-  services: [],
-  hosts: [],
-  target: undefined,
-  ttl: { addresses: undefined, strings: undefined, services: undefined, target: undefined },
+/** The name that a name with this content is another name for, if it is a CNAME. */
+export function aliasTarget({ records }: Content): Buffer | undefined {
+  return records.find(({ type }) => type === recordTypes.CNAME.code)?.data[0]
 }
 
-/** What a zone holds, and the one way to change it. */
+/** The content of a zone, and the one way to change it. */
 export class ZoneData {
   readonly cut: ZoneCut
-  readonly #names: Names
-  readonly #reverse: ReverseNames
+  readonly #names: NameTree
+  readonly #ptrRecords: PtrRecords
   /** By name in wire form, as latin1 text. */
   readonly #contents = new Map<string, Content>()
 
-  constructor(cut: ZoneCut, names: Names, reverse: ReverseNames) {
+  constructor(cut: ZoneCut, names: NameTree, ptrRecords: PtrRecords) {
     this.cut = cut
     this.#names = names
-    this.#reverse = reverse
+    this.#ptrRecords = ptrRecords
   }
 
   /** The wire form of a name as users of this zone write it. */
@@ -72,7 +77,7 @@ export class ZoneData {
     for (const [key, content] of this.#contents) yield [this.relative(Buffer.from(key, 'latin1')), content]
   }
 
-  /** Replaces what a name has; `undefined` takes the name. The caller has checked everything. */
+  /** Replaces the content of a name; `undefined` deletes the name. The caller has checked everything. */
   put(wire: Buffer, content: Content | undefined): void {
     const key = wire.toString('latin1')
     const before = this.#contents.get(key)
@@ -85,25 +90,28 @@ export class ZoneData {
       const node = this.#names.get(wire)
       if (node !== undefined) this.#names.clear(node)
     }
-    // What stays is not touched, so that the first name of an address stays its first.
-    const gone = without(before?.addresses, content?.addresses)
-    const come = without(content?.addresses, before?.addresses)
-    for (const address of gone) this.#reverse.remove(address, wire)
-    for (const address of come) this.#reverse.add(address, wire)
+    // Addresses that stay are not touched, so that the first name of an address stays its first.
+    const removed = without(before?.addresses, content?.addresses)
+    const added = without(content?.addresses, before?.addresses)
+    for (const address of removed) this.#ptrRecords.remove(address, wire)
+    for (const address of added) this.#ptrRecords.add(address, wire)
   }
 
-  #fill(node: NameNode, { addresses, strings, services, hosts, target, ttl }: Content): void {
-    const zone = this.cut.ttl
+  #fill(node: NameNode, content: Content): void {
+    const { addresses, addressTtl = this.cut.ttl, records } = content
     const octets = (length: number) =>
       addresses.map((address) => address.octets).filter((address) => address.length === length)
-    node.a = recordSet(recordType.A, ttl.addresses ?? zone, octets(4))
-    node.aaaa = recordSet(recordType.AAAA, ttl.addresses ?? zone, octets(16))
-    const text = strings.length === 0 ? [] : [textData(strings)]
-    node.text = recordSet(recordType.TXT, ttl.strings ?? zone, text)
-    node.srv = recordSet(recordType.SRV, ttl.services ?? zone, services)
-    node.hosts = hosts
-    node.cname = recordSet(recordType.CNAME, ttl.target ?? zone, target === undefined ? [] : [target])
-    node.target = target
+    node.a = recordSet(recordTypes.A.code, addressTtl, octets(4))
+    node.aaaa = recordSet(recordTypes.AAAA.code, addressTtl, octets(16))
+    node.cname = undefined
+    node.target = aliasTarget(content)
+    const others: RecordSet[] = []
+    for (const { type, data, hosts, ttl = this.cut.ttl } of records) {
+      const set = recordSet(type, ttl, data, hosts)
+      if (type === recordTypes.CNAME.code) node.cname = set
+      else if (set !== undefined) others.push(set)
+    }
+    node.others = others.length === 0 ? noSets : others
   }
 
   /** A name of the zone as it is written in it. */
@@ -112,26 +120,23 @@ export class ZoneData {
     return textName(Buffer.concat([wire.subarray(0, wire.length - this.cut.wire.length), Buffer.of(0)]))
   }
 
-  /** Every record that somebody set, spelled as in a zone file. */
+  /** Every record that a user set, spelled as in a zone file. */
   *records(): IterableIterator<DnsRecord> {
-    for (const [key, { addresses, strings, services, target, ttl }] of this.#contents) {
+    for (const [key, { addresses, addressTtl = this.cut.ttl, records }] of this.#contents) {
       const name = textName(Buffer.from(key, 'latin1'))
-      const seconds = (part: Part) => ttl[part] ?? this.cut.ttl
       for (const { text, octets } of addresses) {
-        yield { name, type: octets.length === 4 ? 'A' : 'AAAA', ttl: seconds('addresses'), data: text }
+        yield { name, type: octets.length === 4 ? 'A' : 'AAAA', ttl: addressTtl, data: text }
       }
-      if (strings.length > 0) {
-        const data = strings.map((text) => JSON.stringify(text)).join(' ')
-        yield { name, type: 'TXT', ttl: seconds('strings'), data }
+      for (const { type, data, ttl = this.cut.ttl } of records) {
+        for (const octets of data) {
+          yield { name, type: typeName(type), ttl, data: dataText(type, new DataReader(octets)) }
+        }
       }
-      for (const service of services) {
-        const numbers = [0, 2, 4].map((at) => service.readUInt16BE(at)).join(' ')
-        yield { name, type: 'SRV', ttl: seconds('services'), data: `${numbers} ${textName(service, 6)}` }
-      }
-      if (target !== undefined) yield { name, type: 'CNAME', ttl: seconds('target'), data: textName(target) }
     }
   }
 }
+
+const noSets: readonly RecordSet[] = []
 
 function without(all: readonly Address[] = [], those: readonly Address[] = []): readonly Address[] {
   return all.filter(({ text }) => !those.some((other) => other.text === text))

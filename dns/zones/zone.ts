@@ -2,10 +2,17 @@ import { DnsError } from '../errors.ts'
 import { type Address, parseAddress } from '../wire/address.ts'
 import type { DnsRecord } from '../wire/decode-answer.ts'
 import { textName } from '../wire/name.ts'
-import { mostRecords, type ServiceTarget, serviceData, textData } from '../wire/record-set.ts'
-import { checkTtl } from '../wire/ttl.ts'
+import { checkTtl, setSize } from '../wire/record-set.ts'
+import {
+  type RecordInput,
+  recordTypes,
+  type ServiceTarget,
+  type SettableType,
+  settableType,
+} from '../wire/record-types.ts'
+import { checkSetSize } from '../wire/truncation.ts'
 import type { Journal } from './change.ts'
-import { type Content, nothing, type ZoneData } from './zone-data.ts'
+import { aliasTarget, type Content, noContent, type TypedRecords, type ZoneData } from './zone-data.ts'
 
 export interface RecordOptions {
   /**
@@ -46,6 +53,20 @@ export interface Zone {
    * @throws DnsError as `set` does
    */
   setCname(name: string, target: string, options?: RecordOptions): void
+  /**
+   * Gives a name records of one type, in place of those of that type which it had; none: takes them. The addresses of
+   * hosts in them, such as targets of SRV, travel with the answer if they are in zones of this server.
+   * @param type one of the settable types of the table in record-types.ts; addresses are set by `set`
+   * @throws DnsError as `set` does, and `INVALID_TYPE`
+   * @example
+   * zone.setRecords('@', 'MX', [{ preference: 10, exchange: 'mail' }])
+   */
+  setRecords<Type extends SettableType>(
+    name: string,
+    type: Type,
+    records: readonly RecordInput<Type>[],
+    options?: RecordOptions,
+  ): void
   /** Takes a name with all its records. Whether it was there. */
   delete(name: string): boolean
   /** A name's addresses; `undefined` for a name that nobody set. */
@@ -71,58 +92,63 @@ export function openZone(data: ZoneData, journal: Journal): Zone {
       }),
     )
   }
-  /** What a name has besides the records that it is about to get. */
-  const beside = (wire: Buffer): Content => {
-    const before = data.content(wire) ?? nothing
-    if (before.target === undefined) return before
+  /** The content of a name that is about to get records beside it. */
+  const contentBeside = (wire: Buffer): Content => {
+    const content = data.content(wire) ?? noContent
+    const target = aliasTarget(content)
+    if (target === undefined) return content
     throw new DnsError(
       'CNAME_CONFLICT',
-      `${textName(wire)} is a CNAME of ${textName(before.target)}: delete it first`,
+      `${textName(wire)} is a CNAME of ${textName(target)}: delete it first`,
     )
   }
+  /** The content of a name that is about to become a CNAME: none but a CNAME, which is replaced. */
+  const contentForCname = (wire: Buffer): Content => {
+    const content = data.content(wire) ?? noContent
+    const others = content.addresses.length + content.records.length
+    const isCname = aliasTarget(content) !== undefined
+    if ((isCname || others === 0) && wire.length !== data.cut.wire.length) return noContent
+    throw new DnsError(
+      'CNAME_CONFLICT',
+      `${textName(wire)} has other records; a CNAME stands alone (RFC 2181, 10.1)`,
+    )
+  }
+  const setRecords = (name: string, typeText: string, given: readonly unknown[], ttl?: number) => {
+    const type = settableType(typeText)
+    const wire = data.own(name)
+    const isCname = type.code === recordTypes.CNAME.code
+    const before = isCname ? contentForCname(wire) : contentBeside(wire)
+    const octets = unique(given.map((input) => type.data.write(input as never, type.name, resolve)))
+    if (isCname && octets.length > 1) {
+      throw new DnsError(
+        'CNAME_CONFLICT',
+        `${textName(wire)} would have ${octets.length} CNAMEs, 1 is the most`,
+      )
+    }
+    checkSetSize(textName(wire), `${type.name} records`, octets.length, setSize(octets))
+    const records: TypedRecords = {
+      type: type.code,
+      data: octets,
+      hosts: type.host === undefined ? [] : unique(octets.map(type.host)),
+      ttl: checked(ttl),
+    }
+    put(wire, { ...before, records: withRecords(before.records, records) })
+  }
+  const resolve = (name: string) => data.resolve(name)
   return {
     name: data.cut.name,
-    set(name, addresses, { ttl } = {}) {
+    set(name, texts, { ttl } = {}) {
       const wire = data.own(name)
-      const before = beside(wire)
-      const known = distinct(wire, addresses)
-      put(wire, { ...before, addresses: known, ttl: { ...before.ttl, addresses: checked(ttl) } })
+      const before = contentBeside(wire)
+      const addresses = distinct(texts.map(parseAddress))
+      checkSetSize(textName(wire), 'addresses', addresses.length, 0)
+      put(wire, { ...before, addresses, addressTtl: checked(ttl) })
     },
-    setText(name, strings, { ttl } = {}) {
-      const wire = data.own(name)
-      const before = beside(wire)
-      textData(strings)
-      put(wire, { ...before, strings: [...strings], ttl: { ...before.ttl, strings: checked(ttl) } })
-    },
-    setSrv(name, services, { ttl } = {}) {
-      const wire = data.own(name)
-      const before = beside(wire)
-      const targets = services.map(({ target }) => data.resolve(target))
-      const all = services.map((service, index) => serviceData(service, targets[index] as Buffer))
-      const records = within(wire, 'SRV records', unique(all))
-      put(wire, {
-        ...before,
-        services: records,
-        hosts: unique(targets),
-        ttl: { ...before.ttl, services: checked(ttl) },
-      })
-    },
-    setCname(name, target, { ttl } = {}) {
-      const wire = data.own(name)
-      const { addresses, strings, services } = data.content(wire) ?? nothing
-      const others = addresses.length + strings.length + services.length
-      if (others > 0 || wire.length === data.cut.wire.length) {
-        throw new DnsError(
-          'CNAME_CONFLICT',
-          `${textName(wire)} has other records; a CNAME stands alone (RFC 2181, 10.1)`,
-        )
-      }
-      put(wire, {
-        ...nothing,
-        target: data.resolve(target),
-        ttl: { ...nothing.ttl, target: checked(ttl) },
-      })
-    },
+    setRecords: (name, type, records, { ttl } = {}) => setRecords(name, type, records, ttl),
+    setText: (name, strings, { ttl } = {}) =>
+      setRecords(name, 'TXT', strings.length === 0 ? [] : [strings], ttl),
+    setSrv: (name, services, { ttl } = {}) => setRecords(name, 'SRV', services, ttl),
+    setCname: (name, target, { ttl } = {}) => setRecords(name, 'CNAME', [target], ttl),
     delete(name) {
       const wire = data.own(name)
       if (data.content(wire) === undefined) return false
@@ -141,20 +167,17 @@ function checked(ttl: number | undefined): number | undefined {
   return ttl === undefined ? undefined : checkTtl(ttl, 'INVALID_RECORD')
 }
 
+/** Replaces the records of one type. They stand in the order of their numbers, so that lists of them are stable. */
+function withRecords(before: readonly TypedRecords[], records: TypedRecords): readonly TypedRecords[] {
+  const others = before.filter(({ type }) => type !== records.type)
+  return records.data.length === 0 ? others : [...others, records].sort((a, b) => a.type - b.type)
+}
+
 /** An address given twice would make a record twice, which RFC 2181, 5 forbids. */
-function distinct(wire: Buffer, addresses: readonly string[]): Address[] {
-  const known = new Map(addresses.map(parseAddress).map((address) => [address.text, address]))
-  return within(wire, 'addresses', [...known.values()])
+function distinct(addresses: readonly Address[]): Address[] {
+  return [...new Map(addresses.map((address) => [address.text, address])).values()]
 }
 
 function unique(all: readonly Buffer[]): Buffer[] {
   return all.filter((octets, index) => all.findIndex((other) => other.equals(octets)) === index)
-}
-
-function within<T>(wire: Buffer, what: string, records: T[]): T[] {
-  if (records.length <= mostRecords) return records
-  throw new DnsError(
-    'INVALID_RECORD',
-    `${textName(wire)} would have ${records.length} ${what}, ${mostRecords} is the most`,
-  )
 }

@@ -1,15 +1,16 @@
 import { DnsError } from '../errors.ts'
-import { reverseZones } from '../wire/arpa-name.ts'
 import { textName, wireName } from '../wire/name.ts'
-import { recordType } from '../wire/rcodes.ts'
 import { recordSet } from '../wire/record-set.ts'
-import { Names, type ZoneCut, type ZoneKind } from './name-tree.ts'
-import { ReverseNames } from './ptr-records.ts'
+import { recordTypes } from '../wire/record-types.ts'
+import { NameTree } from './name-tree.ts'
+import { PtrRecords } from './ptr-records.ts'
+import { reverseZones } from './reverse-zones.ts'
+import type { ZoneCut, ZoneKind } from './zone-cut.ts'
 import { ZoneData } from './zone-data.ts'
 
 /** The zones of a server, with the names that every resolver should know by itself. */
 export interface Zones {
-  readonly names: Names
+  readonly names: NameTree
   /** Those that the user fills, by name; the first is the one that aliases are relative to. */
   readonly primary: ReadonlyMap<string, ZoneData>
   readonly first: ZoneData
@@ -47,11 +48,11 @@ export function createZones(
   const taken = new Set(routed.map((name) => textName(wireName(name))))
   for (const [name, kind] of special) if (!taken.has(name)) add(name, kind)
 
-  const names = new Names()
+  const names = new NameTree()
   // Outer zones first.
   for (const cut of [...cuts.values()].sort((a, b) => a.wire.length - b.wire.length)) names.addZone(cut)
-  const reverseNames = new ReverseNames(names)
-  const data = new Map(own.map((key) => [key, new ZoneData(cuts.get(key) as ZoneCut, names, reverseNames)]))
+  const ptrRecords = new PtrRecords(names)
+  const data = new Map(own.map((key) => [key, new ZoneData(cuts.get(key) as ZoneCut, names, ptrRecords)]))
   const [first] = data.values()
   if (first === undefined) throw new DnsError('INVALID_OPTION', 'zones: a server needs at least one zone')
   addLocalhost(names, ttl)
@@ -59,16 +60,17 @@ export function createZones(
 }
 
 /** This machine has a name whatever the zones say; not where the user has taken over that zone. */
-function addLocalhost(names: Names, ttl: number): void {
+function addLocalhost(names: NameTree, ttl: number): void {
   const localhost = wireName('localhost')
   const top = names.get(localhost)
   if (top?.zone.kind === 'localhost') {
-    top.a = recordSet(recordType.A, ttl, [Buffer.of(127, 0, 0, 1)])
-    top.aaaa = recordSet(recordType.AAAA, ttl, [Buffer.concat([Buffer.alloc(15), Buffer.of(1)])])
+    top.a = recordSet(recordTypes.A.code, ttl, [Buffer.of(127, 0, 0, 1)])
+    top.aaaa = recordSet(recordTypes.AAAA.code, ttl, [Buffer.concat([Buffer.alloc(15), Buffer.of(1)])])
   }
   for (const name of ['1.0.0.127.in-addr.arpa', `1${'.0'.repeat(31)}.ip6.arpa`]) {
     const wire = wireName(name)
     const zone = names.zoneOf(wire)
-    if (zone?.kind === 'reverse') names.name(wire, zone).ptr = recordSet(recordType.PTR, ttl, [localhost])
+    if (zone?.kind === 'reverse')
+      names.name(wire, zone).ptr = recordSet(recordTypes.PTR.code, ttl, [localhost])
   }
 }

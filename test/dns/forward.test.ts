@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { createDnsServer, type DnsServerOptions } from '../../dns/index.ts'
-import { parseResolvConf, parseUpstream } from '../../dns/upstream/resolv-conf.ts'
+import { parseResolvConf } from '../../dns/upstream/resolv-conf.ts'
+import { parseUpstream } from '../../dns/upstream/upstream.ts'
 import { upstreamSource } from '../../dns/upstream/upstream-source.ts'
 import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
@@ -356,7 +357,7 @@ t.test('query() ends with its signal, and with the server', async (t) => {
 })
 
 t.test('an answer that is malformed is told of, soon', async (t) => {
-  // Each pointer leads to the one before it: dns2 would follow all of them for every record.
+  // Each pointer leads to the one before it: a careless reader would follow all of them for every record.
   const chain = (query: Buffer) => {
     const answer = Buffer.concat([answerTo(query), Buffer.alloc(20_000)])
     answer.writeUInt16BE(1000, 6)

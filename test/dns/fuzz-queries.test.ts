@@ -1,14 +1,13 @@
 import t from 'tap'
 import { createDnsServer, type DnsServer, newReply, respond } from '../../dns/index.ts'
 import { decodeQuery, newQuery } from '../../dns/wire/decode-query.ts'
-import { precheck } from '../../dns/wire/precheck.ts'
 import { corpusReverse, corpusZones, fillCorpus } from './corpus.ts'
 import { createStopwatch, memoryHeld } from './fuzz/bounds.ts'
 import { mutate } from './fuzz/mutate.ts'
 import { randomNumbers } from './fuzz/random.ts'
 import { rounds } from './fuzz/rounds.ts'
 import { readSeeds } from './fuzz/seeds.ts'
-import { readDns2, readDnsPacket } from './read.ts'
+import { readDns2, readDnsPacket, readOurs } from './read.ts'
 import { header } from './wire.ts'
 
 const { seed, count } = rounds(t, 2_400_000)
@@ -70,7 +69,7 @@ t.test(
       if (answer.compare(inPlace.buffer, 0, inPlace.length) !== 0)
         problem('answered otherwise in its own buffer')
       try {
-        precheck(answer)
+        readOurs(answer)
         readDns2(answer)
         readDnsPacket(answer)
       } catch (error) {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDnsServer, type DnsServer } from '../../dns/index.ts'
-import { ReadyAnswers } from '../../dns/wire/kept-replies.ts'
+import { KeptReplies } from '../../dns/wire/kept-replies.ts'
 import { hashName, wireName } from '../../dns/wire/name.ts'
 import { recordSet } from '../../dns/wire/record-set.ts'
 import { ask, opt, question } from './wire.ts'
@@ -61,14 +61,14 @@ t.test('what is ready is what would be answered without: after any changes, octe
   await using dns = await server()
   await using without = await server()
   let uses = 0
-  const { ready } = dns.knowledge.names
-  const find = ready.find.bind(ready)
-  ready.find = (...args) => {
+  const { kept } = dns.knowledge.names
+  const find = kept.find.bind(kept)
+  kept.find = (...args) => {
     const at = find(...args)
     if (at !== 0) uses++
     return at
   }
-  without.knowledge.names.ready.find = () => 0
+  without.knowledge.names.kept.find = () => 0
   const [random, same, other] = [randomNumbers(7), randomNumbers(11), randomNumbers(11)]
   const names = Array.from({ length: 12 }, (_, index) => `n${index}`).flatMap((name) =>
     ['dev.internal', 'DEV.Internal', 'below.dev.internal', 'deep.below.dev.internal', 'other.internal'].map(
@@ -114,7 +114,7 @@ t.test('answers too large for a client are truncated, ready or not', async (t) =
 })
 
 t.test('memory has its limits: what is forgotten for lack of room is not wrong', (t) => {
-  const ready = new ReadyAnswers()
+  const kept = new KeptReplies()
   const wires = Array.from({ length: 150_000 }, (_, index) => wireName(`host-${index}.dev.internal`))
   const hashes = wires.map((wire) => hashName(wire, 0, wire.length))
   const numberOf = (index: number) => Buffer.of(index >> 24, index >> 16, index >> 8, index)
@@ -122,41 +122,41 @@ t.test('memory has its limits: what is forgotten for lack of room is not wrong',
   for (const [index, wire] of wires.entries()) {
     const set = recordSet(1, 0, [numberOf(index)])
     if (set === undefined) throw new Error('no set')
-    ready.keep(wire, 0, wire.length, hashes[index] as number, 1, set)
-    most = Math.max(most, ready.octets.length)
+    kept.keep(wire, 0, wire.length, hashes[index] as number, 1, set)
+    most = Math.max(most, kept.octets.length)
   }
   t.ok(most <= 16 * 1024 * 1024, `${most} octets`)
   let known = 0
   for (const [index, wire] of wires.entries()) {
     const hash = hashes[index] as number
-    if (ready.find(wire, 0, wire.length, hash, 28) !== 0) t.fail('a type that nobody kept')
-    const at = ready.find(wire, 0, wire.length, hash, 1)
+    if (kept.find(wire, 0, wire.length, hash, 28) !== 0) t.fail('a type that nobody kept')
+    const at = kept.find(wire, 0, wire.length, hash, 1)
     if (at === 0) continue
     known++
-    const end = ready.recordsAt(at) + ready.lengthAt(at)
-    if (!numberOf(index).equals(ready.octets.subarray(end - 4, end)))
+    const end = kept.recordsAt(at) + kept.lengthAt(at)
+    if (!numberOf(index).equals(kept.octets.subarray(end - 4, end)))
       t.fail(`the answer of another name for ${index}`)
   }
   t.ok(known > 1000, `${known} are known`)
   const last = wires.at(-1) as Buffer
   const hash = hashes.at(-1) as number
-  ready.forget(last, hash, [1])
-  t.equal(ready.find(last, 0, last.length, hash, 1), 0)
+  kept.forget(last, hash, [1])
+  t.equal(kept.find(last, 0, last.length, hash, 1), 0)
   t.end()
 })
 
 t.test('names that change over and over leave nothing behind', (t) => {
-  const ready = new ReadyAnswers()
+  const kept = new KeptReplies()
   const wire = wireName('one.dev.internal')
   const hash = hashName(wire, 0, wire.length)
   const set = recordSet(1, 0, [Buffer.of(10, 0, 0, 1)])
   if (set === undefined) throw new Error('no set')
   for (let round = 0; round < 200_000; round++) {
-    ready.keep(wire, 0, wire.length, hash, 1, set)
-    if (round % 20_000 === 0) t.not(ready.find(wire, 0, wire.length, hash, 1), 0)
-    ready.forget(wire, hash, [1])
+    kept.keep(wire, 0, wire.length, hash, 1, set)
+    if (round % 20_000 === 0) t.not(kept.find(wire, 0, wire.length, hash, 1), 0)
+    kept.forget(wire, hash, [1])
   }
-  t.equal(ready.find(wire, 0, wire.length, hash, 1), 0)
-  t.ok(ready.octets.length <= 128 * 1024, `${ready.octets.length} octets`)
+  t.equal(kept.find(wire, 0, wire.length, hash, 1), 0)
+  t.ok(kept.octets.length <= 128 * 1024, `${kept.octets.length} octets`)
   t.end()
 })

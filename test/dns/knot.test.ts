@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDnsServer } from '../../dns/index.ts'
-import { typeName } from '../../dns/wire/rcodes.ts'
+import { typeName } from '../../dns/wire/record-types.ts'
 import { tcpClient, udpClient } from './clients.ts'
 import { corpusNames, corpusReverse, corpusTypes, corpusZones, fillCorpus } from './corpus.ts'
 import { startKnot, zoneFiles } from './knot.ts'

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DnsServer } from '../../dns/index.ts'
 import { parseAddress } from '../../dns/wire/address.ts'
-import { reverseName, reverseZones } from '../../dns/wire/arpa-name.ts'
+import { arpaName } from '../../dns/wire/arpa-name.ts'
+import { textName } from '../../dns/wire/name.ts'
+import { reverseZones } from '../../dns/zones/reverse-zones.ts'
 import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
 
@@ -15,7 +17,7 @@ export async function zoneFiles(dns: DnsServer, reverse: readonly string[]): Pro
   const pointers = forward
     .filter(({ type }) => type === 'A' || type === 'AAAA')
     .map(({ name, data }) => ({
-      name: reverseName(parseAddress(data).octets),
+      name: textName(arpaName(parseAddress(data).octets)),
       type: 'PTR',
       ttl: 0,
       data: name,

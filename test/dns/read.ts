@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import { Packet } from 'dns2'
-import { typeName } from '../../dns/wire/rcodes.ts'
+import { readRecord } from '../../dns/wire/decode-answer.ts'
+import { DataReader } from '../../dns/wire/record-data.ts'
+import { typeName } from '../../dns/wire/record-types.ts'
 import { header } from './wire.ts'
 
 /** An answer as a parser that is not ours reads it: its sections, each record as `name ttl TYPE data`. */
@@ -9,6 +11,27 @@ export interface Read {
   authorities: string[]
   /** Without the OPT record. */
   additionals: string[]
+}
+
+/** As our own reader reads it, which is made for answers of upstreams. */
+export function readOurs(answer: Buffer): Read {
+  const { questions, answers, authorities, additionals } = header(answer)
+  const reader = new DataReader(answer, 12)
+  for (let left = questions; left > 0; left--) {
+    reader.name()
+    reader.octets(4)
+  }
+  const section = (count: number) =>
+    Array.from({ length: count }, () => readRecord(reader))
+      .filter(({ type }) => type !== 'OPT')
+      .map(({ name, type, ttl, data }) => `${name} ${ttl} ${type} ${data}`)
+  const read = {
+    answers: section(answers),
+    authorities: section(authorities),
+    additionals: section(additionals),
+  }
+  if (reader.left > 0) throw new Error(`${reader.left} octets too many`)
+  return read
 }
 
 /** As dns2 reads it. Whatever it finds wrong is thrown. */
@@ -68,6 +91,8 @@ function line(owner: string, ttl: number, type: string, fields: Fields): string 
       case 'PTR':
       case 'NS':
         return name('domain', 'ns', 'data')
+      case 'MX':
+        return `${some('priority', 'preference')} ${name('exchange')}`
       case 'SRV':
         return `${fields.priority} ${fields.weight} ${fields.port} ${name('target')}`
       case 'SOA':

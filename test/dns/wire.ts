@@ -1,5 +1,5 @@
 import { type DnsServer, newReply, respond, type Verdict } from '../../dns/index.ts'
-import { typeCode } from '../../dns/wire/rcodes.ts'
+import { typeCode } from '../../dns/wire/record-types.ts'
 
 /** What a test's query is made of; everything is wrong if the test says so. */
 export interface QueryParts {

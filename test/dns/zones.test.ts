@@ -1,7 +1,9 @@
 import t from 'tap'
 import { createDnsServer, DnsError, type DnsServer } from '../../dns/index.ts'
 import { parseAddress } from '../../dns/wire/address.ts'
-import { reverseName, reverseZones } from '../../dns/wire/arpa-name.ts'
+import { arpaName } from '../../dns/wire/arpa-name.ts'
+import { textName } from '../../dns/wire/name.ts'
+import { reverseZones } from '../../dns/zones/reverse-zones.ts'
 
 async function data(dns: DnsServer, name: string, type = 'A', as?: string): Promise<string[] | string> {
   const { status, answers } = await dns.query(name, type, as === undefined ? {} : { as })
@@ -235,9 +237,9 @@ t.test('an update ends when its function returns', async (t) => {
 })
 
 t.test('reverse names and zones', (t) => {
-  t.equal(reverseName(parseAddress('10.1.2.3').octets), '3.2.1.10.in-addr.arpa')
+  t.equal(textName(arpaName(parseAddress('10.1.2.3').octets)), '3.2.1.10.in-addr.arpa')
   t.equal(
-    reverseName(parseAddress('2001:db8::567:89ab').octets),
+    textName(arpaName(parseAddress('2001:db8::567:89ab').octets)),
     'b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa',
   )
   t.same(reverseZones('10.88.0.0/16'), ['88.10.in-addr.arpa'])

@@ -17,14 +17,6 @@ export function createStopwatch() {
       }
       slow.push(input.toString('hex'))
     },
-    async timeAsync(input: Buffer, work: () => Promise<void>): Promise<void> {
-      for (let attempt = 0; attempt < 3; attempt++) {
-        const begin = performance.now()
-        await work()
-        if (performance.now() - begin < mostTime) return
-      }
-      slow.push(input.toString('hex'))
-    },
   }
 }
 
