@@ -52,14 +52,15 @@ export function respond(
     replyAlias(reply, knowledge, knowledge.names.find(target, 0, target.length, alias.hash))
     return 'view'
   }
-  // A view that does not see all of the zones gets replies of its own.
-  if (view?.granted === undefined) {
+  const granted = view?.granted
+  // A view that does not see all of the zones gets replies of its own, which are not kept.
+  if (granted === undefined) {
     if (replyKept(reply, knowledge, message, headerSize, nameLength, hash)) return 'zone'
   }
   const found = knowledge.names.find(message, headerSize, nameLength, hash)
-  const node = found === undefined || view?.granted === undefined ? found : asSeen(found, view.granted)
+  if (found !== undefined && granted === undefined) keepReply(reply, knowledge.names, found)
+  const node = found === undefined || granted === undefined ? found : asSeen(found, granted)
   if (node !== undefined) {
-    if (node === found) keepReply(reply, knowledge.names, node)
     replyName(reply, knowledge, node)
     return node.zone.kind === 'localhost' ? 'local' : 'zone'
   }

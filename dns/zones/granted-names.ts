@@ -39,12 +39,16 @@ function bare(node: NameNode): NameNode {
 
 /** The addresses of hosts that the view may not see do not travel with the records that name them, such as SRV. */
 function withoutHidden(node: NameNode, granted: Granted): NameNode {
-  if (node.others.length === 0) return node
+  if (node.others.every(hasNoHosts)) return node
   const others = node.others.map((set) => ({
     ...set,
     hosts: set.hosts.filter((host) => granted.get(host) === 'named'),
   }))
   return Object.assign(bare(node), node, { others })
+}
+
+function hasNoHosts({ hosts }: RecordSet): boolean {
+  return hosts.length === 0
 }
 
 /** An address has those of its names that the view may see; without any, it has none at all. */
