@@ -1,5 +1,5 @@
 /**
- * A DNS server of one's own: a zone, what one client sees besides, and everything else from the host's resolvers.
+ * A DNS server with a zone, a view with more names for one client, and the host's resolvers for everything else.
  * Run it, then ask:  dig @127.0.0.1 -p 5353 postgres
  */
 import { createDnsServer } from '../dns/index.ts'

@@ -1,8 +1,7 @@
 /**
- * The Redis tutorial, whole: services that are started just in time, once for everybody, under names that never
- * change. Run it by `./scripts/quickstart`.
+ * The whole Redis tutorial: services that start just in time, once for all clients, under names that never change. Run it by `./scripts/quickstart`.
  *
- * The image is made of Debian packages; with a registry at hand, `docker.io/library/redis:7` works the same
+ * The image is built of Debian packages; where a registry can be reached, `docker.io/library/redis:7` works the same
  * (REDIS_IMAGE=docker.io/library/redis:7 ./scripts/quickstart).
  */
 import { spawn } from 'node:child_process'
@@ -24,7 +23,7 @@ function client(moorage: Moorage) {
   return moorage.container().from(image).withServiceBinding('redis-srv', redisService(moorage))
 }
 
-/** What a second process of this very program does: one piece of the tutorial, its answer on stdout. */
+/** Runs one task of the tutorial, in another process of this program; its answer goes to stdout. */
 async function child(task: string): Promise<void> {
   await using moorage = await connect()
   const redis = redisService(moorage)
@@ -60,7 +59,7 @@ function expect(what: string, found: unknown, wanted: unknown): void {
   if (found !== wanted) throw new Error(`${what}: expected ${String(wanted)}, got ${String(found)}`)
 }
 
-/** The first time, Redis is fetched and unpacked, which takes a while: say so. */
+/** Prints the progress of the image: the first time it is fetched and unpacked, which takes a while. */
 function tellOfImages(event: ProgressEvent): void {
   if (event.kind !== 'image' || event.state !== 'running') return
   console.log(`  ${event.name}: ${event.detail ?? event.state}`)

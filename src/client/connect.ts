@@ -28,7 +28,7 @@ export interface ConnectOptions {
   daemonCommand?: readonly string[]
 }
 
-/** How often a connection is tried, when the daemon leaves each time just before its session is opened. */
+/** Attempts to connect, when the daemon leaves each time just before its session is opened. */
 const attempts = 5
 
 /**

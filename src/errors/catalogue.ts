@@ -1,8 +1,8 @@
-/** What belongs to a code of the catalogue. */
+/** The texts and numbers of one code. */
 export interface CatalogueEntry {
   /** One sentence with the names and numbers involved. */
   readonly sentence: string
-  /** What to do next. */
+  /** Advice to the user on the next step. */
   readonly hint: string
   /** HTTP status of the daemon's answer. */
   readonly status: number

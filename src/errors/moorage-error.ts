@@ -36,7 +36,7 @@ export class MoorageError extends Error {
     this.details = details
   }
 
-  /** What to do next. */
+  /** Advice to the user on the next step. */
   get hint(): string {
     return fillSentence(catalogue[this.code].hint, this.details)
   }

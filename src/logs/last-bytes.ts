@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { decodeFrames, type LogStream } from './frame.ts'
 import { segmentOffset } from './segments.ts'
 
-/** How far back a stream is searched for that is silent while the other one writes, in bytes of the log. */
+/** Bytes of the log that are searched for a stream that is silent while the other one writes. */
 const farthest = 16 * 1024 * 1024
 
 /**

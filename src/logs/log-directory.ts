@@ -28,7 +28,7 @@ export interface ChangeWatch extends Disposable {
   wake(): void
 }
 
-/** What the readers of one directory share. */
+/** State that the readers of one directory share. */
 interface SharedDirectory {
   readonly fd: number
   readonly key: string

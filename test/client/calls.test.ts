@@ -14,7 +14,7 @@ import { removeTree } from '../remove-tree.ts'
 import { type Exchange, failure, fakeDaemon, type Handler, until } from './fake-daemon.ts'
 
 const digest = `sha256:${'ab'.repeat(32)}`
-/** The first 80 bits of it in base32hex. */
+/** The first 80 bits of the digest in base32hex. */
 const label = 'lelqnatblelqnatb'
 const progress: StreamEvent = {
   type: 'progress',
@@ -38,7 +38,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-/** A connection to a fake that answers like this. */
+/** Connects to a fake daemon with these handlers. */
 async function connected(handlers: Record<string, Handler>, options: Parameters<typeof connect>[0] = {}) {
   const daemon = await fakeDaemon(handlers)
   const moorage = await connect({ host: daemon.host, ...options })
@@ -120,7 +120,7 @@ t.test('an error of the stream is thrown as its kind', async (t) => {
       if (error) end({ type: 'error', error: error.toJSON() })
     },
   })
-  // The kinds are subclasses, made from the code.
+  // The class of an error follows from its code.
   const exec = await ping(it.moorage)
     .stdout()
     .catch((error) => error)
@@ -341,7 +341,7 @@ t.test('logs are pieces of output, with their streams and times', async (t) => {
   t.same(query, { after: 'r-1@25', network: 'default' })
 })
 
-t.test('logs that cannot be had are an error; who stops reading leaves', async (t) => {
+t.test('missing logs are an error; a reader that stops closes its request', async (t) => {
   let times = 0
   const gone = Promise.withResolvers<void>()
   await using it = await connected({
@@ -456,7 +456,7 @@ t.test('status is asked of the daemon', async (t) => {
   t.match(await it.moorage.status(), { pid: 7 })
 })
 
-/** A directory of one file, and a daemon that takes what it lacks. */
+/** Makes a directory with files, and handlers of a fake daemon that accepts the blobs that it lacks. */
 function directoryTest(content = 'x') {
   const path = mkdtempSync(join(tmpdir(), 'moorage-upload-'))
   writeFileSync(join(path, '-file'), content)
@@ -555,7 +555,7 @@ t.test('a directory that cannot be read is told as that', async (t) => {
     code: 'DIRECTORY_UNREADABLE',
     message: /does not exist/,
   })
-  // Read, and gone before it is sent.
+  // The directory is read, and removed before it is sent.
   const directory = fake.moorage.host.directory(it.path)
   await directory.digest()
   rmSync(join(it.path, '-file'))

@@ -1,6 +1,6 @@
 /**
- * A process that says when it is loaded, connects when it is given a line, tells how it went in one line of JSON, and
- * closes once its standard input ends. Usage: connect-program.ts OPTIONS-AS-JSON
+ * A process that prints a line when it is loaded, connects when it reads a line, prints the outcome as one line of JSON,
+ * and closes the connection when its standard input ends. Usage: connect-program.ts OPTIONS-AS-JSON
  */
 import { once } from 'node:events'
 import { connect, type MoorageError } from '../../src/index.ts'

@@ -23,7 +23,7 @@ interface Start {
   runtime?: string
 }
 
-/** A run-time directory of a test's own; whatever was started in it is killed at the end. */
+/** Makes a runtime directory for one test; daemons that were started in it are killed at the end. */
 function ownDirectory() {
   const path = mkdtempSync(join(tmpdir(), 'moorage-connect-'))
   const starts = (): Start[] => {
@@ -60,7 +60,7 @@ function kill(pid: number): void {
   }
 }
 
-/** A process that connects once `ready` resolves; `told` is how it went. */
+/** Starts a process that connects once `ready` resolves; `outcome` is the JSON that it prints. */
 function connecting(
   options: ConnectOptions,
   { ready = async () => {}, ...user }: { uid?: number; gid?: number; ready?: () => Promise<void> } = {},
@@ -70,14 +70,14 @@ function connecting(
     ...user,
   })
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  const told = (async () => {
+  const outcome = (async () => {
     await lines.next()
     await ready()
     child.stdin.write('go')
     const { value } = await lines.next()
     return JSON.parse(value ?? '{}') as { connected?: true; code?: string; message?: string }
   })()
-  return { child, told }
+  return { child, outcome }
 }
 
 async function ended(child: ChildProcess): Promise<void> {
@@ -123,7 +123,7 @@ t.test('a daemon that is there is used', async (t) => {
   t.same(messages, [])
 })
 
-t.test('a host elsewhere that does not answer is told, and none is started', async (t) => {
+t.test('a remote host that does not answer is an error, and no daemon is started', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
@@ -134,35 +134,38 @@ t.test('a host elsewhere that does not answer is told, and none is started', asy
   })
 })
 
-t.test('where there is none, one is started: apart from us, and told where it works', async (t) => {
-  using own = ownDirectory()
-  const messages: string[] = []
-  const moorage = await connect({
-    ...own.options('is slow'),
-    stateDirectory: 'relative/state',
-    logger: { debug: (message) => messages.push(message) },
-  })
-  const [start, ...more] = own.starts()
-  t.same(more, [])
-  t.hasStrict(start, {
-    flags: ['--listen', `unix://${own.socket}`, '--idle-exit', '10s'],
-    cwd: '/',
-    runtime: own.runtimeDirectory,
-    state: join(process.cwd(), 'relative/state'),
-  })
-  const session = readFileSync(`/proc/${start?.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]
-  t.equal(session, String(start?.pid), 'a session of its own: our Ctrl-C does not reach it')
-  t.match(messages, [/no daemon at .*: starting one/])
-  await moorage.close()
-  await using again = await connect(own.options('crashes'))
-  t.ok(again, 'and is there for the next one')
-})
+t.test(
+  'where no daemon runs, one is started: independent of this process, with its directories',
+  async (t) => {
+    using own = ownDirectory()
+    const messages: string[] = []
+    const moorage = await connect({
+      ...own.options('is slow'),
+      stateDirectory: 'relative/state',
+      logger: { debug: (message) => messages.push(message) },
+    })
+    const [start, ...more] = own.starts()
+    t.same(more, [])
+    t.hasStrict(start, {
+      flags: ['--listen', `unix://${own.socket}`, '--idle-exit', '10s'],
+      cwd: '/',
+      runtime: own.runtimeDirectory,
+      state: join(process.cwd(), 'relative/state'),
+    })
+    const session = readFileSync(`/proc/${start?.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]
+    t.equal(session, String(start?.pid), 'a session of its own: our Ctrl-C does not reach it')
+    t.match(messages, [/no daemon at .*: starting one/])
+    await moorage.close()
+    await using again = await connect(own.options('crashes'))
+    t.ok(again, 'and is there for the next one')
+  },
+)
 
 t.test('twenty processes at once start one daemon', async (t) => {
   using own = ownDirectory()
   const { daemonCommand = [], ...options } = own.options('is slow')
   const spawned = join(own.path, 'spawned')
-  // Counted by a shell: a second daemon that is still loading would go unseen.
+  // A shell counts them: the count of the daemons themselves would miss one that is still loading.
   const counted = ['sh', '-c', 'echo >>"$0"; exec "$@"', spawned, ...daemonCommand]
   let loading = 20
   const together = Promise.withResolvers<void>()
@@ -174,8 +177,8 @@ t.test('twenty processes at once start one daemon', async (t) => {
   const clients = Array.from({ length: 20 }, () =>
     connecting({ ...options, daemonCommand: counted }, { ready }),
   )
-  const told = await Promise.all(clients.map((client) => client.told))
-  t.same(told, Array(20).fill({ connected: true }))
+  const outcome = await Promise.all(clients.map((client) => client.outcome))
+  t.same(outcome, Array(20).fill({ connected: true }))
   t.equal(readFileSync(spawned, 'utf8'), '\n')
   for (const { child } of clients) child.stdin.end()
   await Promise.all(clients.map(({ child }) => ended(child)))
@@ -301,18 +304,18 @@ t.test('who is not root can use a daemon, but start none', async (t) => {
   chmodSync(own.path, 0o755)
   const nobody = { uid: 65_534, gid: 65_534 }
   const { daemonCommand: _, ...options } = own.options('works')
-  t.match(await connecting(options, nobody).told, { code: 'NOT_ROOT', message: /user 65534/ })
+  t.match(await connecting(options, nobody).outcome, { code: 'NOT_ROOT', message: /user 65534/ })
 
   await using daemon = await fakeDaemon()
   chmodSync(daemon.directory, 0o755)
   chmodSync(daemon.socket, 0o666)
   const allowed = connecting({ host: daemon.host }, nobody)
-  t.match(await allowed.told, { connected: true })
+  t.match(await allowed.outcome, { connected: true })
   allowed.child.stdin.end()
   await ended(allowed.child)
 
   chmodSync(daemon.socket, 0o600)
-  t.match(await connecting({ host: daemon.host }, nobody).told, {
+  t.match(await connecting({ host: daemon.host }, nobody).outcome, {
     code: 'DAEMON_UNREACHABLE',
     message: /permission denied; the socket is for root and the group moorage/,
   })
@@ -321,8 +324,8 @@ t.test('who is not root can use a daemon, but start none', async (t) => {
 t.test('the end of the process is the end of its session, however it ends', async (t) => {
   await using daemon = await fakeDaemon()
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    const { child, told } = connecting({ host: daemon.host })
-    await told
+    const { child, outcome } = connecting({ host: daemon.host })
+    await outcome
     t.equal(daemon.sessions(), 1)
     child.kill(signal)
     await until(`the session ended by ${signal}`, () => daemon.sessions() === 0)

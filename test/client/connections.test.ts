@@ -10,7 +10,7 @@ import { createTransport } from '../../src/client/index.ts'
 import { removeTree } from '../remove-tree.ts'
 import { until } from './fake-daemon.ts'
 
-/** A server that counts connections, and what it does with them. */
+/** Starts a server that counts its connections. */
 async function server() {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-connections-'))
   const sockets = new Set<Socket>()

@@ -9,7 +9,7 @@ import type { Session } from '../../src/client/session/session.ts'
 import type { Definition, ExecOperation, Operation } from '../../src/definition/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
-// Describing asks nobody anything: whoever touches this session fails.
+// A description makes no call: any use of this session fails.
 const session = new Proxy({} as Session, {
   get: (_, name) => {
     throw new Error(`describing used the session's ${String(name)}`)
@@ -148,7 +148,7 @@ t.test('what is equal is one operation, however often it was described', async (
 })
 
 t.test('services that share services make a graph, not a tree', async (t) => {
-  // Each binds the one before twice: as a tree 2^40 operations.
+  // Each service binds the one before twice: a tree of them would have 2^40 operations.
   let service = redis().withExec(['0'])
   for (let i = 1; i <= 40; i++) {
     service = redis()

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { exportDirectory } from '../../src/client/files/export-directory.ts'
 
-// Writes the tar TAR to TARGET, as whoever runs it; with FAIL it breaks off after the tar. Prints what went wrong.
+// Exports the content of TAR to TARGET, as the user that runs it; with FAIL it throws after the tar. Prints the error.
 const [tar = '', target = '', fail] = process.argv.slice(2)
 try {
   await exportDirectory(target, { wipe: false, signal: new AbortController().signal }, async (write) => {

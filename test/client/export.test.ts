@@ -7,7 +7,7 @@ import { removeTree } from '../remove-tree.ts'
 
 const program = join(import.meta.dirname, 'export-program.ts')
 
-/** Runs it as nobody. */
+/** Runs the program as the user nobody. */
 function exported(...args: string[]): string {
   const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--', process.execPath, program]
   return execFileSync('setpriv', [...nobody, ...args], { encoding: 'utf8', cwd: '/', timeout: 60_000 }).trim()

@@ -10,14 +10,14 @@ import { MoorageError } from '../../src/errors/index.ts'
 const [behaviour = '', directory = '', ...flags] = process.argv.slice(2)
 const socket = (flags[flags.indexOf('--listen') + 1] ?? '').replace('unix://', '')
 
-/** Nothing of a test that failed stays for longer. */
+/** The process ends after this time, in case its test failed. */
 setTimeout(() => process.exit(1), 20_000).unref()
 appendFileSync(
   join(directory, 'starts'),
   `${JSON.stringify({ pid: process.pid, flags, cwd: process.cwd(), state: process.env.MOORAGE_STATE_DIR, runtime: process.env.MOORAGE_RUNTIME_DIR })}\n`,
 )
 
-/** Whether this is the first of its kind in the directory. */
+/** Returns true for the first process of the directory that asks. */
 function first(): boolean {
   const marker = join(directory, 'was-here')
   if (existsSync(marker)) return false
@@ -63,7 +63,7 @@ switch (behaviour) {
     process.exit(4)
     break
   case 'is locked out':
-    // By whoever the test names, for as long as that lives.
+    // The test wrote down the pid of the process that holds the lock.
     if (first()) {
       fail(
         new MoorageError('STATE_LOCKED', { pid: readFileSync(join(directory, 'holder'), 'utf8'), directory }),

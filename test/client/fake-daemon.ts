@@ -7,7 +7,7 @@ import type { StreamEvent } from '../../src/definition/index.ts'
 import { MoorageError } from '../../src/errors/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
-/** What the fake was asked. */
+/** A request that the fake received. */
 export interface Asked {
   readonly method: string
   readonly path: string
@@ -16,16 +16,16 @@ export interface Asked {
   readonly body: unknown
 }
 
-/** One request as a test answers it. */
+/** A request and the ways to answer it. */
 export interface Exchange {
   readonly asked: Asked
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** Resolves when the client has gone before the answer was whole. */
+  /** Resolves when the client has closed the connection before the answer was complete. */
   readonly left: Promise<void>
-  /** Answers a document. */
+  /** Answers with a JSON document. */
   document(document: object): void
-  /** Begins a stream, or goes on with it. */
+  /** Sends events of a stream. */
   send(...events: StreamEvent[]): void
   end(...events: StreamEvent[]): void
   refuse(error: MoorageError): void
@@ -38,11 +38,11 @@ export interface FakeDaemon extends AsyncDisposable {
   readonly socket: string
   readonly directory: string
   readonly asked: Asked[]
-  /** How many sessions are open. */
+  /** Number of open sessions. */
   readonly sessions: () => number
-  /** Ends the sessions that are open, as a daemon that dies does. */
+  /** Breaks all open sessions off, as a crash of the daemon does. */
   endSessions(): void
-  /** Resolves when this was asked so often. */
+  /** Resolves when this request was received so often. */
   was(what: string, times?: number): Promise<void>
 }
 
@@ -157,7 +157,7 @@ export function failure(code: MoorageError['code'], details: MoorageError['detai
   return new MoorageError(code, details)
 }
 
-/** Waits until a condition holds, looking every few milliseconds. */
+/** Waits until a condition holds; it is checked every few milliseconds. */
 export async function until(what: string, holds: () => boolean, timeout = 5_000): Promise<void> {
   const deadline = performance.now() + timeout
   while (!holds()) {

@@ -7,7 +7,7 @@ import { common } from '../../scripts/house.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-/** What is loaded by importing a module: its URLs, and the milliseconds that it took. */
+/** Imports a module in a new process. Returns the URLs of all modules that it loads, and the time it takes. */
 function loadedBy(module: string): { urls: string[]; milliseconds: number } {
   const script = `
     import { registerHooks } from 'node:module'
@@ -23,7 +23,7 @@ function loadedBy(module: string): { urls: string[]; milliseconds: number } {
     await import(${JSON.stringify(module)})
     console.log(JSON.stringify({ urls, milliseconds: performance.now() - begin }))`
   const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
-    // Without the test runner's own hooks.
+    // The test runner's own hooks would load more.
     env: { ...process.env, NODE_OPTIONS: '' },
     encoding: 'utf8',
   })
@@ -37,12 +37,12 @@ t.test('importing the SDK loads no native code, no database and no package but c
     .filter((url) => url.includes('/node_modules/'))
     .map((url) => url.replace(/^.*\/node_modules\//, ''))
   t.same([...new Set(packages.map((path) => path.split('/')[0]))], ['canonicalize'])
-  const rooms = ['src/index.ts', 'src/client', 'src/definition', 'src/logs/frame.ts', ...common]
-  const own = urls.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'))
+  const ours = urls.filter((url) => url.startsWith('file:') && !url.includes('/node_modules/'))
+  const allowed = ['src/index.ts', 'src/client', 'src/definition', 'src/logs/frame.ts', ...common]
   t.same(
-    own.filter((url) => !rooms.includes(roomOf(relative(root, fileURLToPath(url))) ?? '')),
+    ours.filter((url) => !allowed.includes(String(roomOf(relative(root, fileURLToPath(url)))))),
     [],
-    'nor anything else of ours',
+    'nor files of any other room',
   )
   t.notOk(urls.includes('node:sqlite'), 'the lock’s database is loaded when it is needed')
   t.comment(`${Math.round(milliseconds)} ms, ${new Set(urls).size} modules`)

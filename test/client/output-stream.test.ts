@@ -8,7 +8,7 @@ import { encodeEvent, encodeHeader, framesType, streamCodes } from '../../src/lo
 import { random } from '../logs/random.ts'
 import { removeTree } from '../remove-tree.ts'
 
-/** A server that answers with these bytes, cut at random places. */
+/** Starts a server that answers with these bytes, cut at random places. */
 async function serving(bytes: Buffer, cut: () => number) {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-output-'))
   const socket = join(directory, 'socket')

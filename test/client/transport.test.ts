@@ -224,13 +224,13 @@ t.test('a stream that has gone silent is given up, one that is read slowly is no
     },
     'GET services/x/logs': async ({ response, send }) => {
       send({ type: 'heartbeat' })
-      // More than the sockets hold, so that it waits for its reader.
+      // More than the sockets' buffers hold: the rest waits for the reader.
       const line = `${JSON.stringify({ type: 'log', stream: 'stdout', time: 0, data: 'x'.repeat(100_000) })}\n`
       for (let i = 0; i < 100; i++) if (!response.write(line)) await once(response, 'drain')
       response.end()
     },
   })
-  // Longer than this thread, which is the daemon's, too, may be held up.
+  // Longer than this thread, which runs the daemon too, is ever busy.
   const transport = createTransport(daemon.host, { silence: 500 })
   await t.rejects(
     async () => {
@@ -242,7 +242,7 @@ t.test('a stream that has gone silent is given up, one that is read slowly is no
   let seen = 0
   for await (const _ of transport.stream('GET', '/v1/services/x/logs')) {
     seen += 1
-    // Longer than the silence that is borne.
+    // Longer than the allowed silence.
     if (seen === 3) await new Promise((resolve) => setTimeout(resolve, 700))
   }
   t.equal(seen, 101)
@@ -275,7 +275,7 @@ t.test('a program that was busy for longer looks at what has come meanwhile', as
   for await (const _ of createTransport(daemon.host, { silence: 100 }).stream('GET', '/v1/runs')) {
     seen += 1
     go.resolve()
-    // The daemon has sent the rest by then, and nobody has looked.
+    // By then the daemon has sent the rest, and nobody has read it.
     await new Promise(process.nextTick)
     if (seen === 1) for (const end = performance.now() + 300; performance.now() < end; );
   }
@@ -377,7 +377,7 @@ t.test('an upload that fails on either side ends the other', async (t) => {
       },
     })
   const refused = endless()
-  // Its answer may be lost with the connection that it closes on us.
+  // The answer may be lost with the connection that the daemon closes.
   const codes = ['DISK_FULL', 'DAEMON_UNREACHABLE']
   await transport
     .upload('/v1/blobs/refused', 'x', refused)

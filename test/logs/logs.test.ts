@@ -300,7 +300,7 @@ t.test('fifty followers of a log share one watcher and one descriptor, and leave
   t.same([held().watches - before.watches, held().directories(log)], [0, 0])
 })
 
-/** What this process holds: watches of the kernel's, and descriptors of a directory. */
+/** Counts what this process holds: inotify watches, and descriptors of a directory. */
 function held() {
   const fds = readdirSync('/proc/self/fd')
   const of = (path: string, read: (path: string) => string) =>

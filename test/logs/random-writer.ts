@@ -1,5 +1,5 @@
 /**
- * Writes a random log, the same for the same seed: as a process, for tests that read it meanwhile.
+ * Writes a random log, the same for the same seed, in a process of its own: tests read it meanwhile.
  *
  * Usage: node random-writer.ts DIRECTORY SEED
  */
@@ -9,7 +9,7 @@ import { random } from './random.ts'
 export interface Written {
   stream: 'stdout' | 'stderr'
   data: Buffer
-  /** In place of a time. */
+  /** A number that serves as the piece's time. */
   time: number
 }
 
@@ -18,7 +18,7 @@ export interface Plan {
   pieces: number
   /** The most bytes of a piece. */
   longest: number
-  /** One in so many pieces is followed by a pause. */
+  /** One of so many pieces is followed by a pause. */
   pause: number
 }
 
@@ -27,14 +27,14 @@ export function planOf(seed: number): Plan {
   const longest = [16, 500, 20_000, 200_000][next(4)] as number
   return {
     limit: 1024 * 1024 * (1 + next(6)),
-    // Some do not reach the limit, most go far beyond it.
+    // Some logs do not reach the limit, most go far beyond it.
     pieces: Math.min(20_000, Math.ceil((1 + next(12_000_000)) / (longest / 2))),
     longest,
     pause: 1 + next(400),
   }
 }
 
-/** What is written, one piece after the other. */
+/** The pieces of the log, in order. */
 export function* pieces(seed: number): Generator<Written> {
   const plan = planOf(seed)
   const next = random(seed + 1)

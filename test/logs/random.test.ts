@@ -9,17 +9,17 @@ import { removeTree } from '../remove-tree.ts'
 import { random } from './random.ts'
 import { pieces, planOf } from './random-writer.ts'
 
-/** MOORAGE_SEED repeats one; MOORAGE_LONG=1 tries many. */
+/** MOORAGE_SEED repeats one seed; MOORAGE_LONG=1 tries many. */
 const first = Number(process.env.MOORAGE_SEED ?? Math.floor(Math.random() * 1e9))
 const rounds = process.env.MOORAGE_SEED ? 1 : process.env.MOORAGE_LONG ? 200 : 6
 const headerLength = 13
 
 t.setTimeout(rounds * 120_000)
 
-/** The whole log as it would be on an endless disk, and where its frames begin. */
+/** The whole log as it would be on an endless disk, and the offsets of its frames. */
 function wholeLog(seed: number): { bytes: Buffer; begins: Set<number> } {
   const { limit } = planOf(seed)
-  // What goes beyond a quarter of a segment is more than one frame.
+  // Data that is longer than a quarter of a segment is cut into several frames.
   const most = Math.min(4 * 1024 * 1024, Math.max(64 * 1024, Math.floor(limit / 16))) / 4
   const parts: Buffer[] = []
   const begins = new Set<number>()
@@ -39,7 +39,7 @@ function wholeLog(seed: number): { bytes: Buffer; begins: Set<number> } {
   return { bytes: Buffer.concat(parts), begins }
 }
 
-/** Follows a reader's pieces beside the whole log: nothing twice, nothing missing unsaid, nothing else. */
+/** Compares a reader's slices with the whole log: nothing twice, nothing missing without a gap, nothing else. */
 class Witness {
   readonly whole: Buffer
   reached: number
@@ -80,7 +80,7 @@ for (let round = 0; round < rounds; round += 1) {
     const next = random(seed + 3)
     const { limit } = planOf(seed)
     const { bytes: whole, begins } = wholeLog(seed)
-    // Held, as the engine holds it: its readers go on when it is moved.
+    // Held open, as the engine does: readers go on when the directory is moved.
     using log = openLogDirectory(directory)
     const writer = spawn(
       process.execPath,
@@ -97,7 +97,7 @@ for (let round = 0; round < rounds; round += 1) {
       const options = { signal, ended: ended.signal, ...(from > 0 ? { from } : {}) }
       for await (const piece of followLog(log.path, options)) {
         if (from > 0 && 'bytes' in piece && witness.reached === from && !begins.has(from)) {
-          // From within a frame: a header that is not in the log stands before its rest.
+          // The rest of a frame begins with a header that is not in the log.
           const inHeader =
             begins.has(frameBefore(begins, from)) && from - frameBefore(begins, from) < headerLength
           const skip = inHeader ? frameBefore(begins, from) + headerLength : from
@@ -119,7 +119,7 @@ for (let round = 0; round < rounds; round += 1) {
       reader('one that goes on from anywhere', 1 + next(whole.length), 2, next(200)),
     ]
     t.same(await exited, [0, null])
-    // As the result store does, while some still read.
+    // The result store moves a log, too, while readers follow it.
     renameSync(directory, moved)
     for (const witness of await Promise.all(readers)) {
       if (whole.length <= limit / 2) t.equal(witness.missing, 0, 'below its limit all of it is kept')
@@ -148,7 +148,7 @@ function frameBefore(begins: Set<number>, offset: number): number {
   return at
 }
 
-/** Lets others work, so many times. */
+/** Lets other work of the event loop run, so many times. */
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve))
 }

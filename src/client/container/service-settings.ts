@@ -9,7 +9,7 @@ export interface ServiceSettings {
   useEntrypoint?: boolean
   /** Any text; services of equal definition with different texts are different services. */
   instance?: string
-  /** How long the service runs on after its last client. @defaultValue the daemon's, 10 s */
+  /** Time that the service runs on after its last client. @defaultValue the daemon's, 10 s */
   grace?: Duration
   /** The longest time from the request to a healthy service. @defaultValue 60 s */
   startTimeout?: Duration

@@ -8,7 +8,7 @@ import { eventsOf } from '../wire/events.ts'
 
 /** The longest time in milliseconds that a daemon may take to close ports. */
 const closingTime = 2_000
-/** How often it is asked meanwhile whether it has, in milliseconds. */
+/** Interval of asking the daemon meanwhile, in milliseconds. */
 const askInterval = 5
 
 /** Ports of the daemon's host that lead to a service as long as the tunnel is open. */
