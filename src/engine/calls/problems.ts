@@ -2,7 +2,7 @@ import type { Problem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { Networks } from '../networks/networks.ts'
 
-/** Returns what `moorage status` shows as problems: networks that are switched off, and what is wrong with each network. */
+/** Returns what `moorage status` shows as problems: networks that are switched off, and what is wrong with each. */
 export function problemsOf(networks: Networks): Problem[] {
   const errors = networks
     .list()

@@ -47,7 +47,10 @@ export class EventHistory {
     if (subject.begun === undefined) this.#limitEnded(key)
   }
 
-  /** Returns those of an id: the run and the service of a label, or the image of a reference; shared ones and the network's. */
+  /**
+   * Returns the histories of an id: of the run and the service of a label, or of the image of a reference. Those of
+   * the network, and those that all networks share.
+   */
   of(id: string, network: string): SubjectHistory[] {
     const keys = [keyOf(false, undefined, id), keyOf(false, network, id), keyOf(true, network, id)]
     return keys.flatMap((key) => this.#subjects.get(key) ?? [])

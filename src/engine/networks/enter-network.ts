@@ -3,7 +3,7 @@ import type { Berths, ServiceNetwork } from '../../network/index.ts'
 import type { EngineContext } from '../context.ts'
 import type { Releases } from '../release.ts'
 
-/** Uses a network until `releases` run; it is made if it is not there. */
+/** Uses a network until `releases` run, and makes it if it is not there. */
 export async function enterNetwork(
   { networks }: EngineContext,
   name: string,
@@ -15,9 +15,9 @@ export async function enterNetwork(
 }
 
 /**
- * The same, for one who needs a network of our own.
+ * Does the same where the host's network will not do.
  *
- * @throws MoorageError SERVICES_DNS_OFF where containers use the host's
+ * @throws MoorageError SERVICES_DNS_OFF where containers use the host's network
  */
 export async function enterServiceNetwork(
   context: EngineContext,
@@ -26,7 +26,7 @@ export async function enterServiceNetwork(
 ): Promise<ServiceNetwork> {
   await enterNetwork(context, name, releases)
   const network = context.networks.get(name)
-  // From the host's own network everything of the host's could be reached.
+  // Whatever runs in the host's own network could reach all of the host.
   if (network === undefined) throw new MoorageError('SERVICES_DNS_OFF')
   return network
 }

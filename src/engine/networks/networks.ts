@@ -15,12 +15,13 @@ export const defaultNetwork = 'default'
 export interface Networks {
   /** Holds a network until `release` is called. */
   use(name: string): Promise<{ network: Berths; release: () => Promise<void> }>
-  /** Whether there are networks; otherwise containers use the host's (`MOORAGE_SERVICES_DNS=0`). */
+  /** False where there are no networks: containers then use the host's (`MOORAGE_SERVICES_DNS=0`). */
   readonly on: boolean
   get(name: string): ServiceNetwork | undefined
   list(): ServiceNetwork[]
   /**
-   * Makes one that stays, by this daemon and those after it, until `remove`; one that is there already is kept.
+   * Makes a network that stays, also for later daemons, until `remove`. One that is there already is kept from now
+   * on.
    *
    * @throws MoorageError NETWORK_EXISTS where it is there with other settings, SUBNET_IN_USE, INVALID_OPTION, …
    */
@@ -41,11 +42,11 @@ interface NetworksOptions {
   instance: string
   runDirectory: string
   kept: PersistentNetworks
-  /** Of the default network, and but for the subnet of all others that do not say. */
+  /** Settings of the default network; all but the subnet also count in networks that do not set their own. */
   settings: NetworkSettings
 }
 
-/** No networks at all: every container uses the host's. */
+/** Makes the stand-in for networks that are switched off: every container uses the host's. */
 export function withoutNetworks(): Networks {
   return {
     on: false,
@@ -70,12 +71,12 @@ export function createNetworks({ instance, runDirectory, kept, settings }: Netwo
   const make = async (name: string): Promise<ServiceNetwork> => {
     checkName(name)
     await closing.get(name)
-    const { subnet: ofDefault, ...common } = settings
+    const { subnet: defaultSubnet, ...common } = settings
     const own = name === defaultNetwork ? settings : { ...common, ...kept.get(name) }
     try {
       return await createServiceNetwork({ name, instance, runDirectory, ...own })
     } catch (error) {
-      throw networkError(error, own.subnet ?? ofDefault)
+      throw networkError(error, own.subnet ?? defaultSubnet)
     }
   }
 
@@ -90,17 +91,17 @@ export function createNetworks({ instance, runDirectory, kept, settings }: Netwo
   }
 
   const enter = (name: string): Entry => {
-    const there = entries.get(name)
-    if (there !== undefined) return there
-    const made: Entry = { network: make(name), ready: undefined, users: 0 }
-    made.network.then(
+    const present = entries.get(name)
+    if (present !== undefined) return present
+    const entry: Entry = { network: make(name), ready: undefined, users: 0 }
+    entry.network.then(
       (network) => {
-        made.ready = network
+        entry.ready = network
       },
       () => entries.delete(name),
     )
-    entries.set(name, made)
-    return made
+    entries.set(name, entry)
+    return entry
   }
   const stays = (name: string) => name === defaultNetwork || kept.get(name) !== undefined
 
@@ -109,38 +110,37 @@ export function createNetworks({ instance, runDirectory, kept, settings }: Netwo
     async use(name) {
       const entry = enter(name)
       entry.users += 1
-      const used = entry
       let held = true
       const release = async () => {
         if (!held) return
         held = false
-        used.users -= 1
-        if (used.users === 0 && !stays(name) && entries.get(name) === used) await drop(name, used)
+        entry.users -= 1
+        if (entry.users === 0 && !stays(name) && entries.get(name) === entry) await drop(name, entry)
       }
       try {
-        return { network: await used.network, release }
+        return { network: await entry.network, release }
       } catch (error) {
-        used.users -= 1
+        entry.users -= 1
         throw error
       }
     },
     get: (name) => entries.get(name)?.ready,
     list: () => [...entries.values()].flatMap(({ ready }) => (ready ? [ready] : [])),
-    async create(name, wanted) {
-      const before = kept.get(name)
-      const there = entries.get(name)
-      if (there !== undefined) {
-        const network = await there.network
-        const difference = differenceOf(network, wanted)
+    async create(name, requested) {
+      const wasKept = kept.get(name) !== undefined
+      const present = entries.get(name)
+      if (present !== undefined) {
+        const network = await present.network
+        const difference = differenceOf(network, requested)
         if (difference !== undefined) {
           throw new MoorageError('NETWORK_EXISTS', { network: name, reason: difference })
         }
-        if (name !== defaultNetwork && before === undefined) kept.keep(name, wanted)
+        if (name !== defaultNetwork && !wasKept) kept.keep(name, requested)
         return network
       }
       checkName(name)
-      // Kept first, since that is what it is made with.
-      kept.keep(name, wanted)
+      // Saved first: the network is made with the saved settings.
+      kept.keep(name, requested)
       try {
         return await enter(name).network
       } catch (error) {
@@ -169,7 +169,7 @@ export function createNetworks({ instance, runDirectory, kept, settings }: Netwo
         ...open.map(([name, entry]) => drop(name, entry)),
         ...closing.values(),
       ])
-      const failed = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+      const failed = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
       if (failed.length > 0) throw new AggregateError(failed, failed.map(String).join('; '))
     },
   }
@@ -183,7 +183,9 @@ function checkName(name: string): void {
   })
 }
 
-/** In what a network is not as it is wanted, where something is said. */
+/**
+ * Says in what a network differs from the settings that are asked for; a setting that is not given never differs.
+ */
 function differenceOf({ network }: ServiceNetwork, { subnet, ipv6, isolation }: NetworkSettings) {
   if (subnet !== undefined && subnet !== network.subnet) return `its subnet is ${network.subnet}`
   if (typeof ipv6 === 'string' && ipv6 !== network.subnet6) return `its IPv6 subnet is ${network.subnet6}`

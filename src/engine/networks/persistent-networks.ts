@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { NetworkSettings } from '../../definition/index.ts'
 
 /**
- * The networks that somebody made and nobody has removed yet, by name, with what they were made with: a file of the
- * state directory, so that a later daemon has them again.
+ * The networks that stay until somebody removes them, with their settings. They are saved in a file of the state
+ * directory, so that a later daemon makes them again.
  */
 export class PersistentNetworks {
   readonly #path: string
@@ -35,7 +35,7 @@ export class PersistentNetworks {
     this.#kept.delete(name)
   }
 
-  /** Whole or not at all: a crash in the middle leaves the old file. */
+  /** Writes the file whole or not at all: a crash in the middle leaves the old one. */
   #write(networks: ReadonlyMap<string, NetworkSettings>): void {
     const next = `${this.#path}.new`
     try {

@@ -1,13 +1,13 @@
 /**
- * Lets one piece of work begin in each turn of the event loop. When fifty services are asked for at once each needs a few
- * milliseconds of this thread, and what else it does, DNS answers above all, would wait for all fifty: with turns it is
- * looked after in between. Who comes alone does not wait.
+ * Lets one piece of work begin in each turn of the event loop. When fifty services are asked for at once, each
+ * needs a few milliseconds of this thread, and its other work, DNS answers above all, would wait for all fifty:
+ * with turns it is done in between. A single piece of work does not wait.
  */
 export class EventLoopTurns {
   readonly #waiting: (() => void)[] = []
   #taken = false
 
-  /** Resolves when it is one's turn: at once, if nobody has had this one. */
+  /** Resolves when the next piece of work may begin: at once, if none has begun in this turn. */
   async take(): Promise<void> {
     if (!this.#taken) {
       this.#taken = true
@@ -24,7 +24,7 @@ export class EventLoopTurns {
       return
     }
     first()
-    // An immediate of an immediate is of the next turn, after what the sockets have to say.
+    // An immediate that is set in an immediate runs in the next turn, after the events of sockets.
     setImmediate(this.#next)
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Lets things happen no more often than every so many milliseconds, in the order in which they were asked for. A health
- * check is tried every 3 ms at first, and a connection costs this thread 0.3 ms: fifty services that start at once would
- * leave it no time for anything else. Alone, none of them waits.
+ * Lets things happen at most once in an interval, in the order in which they were asked for. A health check is
+ * tried every 3 ms at first, and a connection costs this thread 0.3 ms: the checks of fifty services that start at
+ * once would leave it no time for anything else. Those of a single service never wait.
  */
 export class RateLimit {
   readonly #interval: number
@@ -9,12 +9,12 @@ export class RateLimit {
   #next = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param interval - milliseconds from one to the next */
+  /** @param interval - in milliseconds */
   constructor(interval: number) {
     this.#interval = interval
   }
 
-  /** Resolves when it may happen, or when `signal` aborts. */
+  /** Resolves when the next thing may happen, or when `signal` aborts. */
   async take(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
     const now = performance.now()
@@ -34,7 +34,7 @@ export class RateLimit {
     })
   }
 
-  /** One timer for all: on a thread that was busy several would go off at once, and in any order. */
+  /** Sets one timer for all: several would go off at the same time, in any order, on a thread that was busy. */
   #wait(): void {
     if (this.#timer !== undefined || this.#waiting.size === 0) return
     this.#timer = setTimeout(
@@ -42,7 +42,7 @@ export class RateLimit {
         this.#timer = undefined
         const [first] = this.#waiting
         if (first === undefined) return
-        // That timers are late by a millisecond is made up for; what a thread missed while it was busy is not.
+        // Makes up for timers that are a millisecond late, but not for the time in which the thread was busy.
         this.#next = Math.max(this.#next, performance.now() - this.#interval) + this.#interval
         first()
         this.#wait()

@@ -1,10 +1,10 @@
 import type { Answer, ExecCheck } from '../../lifecycle/index.ts'
 import type { ProbeTarget } from './target.ts'
 
-/** How much of a command's last words an answer holds. */
-const shown = 200
+/** Number of characters of the command's last line that an answer shows. */
+const shownCharacters = 200
 
-/** One run of the command in the container. */
+/** Runs the command in the container once. */
 export async function probeExec(
   { container }: ProbeTarget,
   { args }: ExecCheck,
@@ -12,7 +12,7 @@ export async function probeExec(
 ): Promise<Answer> {
   const { code, signal: killedBy, output } = await container.exec({ args }, { signal })
   if (code === 0) return { ok: true }
-  const words = output.trim().split('\n').at(-1)?.slice(-shown)
+  const words = output.trim().split('\n').at(-1)?.slice(-shownCharacters)
   const how = killedBy === null ? `exit code ${code}` : `killed by ${killedBy}`
   return { ok: false, answer: words ? `${how}: ${words}` : how }
 }

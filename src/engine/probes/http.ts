@@ -4,7 +4,7 @@ import type { Answer, HttpCheck } from '../../lifecycle/index.ts'
 import { whyNot } from './port.ts'
 import type { ProbeTarget } from './target.ts'
 
-/** One GET; redirects are an answer, and not followed. */
+/** Sends one GET. A redirect is an answer, and is not followed. */
 export async function probeHttp(
   target: ProbeTarget,
   { port, path, status }: HttpCheck,
@@ -17,18 +17,18 @@ export async function probeHttp(
     return { ok: false, answer: await whyNot(target, port, error) }
   }
   try {
-    // No `agent`: with one, even with none, Node would open a connection of its own.
-    const asked = request({
+    // No `agent` option, not even `false`: with it Node would open a connection of its own.
+    const sent = request({
       createConnection: () => socket,
       method: 'GET',
       path,
       headers: { host: `${target.address}:${port}`, 'user-agent': 'moorage', connection: 'close' },
       signal,
     })
-    asked.end()
-    const [answer] = (await once(asked, 'response', { signal })) as [IncomingMessage]
+    sent.end()
+    const [answer] = (await once(sent, 'response', { signal })) as [IncomingMessage]
     const code = answer.statusCode ?? 0
-    // Its body is of no interest, and may have no end.
+    // The body does not matter, and may have no end.
     answer.destroy()
     const good = status === undefined ? code >= 200 && code < 400 : status.includes(code)
     return good ? { ok: true } : { ok: false, answer: `answered ${code}` }

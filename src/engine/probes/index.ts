@@ -1,4 +1,7 @@
-/** How each kind of health check is tried. */
+/**
+ * Probes: one attempt of a health check of each kind, on a container that runs. What a check is, how often it is tried
+ * and when it has failed is in src/lifecycle/health.
+ */
 import type { Answer, Check } from '../../lifecycle/index.ts'
 import { probeExec } from './exec.ts'
 import { probeHttp } from './http.ts'
@@ -14,13 +17,13 @@ interface Probes extends Disposable {
 }
 
 export function probesOf(target: ProbeTarget): Probes {
-  // A log is read once for each pattern, however often that is asked for.
+  // A log is read once for each pattern, however many checks have it.
   const logs = new Map<string, LogProbe>()
   const logProbe = (pattern: string, flags: string) => {
     const key = `${flags}/${pattern}`
-    const known = logs.get(key) ?? new LogProbe(target, pattern, flags)
-    logs.set(key, known)
-    return known
+    const probe = logs.get(key) ?? new LogProbe(target, pattern, flags)
+    logs.set(key, probe)
+    return probe
   }
   return {
     async probe(check, signal) {

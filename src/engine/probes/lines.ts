@@ -1,13 +1,13 @@
-/** What is longer is looked at in its first part only: a line without an end must not fill the memory. */
+/** Number of bytes of a line that are looked at: a line without an end must not fill the memory. */
 export const longestLine = 8 * 1024
 
 /** Cuts one stream of output into lines. */
 export class Lines {
   #piece = Buffer.alloc(0)
-  /** The line is too long, and its first part was handed out: what follows of it is passed over. */
+  /** The first part of a line that is too long has been returned: the rest of the line is passed over. */
   #skipping = false
 
-  /** The lines that end with this piece of output. */
+  /** Returns the lines that end in this piece of output. */
   add(data: Buffer): string[] {
     const lines: string[] = []
     let start = 0
@@ -25,7 +25,7 @@ export class Lines {
     return lines
   }
 
-  /** What stands there without an end. */
+  /** Returns the last line if nothing has ended it. */
   rest(): string[] {
     if (this.#piece.length === 0) return []
     const line = this.#piece.toString().replace(/\r$/, '')

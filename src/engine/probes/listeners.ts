@@ -1,17 +1,19 @@
 import { readFile } from 'node:fs/promises'
 
-/** A socket that waits for others, as the kernel lists it. */
+/** A socket that waits for connections or packets, as the kernel lists it. */
 export interface Listener {
   readonly port: number
-  /** Only the container itself reaches it. */
+  /** True if only the container itself can reach it. */
   readonly loopback: boolean
 }
 
-/** proc(5), /proc/net/tcp: the state LISTEN. A UDP socket that is bound to no peer has the state CLOSE. */
+/**
+ * States in /proc/net/tcp and /proc/net/udp, proc(5): LISTEN; and CLOSE, of a UDP socket that is bound to no peer.
+ */
 const waiting = { tcp: '0A', udp: '07' } as const
 
 /**
- * The sockets that wait for others in the network namespace of a process; none once it has gone.
+ * Lists the sockets that wait for others in the network namespace of a process; none once the process has gone.
  *
  * @see proc_net(5): addresses are hexadecimal, in the byte order of the host, four bytes at a time
  */
@@ -28,7 +30,7 @@ export async function listenersOf(pid: number, protocol: 'tcp' | 'udp'): Promise
   })
 }
 
-/** 127.0.0.0/8, ::1, and 127.0.0.0/8 as IPv6 has it; the hosts that this runs on are little-endian. */
+/** True for 127.0.0.0/8, ::1, and 127.0.0.0/8 mapped into IPv6; all hosts that this runs on are little-endian. */
 export function isLoopback(address: string): boolean {
   if (address.length === 8) return address.endsWith('7F')
   return (
@@ -42,7 +44,7 @@ async function table(path: string): Promise<string[]> {
     return (await readFile(path, 'utf8')).split('\n').slice(1, -1)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    // ESRCH, EINVAL: it went between the open and the read.
+    // ESRCH, EINVAL: the process went between the open and the read.
     if (code === 'ENOENT' || code === 'ESRCH' || code === 'EINVAL') return []
     throw error
   }

@@ -5,13 +5,13 @@ import { type Matcher, openMatcher } from './matcher.ts'
 import type { ProbeTarget } from './target.ts'
 
 /**
- * One attempt is a wait: the answer comes when the line does, not at the next attempt. The first is short, so that there
- * is an answer to show.
+ * Lengths of attempts, in milliseconds. An attempt waits for a matching line, so the answer comes with the line,
+ * not at the next attempt. The first attempt is short, so that there is an answer to show.
  */
 const firstAttempt = 50
 const attempt = 500
 
-/** Reads a run's output, from the start, until a line matches. */
+/** Reads a run's output from its start until a line matches. */
 export class LogProbe implements Disposable {
   readonly #stop = new AbortController()
   readonly #matched = Promise.withResolvers<void>()
@@ -45,7 +45,7 @@ export class LogProbe implements Disposable {
     for await (const { stream, data } of readLog(logs, { signal, ended })) {
       if (await this.#match(matcher, streams[stream].add(data))) return
     }
-    // A last line that nothing ended.
+    // The last line, if nothing has ended it.
     for (const lines of Object.values(streams)) if (await this.#match(matcher, lines.rest())) return
   }
 

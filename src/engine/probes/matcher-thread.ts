@@ -1,4 +1,4 @@
-/** The thread of matcher.ts. V8 can be interrupted within a regular expression, by the timeout of node:vm. */
+/** The thread of matcher.ts. The timeout of node:vm interrupts V8 even within a regular expression. */
 import { createContext, Script } from 'node:vm'
 import { parentPort } from 'node:worker_threads'
 
@@ -14,7 +14,9 @@ export interface FromMatcher {
   found: boolean | 'too slow'
 }
 
-/** For one message, in milliseconds: its lines are 8 KiB each at most, and most patterns take microseconds. */
+/**
+ * Limit for one message, in milliseconds: its lines are 8 KiB each at most, and most patterns take microseconds.
+ */
 const patience = 250
 
 const sandbox = createContext(Object.create(null) as { pattern?: RegExp; lines?: readonly string[] })

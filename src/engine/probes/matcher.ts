@@ -4,11 +4,11 @@ import type { FromMatcher, ToMatcher } from './matcher-thread.ts'
 
 /** Looks for lines that match a pattern. */
 export interface Matcher extends Disposable {
-  /** Whether one of these lines does; `too slow`: the pattern takes more than its time on one of them. */
+  /** Tells whether one of the lines matches; `too slow` if the pattern exceeds its time limit on one of them. */
   match(lines: readonly string[]): Promise<boolean | 'too slow'>
 }
 
-/** The thread that all patterns share, while there are any. */
+/** The thread that all patterns share; it ends with the last of them. */
 interface Thread {
   readonly worker: Worker
   readonly waiting: Map<number, (found: FromMatcher['found']) => void>
@@ -20,29 +20,29 @@ let asked = 0
 
 /**
  * Matches in a thread of its own and with a time limit, since some patterns take years on some lines: neither the
- * daemon nor its DNS waits for that.
+ * daemon nor its DNS must wait for that.
  */
 export function openMatcher(pattern: string, flags: string): Matcher {
   thread ??= startThread()
-  const mine = thread
-  mine.users += 1
+  const used = thread
+  used.users += 1
   let closed = false
   return {
     match(lines) {
       const { promise, resolve } = Promise.withResolvers<FromMatcher['found']>()
       asked += 1
-      mine.waiting.set(asked, resolve)
+      used.waiting.set(asked, resolve)
       const message: ToMatcher = { id: asked, pattern, flags, lines }
-      mine.worker.postMessage(message)
+      used.worker.postMessage(message)
       return promise
     },
     [Symbol.dispose]() {
       if (closed) return
       closed = true
-      mine.users -= 1
-      if (mine.users > 0) return
-      if (thread === mine) thread = undefined
-      void mine.worker.terminate()
+      used.users -= 1
+      if (used.users > 0) return
+      if (thread === used) thread = undefined
+      void used.worker.terminate()
     },
   }
 }
@@ -50,7 +50,7 @@ export function openMatcher(pattern: string, flags: string): Matcher {
 function startThread(): Thread {
   const program = join(import.meta.dirname, `matcher-thread${extname(import.meta.filename)}`)
   const worker = new Worker(program, { stdin: false, stdout: false })
-  // Whoever waits for a match has a container that keeps the process.
+  // The containers whose logs are matched keep the process alive.
   worker.unref()
   const started: Thread = { worker, waiting: new Map(), users: 0 }
   worker.on('message', ({ id, found }: FromMatcher) => {

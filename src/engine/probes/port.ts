@@ -2,10 +2,13 @@ import type { Answer } from '../../lifecycle/index.ts'
 import { type Listener, listenersOf } from './listeners.ts'
 import type { ProbeTarget } from './target.ts'
 
-/** So long a service has not failed to listen, it has only just begun: why it refuses is not looked into. */
+/**
+ * For so many milliseconds after its start a service has not failed to listen, it has only just begun: the reason
+ * for a refusal is not looked into.
+ */
 const youngFor = 200
 
-/** A connection is accepted at the service's own address: a server that listens on 127.0.0.1 only is not healthy. */
+/** Connects to the service's own address: a server that listens on 127.0.0.1 only is not healthy. */
 export async function probeTcp(target: ProbeTarget, port: number, signal: AbortSignal): Promise<Answer> {
   try {
     const socket = await target.connect(port, signal)
@@ -16,14 +19,14 @@ export async function probeTcp(target: ProbeTarget, port: number, signal: AbortS
   }
 }
 
-/** A socket is bound: what a server answers to a packet that it did not ask for, nobody knows. */
+/** Looks for a bound socket: nobody knows what a server would answer to a packet that it did not ask for. */
 export async function probeUdp(target: ProbeTarget, port: number): Promise<Answer> {
   const bound = await listenersOf(target.pid, 'udp')
-  if (bound.some((one) => one.port === port && !one.loopback)) return { ok: true }
+  if (bound.some((listener) => listener.port === port && !listener.loopback)) return { ok: true }
   return { ok: false, answer: describe(bound, port, 'not bound') }
 }
 
-/** Why a connection failed, in a few words; with what it listens on instead, where that can be seen. */
+/** Says in a few words why a connection failed, and what the container listens on instead, if that can be seen. */
 export async function whyNot(target: ProbeTarget, port: number, error: unknown): Promise<string> {
   const { code, message } = error as NodeJS.ErrnoException
   const { cause } = error as { cause?: NodeJS.ErrnoException }
@@ -36,10 +39,10 @@ export async function whyNot(target: ProbeTarget, port: number, error: unknown):
 }
 
 function describe(listeners: readonly Listener[], port: number, plain: string): string {
-  if (listeners.some((one) => one.port === port && one.loopback)) {
+  if (listeners.some((listener) => listener.port === port && listener.loopback)) {
     return `${plain}: it listens on 127.0.0.1 only; let it listen on 0.0.0.0`
   }
-  const others = [...new Set(listeners.filter(({ loopback }) => !loopback).map((one) => one.port))]
+  const others = [...new Set(listeners.filter(({ loopback }) => !loopback).map((listener) => listener.port))]
   if (others.length === 0) return plain
   return `${plain}: it listens on ${others
     .sort((a, b) => a - b)

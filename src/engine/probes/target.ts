@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { RunningContainer } from '../../runtime/runtime.ts'
 
-/** A service's container, as its checks reach it. */
+/** A service's container, as its probes reach it. */
 export interface ProbeTarget {
-  /** Seen from the host; for the sockets of its network namespace. */
+  /** As the host sees it; its network namespace tells the sockets. */
   readonly pid: number
   readonly address: string
   /** Milliseconds since the epoch. */
@@ -13,6 +13,6 @@ export interface ProbeTarget {
   readonly logs: string
   /** Aborted when no more output can come. */
   readonly ended: AbortSignal
-  /** A connection to its own address, from inside its network. */
+  /** Connects to its own address, from inside its network. */
   connect(port: number, signal: AbortSignal): Promise<Socket>
 }

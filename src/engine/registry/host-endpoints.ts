@@ -5,17 +5,23 @@ import { type PublishedPorts, publishPorts } from './published-ports.ts'
 
 interface HostEndpointRequest {
   network: ServiceNetwork
-  /** The service's own, in all networks. */
+  /** The key of the service, unique in all networks. */
   key: ScopedKey
   port: number
   protocol: 'tcp' | 'udp'
-  /** Where it is now. */
+  /** Returns its address at the moment. */
   address: () => string | undefined
 }
 
-/** Addresses at which this host's processes reach services: their own where there is a route, else a tunnel. */
+/**
+ * Endpoints at which processes of this host reach services: their own addresses where the host has a route, else
+ * tunnels.
+ */
 export interface HostEndpoints {
-  /** `address:port` for a service's port. A tunnel stays, and follows the service, as long as its network is there. */
+  /**
+   * Returns `address:port` for a port of a service. A tunnel stays, and follows the service, as long as its network
+   * exists.
+   */
   reach(request: HostEndpointRequest): Promise<string>
   close(): Promise<void>
 }
@@ -27,15 +33,15 @@ export function createHostEndpoints({
   const tunnels = new Map<string, { network: ServiceNetwork; opened: Promise<PublishedPorts> }>()
   return {
     async reach({ network, key, port, protocol, address }) {
-      const now = address()
-      if (network.network.hostRoute.present && now !== undefined) return `${now}:${port}`
+      const current = address()
+      if (network.network.hostRoute.present && current !== undefined) return `${current}:${port}`
       const name = `${key} ${port}/${protocol}`
       let tunnel = tunnels.get(name)
-      // One of an earlier network of that name went with it.
+      // A tunnel of an earlier network of this name went with that network.
       if (tunnel?.network !== network) {
         tunnel = { network, opened: publishPorts(network, [{ host: 0, service: port, protocol }], address) }
         tunnel.opened.then(
-          // They go with their network.
+          // Listed as long as the network exists, with which the tunnel goes.
           ({ ports }) => published.add(key, ports, () => networks.get(network.name) === network),
           () => tunnels.delete(name),
         )
@@ -47,7 +53,7 @@ export function createHostEndpoints({
     async close() {
       const opened = [...tunnels.values()].map((tunnel) => tunnel.opened)
       tunnels.clear()
-      await Promise.allSettled(opened.map(async (one) => (await one).close()))
+      await Promise.allSettled(opened.map(async (tunnel) => (await tunnel).close()))
     },
   }
 }

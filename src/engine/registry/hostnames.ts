@@ -3,12 +3,12 @@ import { MoorageError } from '../../errors/index.ts'
 import { type ScopedKey, scopedKey } from '../../lifecycle/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
-/** Which service has which name, in each network: a name of one's own choice may be another's as well. */
+/** The services by their names, in each network. A custom name may be wanted by several services. */
 export class Hostnames {
   readonly #holders = new Map<ScopedKey, PlannedExec>()
 
   /**
-   * Takes the names of a service that is about to start; dispose of it at its end.
+   * Takes the names of a service that is about to start, until they are disposed of.
    *
    * @throws MoorageError HOSTNAME_TAKEN, naming the holder
    */

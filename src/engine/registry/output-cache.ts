@@ -1,18 +1,18 @@
-/** The longest output that is kept, and how many bytes of them in all. */
-const longest = 64 * 1024
+/** Bytes of the longest output that is cached, and of all that are cached. */
+const longestOutput = 64 * 1024
 const capacity = 16 * 1024 * 1024
 
 /**
- * Short outputs of runs that have ended, so that a cached answer opens no file and a thousand callers of one run read it
- * once; the least recently asked for goes first. An ended run's log never changes, and its directory has a name of its
- * own.
+ * Caches short outputs of ended runs, so that a cached answer opens no file, and a thousand callers of one run read
+ * it once. The least recently used goes first. Nothing ever becomes stale: the log of an ended run never changes,
+ * and no later run gets its directory.
  */
 export class OutputCache {
   readonly #outputs = new Map<string, Buffer>()
   readonly #reading = new Map<string, Promise<Buffer | undefined>>()
   #size = 0
 
-  /** What is kept under a key, or what `read` finds. */
+  /** Returns the output that is cached under a key, or that `read` returns. */
   async get(key: string, read: () => Promise<Buffer | undefined>): Promise<Buffer | undefined> {
     const output = this.#outputs.get(key)
     if (output !== undefined) {
@@ -25,7 +25,7 @@ export class OutputCache {
       reading = read().finally(() => this.#reading.delete(key))
       this.#reading.set(key, reading)
       reading.then(
-        (found) => found && this.#keep(key, found),
+        (read) => read && this.#keep(key, read),
         () => undefined,
       )
     }
@@ -33,18 +33,18 @@ export class OutputCache {
   }
 
   #keep(key: string, output: Buffer): void {
-    if (output.length > longest) return
+    if (output.length > longestOutput) return
     this.#outputs.set(key, output)
     this.#size += cost(key, output)
-    for (const [oldest, its] of this.#outputs) {
+    for (const [oldest, oldestOutput] of this.#outputs) {
       if (this.#size <= capacity) return
       this.#outputs.delete(oldest)
-      this.#size -= cost(oldest, its)
+      this.#size -= cost(oldest, oldestOutput)
     }
   }
 }
 
 function cost(key: string, output: Buffer): number {
-  // What an empty one takes by itself, roughly.
+  // An empty output takes some 200 bytes itself.
   return key.length + output.length + 200
 }

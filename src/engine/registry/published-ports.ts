@@ -3,9 +3,9 @@ import { MoorageError } from '../../errors/index.ts'
 import type { ScopedKey } from '../../lifecycle/index.ts'
 import { type Forward, NetnsError, type ServiceNetwork } from '../../network/index.ts'
 
-/** Ports of the host that lead to one service or run, for as long as it is open. */
+/** Ports of the host that lead to one service or run, until they are closed. */
 export interface PublishedPorts extends AsyncDisposable {
-  /** As they were asked for, with the ports and addresses that were found. */
+  /** As requested, with the ports and addresses that were chosen. */
   readonly ports: readonly PortForward[]
   close(): Promise<void>
 }
@@ -15,14 +15,14 @@ interface Listed {
   isOpen(): boolean
 }
 
-/** Which ports of the host lead to which service at the moment, by the service's key. */
+/** The ports of the host that lead to each service at the moment, by the service's key. */
 export class PublishedIndex {
   readonly #listed = new Map<ScopedKey, Set<Listed>>()
 
   /**
-   * Lists ports until what this returns is called.
+   * Lists ports until the returned function is called.
    *
-   * @param isOpen - for those that somebody else closes, of which nobody tells
+   * @param isOpen - for ports that somebody else closes without calling that function
    */
   add(key: ScopedKey, ports: readonly PortForward[], isOpen: () => boolean = () => true): () => void {
     const listed = new Set([...(this.#listed.get(key) ?? [])].filter((one) => one.isOpen()))
@@ -41,10 +41,10 @@ export class PublishedIndex {
 }
 
 /**
- * Opens all of them or none.
+ * Opens all of the ports, or none.
  *
- * @param address - where the service is now; asked anew for each connection, since it restarts at another one. Where it
- *   is nowhere, a connection is reset
+ * @param address - returns the present address of the service. It is asked for each connection, since a service
+ *    that restarts gets another address; while it has none, connections are reset
  * @throws MoorageError PORT_UNUSABLE
  */
 export async function publishPorts(

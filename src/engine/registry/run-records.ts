@@ -4,36 +4,36 @@ import { type LogDirectory, openLogDirectory } from '../../logs/index.ts'
 import type { RunningContainer } from '../../runtime/runtime.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
-/** How many ended runs, and logs of ended services, are remembered. */
+/** Number of ended runs, of commands and services, that are remembered with their logs. */
 const kept = 100
 
-/** A run of a container, service or not, as people ask for it: what it is, and where its output lies. */
+/** A run of a container, of a service or a command: its row, and the place of its output. */
 export interface RunRecord {
-  /** The container's id: label and a running number. */
+  /** The container's id: the label and a number. */
   readonly id: string
   readonly label: string
   readonly kind: 'exec' | 'service'
   readonly row: RunRow
   readonly exec: PlannedExec
-  /** The directory of its log; follows it when it is moved into the store. */
+  /** The directory of its log; changed when the log is moved into the store. */
   logs: string
-  /** Resolves when no more output can come. */
+  /** Aborted when no more output can come. */
   readonly ended: AbortSignal
-  /** Once it has been started. */
+  /** Set once it has been started. */
   container?: Pick<RunningContainer, 'exec'>
-  /** Its log belongs to a stored result now, and goes with that. */
+  /** True once its log belongs to a stored result, and is removed with that. */
   stored: boolean
 }
 
-/** The runs that go on, and the last that have ended. */
+/** The runs that are under way, and the last that have ended. */
 export class RunRecords implements Disposable {
   readonly #records: RunRecord[] = []
-  /** Held open, so that who comes while a log is moved finds it. */
+  /** Held open, so that a reader who comes while a log is moved finds it. */
   readonly #logs = new Map<RunRecord, LogDirectory>()
   #added = Promise.withResolvers<void>()
   #counter = 0
 
-  /** An id that no other container of this daemon had. */
+  /** Returns an id that no other container of this daemon had. */
   nextId(label: string): string {
     this.#counter += 1
     return `${label}-${this.#counter.toString(36)}`
@@ -49,29 +49,29 @@ export class RunRecords implements Disposable {
       this.#records.splice(this.#records.indexOf(old), 1)
       this.#logs.get(old)?.[Symbol.dispose]()
       this.#logs.delete(old)
-      // Nobody waits for it: what cannot be removed now is swept with the temporary directories at the next start.
+      // Not awaited: what cannot be removed now is swept with the temporary directories at the next start.
       if (!old.stored) void rm(old.logs, { recursive: true, force: true }).catch(() => undefined)
     }
   }
 
-  /** Newest first. */
+  /** Returns all, the newest first. */
   list(): RunRecord[] {
     return this.#records.toReversed()
   }
 
-  /** The path of a run's log, wherever that is now. */
+  /** Returns the present path of a run's log. */
   logOf(record: RunRecord): string {
     return this.#logs.get(record)?.path ?? record.logs
   }
 
-  /** All that are remembered of the service or command that this one is a run of, the oldest first. */
+  /** Returns all remembered runs of the same service or command, the oldest first. */
   siblings({ label, kind, row }: RunRecord): RunRecord[] {
     return this.#records.filter(
       (one) => one.label === label && one.kind === kind && one.row.network === row.network,
     )
   }
 
-  /** Resolves when there is another. */
+  /** Resolves when the next record is added. */
   more(): Promise<void> {
     return this.#added.promise
   }

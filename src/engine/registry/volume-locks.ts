@@ -11,16 +11,15 @@ import type { Store } from '../../store/index.ts'
 import type { PlannedExec, PlannedVolume } from '../plan/planned.ts'
 import { findDeadlock, type Waiter, type WaitGraph, waiterId, waiterText } from './wait-graph.ts'
 
-/** Where a container finds its cache volumes, for as long as it runs. */
+/** The cache volumes of a container, for as long as it runs. */
 export interface HeldVolumes extends Disposable {
-  /** The directory of each mount. */
+  /** Returns the directory of a mount. */
   directoryOf(volume: PlannedVolume): string
 }
 
 export interface VolumeLocks {
   /**
-   * Takes the volumes of a container: waits for those that are locked, and gives it directories of its own for those
-   * that are private.
+   * Takes the volumes of a container: waits for locked ones, and gives it directories of its own for private ones.
    *
    * @throws MoorageError VOLUME_DEADLOCK; the abort reason of `signal`
    */
@@ -28,9 +27,13 @@ export interface VolumeLocks {
     exec: PlannedExec,
     options: { owner: ContainerHolder; signal: AbortSignal; onWait: (detail: string) => void },
   ): Promise<HeldVolumes>
-  /** Whether somebody waits for a volume that this owner has. */
+  /** True if somebody waits for a volume that this owner holds. */
   isWanted(owner: ContainerHolder): boolean
-  /** @throws MoorageError VOLUME_DEADLOCK when what this holder waits for besides volumes can never come */
+  /**
+   * Looks for deadlocks that the waits of this holder for services have closed.
+   *
+   * @throws MoorageError VOLUME_DEADLOCK
+   */
   check(holder: Holder): void
 }
 
@@ -41,7 +44,7 @@ interface VolumeLocksOptions {
 }
 
 export function createVolumeLocks({ store, services, waits }: VolumeLocksOptions): VolumeLocks {
-  /** How many containers use the private directories of a volume, by number. */
+  /** By volume, the numbers of the private directories that are in use. */
   const taken = new Map<string, Set<number>>()
 
   const locks: Locks<Waiter> = createLocks({

@@ -9,7 +9,7 @@ import {
 } from '../../lifecycle/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
-/** One that waits for others, or that others wait for: a container, or what is made of containers' results. */
+/** Somebody who waits, or is waited for: a container, or what is made of containers' results. */
 export interface Waiter {
   readonly kind: ContainerHolder['kind'] | 'layer' | 'output'
   readonly key: ScopedKey
@@ -31,12 +31,12 @@ export function layerWaiter(digest: string, network: string): Waiter {
   return { kind: 'layer', key: scopedKey(network, label), label }
 }
 
-/** Nobody waits for an output, so all of a network's are the same waiter. */
+/** Returns the waiter of an output. Nobody waits for outputs, so all of a network share one. */
 export function outputWaiter(network: string): Waiter {
   return { kind: 'output', key: scopedKey(network, ''), label: '' }
 }
 
-/** Equal waiters have equal ids. */
+/** Returns the same id for equal waiters. */
 export function waiterId({ kind, key }: Waiter): string {
   return `${kind} ${key}`
 }
@@ -46,9 +46,9 @@ export function waiterText({ kind, label }: Waiter): string {
   return `${kind} ${label}`
 }
 
-/** Which waiters wait for which runs and layers: those that make what they stand on. */
+/** Notes which waiters wait for which runs and layers: those that make what they stand on. */
 export class WaitGraph {
-  /** By the waiter's id; of each other that it waits for, how often. */
+  /** By the waiter's id: those that it waits for, each with the number of waits. */
   readonly #waits = new Map<string, Map<string, { other: Waiter; count: number }>>()
 
   /** Notes a wait, until it is disposed of. */
@@ -73,18 +73,19 @@ export class WaitGraph {
   }
 }
 
-/** A moment that others wait for: a waiter's end, or a service's being healthy. */
+/** A moment that others wait for: the end of a waiter, or the moment when a service is healthy. */
 interface Moment {
   readonly what: 'end' | 'ready'
   readonly of: Waiter
 }
 
 /**
- * Finds the circle of waits in which one that waits for a volume would be, if there is one: the texts of the waiters, in
+ * Finds the circle of waits that a waiter for a volume would close, if there is one: the texts of the waiters, in
  * order.
  *
- * A service ends when all who hold it have ended; who waits for a volume waits for its holder's end; who starts waits for
- * its services to be ready. Sessions and pins may always end, so they are in no circle.
+ * A service ends when all of its holders have ended; a waiter for a volume waits for the end of the one that holds
+ * it; a container that starts waits for its services to be ready. Sessions and pins may always end, so they are in
+ * no circle.
  */
 export function findDeadlock(
   waiter: Waiter,
@@ -95,9 +96,9 @@ export function findDeadlock(
   }: { services: readonly ServiceSnapshot[]; locks: Locks<Waiter>; waits: WaitGraph },
 ): string[] | undefined {
   const live = services.filter(({ state }) => state !== 'stopped' && state !== 'failed')
-  /** By the service's id. */
+  /** By the id of the service. */
   const holders = new Map<string, Waiter[]>()
-  /** By the holder's id: the services of its that are not ready. */
+  /** By the id of the holder: its services that are not ready. */
   const starting = new Map<string, Waiter[]>()
   for (const { key, label, holders: all, state } of live) {
     const service: Waiter = { kind: 'service', key, label }
