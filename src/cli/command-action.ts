@@ -1,42 +1,16 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { MoorageError } from '../errors/index.ts'
+import { type GlobalOptions, globalOptionsOf } from './global-options.ts'
 import { reportFailure } from './report-failure.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
-/** What every command takes. */
-export interface GlobalOptions {
-  host?: string
-  network?: string
-  json?: boolean
-  quiet?: boolean
-  verbose?: boolean
-  color?: boolean
-}
-
-/** What a command works with: its global options, flags before the environment, and where it writes. */
+/** What a command's work receives besides its operands and options. */
 export interface CommandContext {
   readonly global: GlobalOptions
   readonly terminal: Terminal
 }
 
-const globalFlags = [
-  ['--host <URL>', 'the daemon, unix:///path or http://host:port (MOORAGE_HOST)'],
-  ['--network <NAME>', 'the network that names belong to (MOORAGE_NETWORK)'],
-  ['--json', 'answer with a JSON document; with lines of JSON when following'],
-  ['-q, --quiet', 'nothing on stderr but errors; only IDs where rows are listed'],
-  ['--verbose', 'tell more on stderr'],
-  ['--no-color', 'no colours (NO_COLOR)'],
-] as const
-
-/** Adds what every command takes; it may stand before the command's name, too. */
-export function addGlobalOptions(command: Command): Command {
-  for (const [flags, description] of globalFlags) {
-    command.addOption(new Option(flags, description).helpGroup('Options of every command:'))
-  }
-  return command
-}
-
-/** A command's work. It returns the exit code, 0 if nothing. */
+/** A command's work. It returns the exit code; nothing is 0. */
 export type Work<Operands extends readonly unknown[], Options> = (
   context: CommandContext,
   operands: Operands,
@@ -45,9 +19,9 @@ export type Work<Operands extends readonly unknown[], Options> = (
 ) => Promise<number | void>
 
 export interface ActionOptions {
-  /** The exit code of a failure, where it is not the catalogue's. */
+  /** Returns the exit code of a failure, if it is not the catalogue's. */
   exitCodeOf?: (error: MoorageError) => number
-  /** The command deals with SIGINT and SIGTERM itself. */
+  /** The command handles SIGINT and SIGTERM itself. */
   ownSignals?: boolean
 }
 
@@ -55,16 +29,16 @@ export interface ActionOptions {
 export function action<Operands extends readonly unknown[], Options>(
   work: Work<Operands, Options>,
   { exitCodeOf, ownSignals = false }: ActionOptions = {},
-): (...given: unknown[]) => Promise<void> {
-  return async (...given) => {
-    const command = given.at(-1) as Command
-    const options = given.at(-2) as Options
+): (...parameters: unknown[]) => Promise<void> {
+  return async (...parameters) => {
+    const command = parameters.at(-1) as Command
+    const options = parameters.at(-2) as Options
     const global = globalOptionsOf(command)
     const terminal = createTerminal(global)
-    if (!ownSignals) endAtOnce()
+    if (!ownSignals) exitOnSignals()
     try {
       // commander has checked them against the command's arguments.
-      const operands = given.slice(0, -2) as readonly unknown[] as Operands
+      const operands = parameters.slice(0, -2) as readonly unknown[] as Operands
       process.exitCode = (await work({ global, terminal }, operands, options)) ?? 0
     } catch (error) {
       process.exitCode = reportFailure(error, terminal, exitCodeOf)
@@ -72,26 +46,8 @@ export function action<Operands extends readonly unknown[], Options>(
   }
 }
 
-/** The command's own come before those that stand before its name, and those before the environment. */
-function globalOptionsOf(command: Command): GlobalOptions {
-  const merged: GlobalOptions = {}
-  let color = true
-  for (let at: Command | null = command; at !== null; at = at.parent) {
-    const { host, network, json, quiet, verbose, ...others } = at.opts<GlobalOptions>()
-    const named = { host, network, json, quiet, verbose }
-    for (const [name, value] of Object.entries(named)) {
-      if (value !== undefined && !(name in merged)) Object.assign(merged, { [name]: value })
-    }
-    color &&= others.color !== false
-  }
-  const { MOORAGE_HOST, MOORAGE_NETWORK } = process.env
-  if (merged.host === undefined && MOORAGE_HOST) merged.host = MOORAGE_HOST
-  if (merged.network === undefined && MOORAGE_NETWORK) merged.network = MOORAGE_NETWORK
-  return { ...merged, color }
-}
-
-/** The daemon sees the connection close, which is the end of this caller's interest; there is nothing to wait for. */
-function endAtOnce(): void {
+/** The daemon sees the connection close, which ends this caller's interest; there is nothing to wait for. */
+function exitOnSignals(): void {
   process.once('SIGINT', () => process.exit(130))
   process.once('SIGTERM', () => process.exit(143))
 }

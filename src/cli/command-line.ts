@@ -1,31 +1,31 @@
 import { Command, CommanderError } from 'commander'
 import { MoorageError } from '../errors/index.ts'
 import { packageVersion } from '../package.ts'
-import { addGlobalOptions } from './command-action.ts'
 import { commands } from './command-list.ts'
+import { addGlobalOptions } from './global-options.ts'
 import { reportFailure } from './report-failure.ts'
 import { createTerminal } from './terminal.ts'
 
 /**
- * Runs one command line, without the program's name. Each command is loaded when it is asked for, so that
- * `moorage --help` and `moorage status` pay for nothing that they do not use.
+ * Runs one command line, without the program's name. Only the command that is called is loaded, so that `moorage --help`
+ * and `moorage status` pay for nothing that they do not use.
  *
  * @returns the exit code (docs/cli.md)
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  // A reader that has enough (`moorage logs | head`) ends the writer, as SIGPIPE would.
+  // A reader that stops reading (`moorage logs | head`) ends the writer, as SIGPIPE would.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(141)
     throw error
   })
-  // Where stderr is gone there is nowhere left to say so.
+  // If stderr is gone, there is no place left to report it.
   process.stderr.on('error', () => undefined)
   try {
     await createProgram().parseAsync(helpAsOption(args), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
-    // `moorage` alone: the help is shown, but nothing was done.
+    // `moorage` alone shows the help, but does nothing.
     if (error instanceof CommanderError && error.code === 'commander.help') return 2
     const failure =
       error instanceof CommanderError ? new MoorageError('USAGE', { reason: reasonOf(error) }) : error
@@ -47,22 +47,22 @@ function createProgram(): Command {
   for (const { name, summary } of commands) {
     program.addCommand(new Command(name).summary(summary).description(summary).copyInheritedSettings(program))
   }
-  program.hook('preSubcommand', async (_program, chosen) => {
-    const entry = commands.find(({ name }) => name === chosen.name())
+  program.hook('preSubcommand', async (_program, command) => {
+    const entry = commands.find(({ name }) => name === command.name())
     if (entry === undefined) return
     const { configure } = await entry.load()
-    configure(chosen)
-    addGlobalOptions(chosen)
+    configure(command)
+    addGlobalOptions(command)
   })
   return program
 }
 
-/** `help COMMAND` as `COMMAND --help`: commander's own would show a command that is not loaded. */
+/** Turns `help COMMAND` into `COMMAND --help`: commander's own `help` would show a command that is not loaded. */
 function helpAsOption(args: readonly string[]): string[] {
   return args[0] === 'help' ? [...args.slice(1), '--help'] : [...args]
 }
 
-/** Commander's `error: unknown command 'x'\n(Did you mean y?)` in one line. */
+/** Returns commander's `error: unknown command 'x'\n(Did you mean y?)` in one line. */
 function reasonOf({ message }: CommanderError): string {
   return message.replace(/^error: /, '').replaceAll('\n', ' ')
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** A command's file: it adds its arguments, options and action to the command that was chosen. */
+/** A command's file. `configure` adds its arguments, options and action to the command that was chosen. */
 export interface CommandModule {
   configure(command: Command): void
 }

@@ -5,49 +5,32 @@ import {
   eventsOf,
   hostOf,
   type OutputStreamEvent,
-  type Transport,
 } from '../client/index.ts'
 import type { StreamEvent } from '../definition/index.ts'
-import type { GlobalOptions } from './command-action.ts'
+import { withoutUndefined } from '../without-undefined.ts'
+import type { GlobalOptions } from './global-options.ts'
 
-export interface Asking {
+export interface ApiRequest {
+  /** @defaultValue GET */
   method?: string
   query?: Record<string, string | undefined>
   body?: unknown
 }
 
-/** The daemon's HTTP API as the commands use it. */
-export interface DaemonDoor {
+/** The daemon's HTTP API as the commands use it; paths are below `/v1/`. */
+export interface DaemonApi {
   readonly host: string
-  /** A plain answer. */
-  ask<Answer>(path: string, asking?: Asking): Promise<Answer>
-  /** A stream of events, without its heartbeats; its `error` event is thrown. */
-  follow(path: string, asking?: Asking): AsyncIterable<StreamEvent>
-  /** The same, with output as bytes. */
-  output(path: string, asking?: Asking): AsyncIterable<OutputStreamEvent>
+  /** Asks for an answer of one document. */
+  ask<Answer>(path: string, request?: ApiRequest): Promise<Answer>
+  /** Opens a stream of events, without its heartbeats; its `error` event is thrown. */
+  follow(path: string, request?: ApiRequest): AsyncIterable<StreamEvent>
+  /** Opens such a stream with output as bytes. */
+  output(path: string, request?: ApiRequest): AsyncIterable<OutputStreamEvent>
 }
 
-/** A daemon that is expected to run: none is started. */
-export function daemonDoor({ host }: GlobalOptions): DaemonDoor {
-  return doorOf(createTransport(hostOf(host === undefined ? {} : { host })))
-}
-
-/**
- * Does some work with a daemon, which is started where there is none. The session that is open meanwhile keeps it from
- * leaving before the work is asked for.
- */
-export async function withDaemon<Result>(
-  { host, network }: GlobalOptions,
-  work: (daemon: DaemonDoor) => Promise<Result>,
-): Promise<Result> {
-  await using _session = await connect({
-    ...(host === undefined ? {} : { host }),
-    ...(network === undefined ? {} : { network }),
-  })
-  return await work(daemonDoor(host === undefined ? {} : { host }))
-}
-
-function doorOf(transport: Transport): DaemonDoor {
+/** Returns the API of the daemon; starts none. */
+export function daemonApi({ host }: GlobalOptions): DaemonApi {
+  const transport = createTransport(hostOf(withoutUndefined({ host })))
   return {
     host: transport.host,
     ask: (path, { method = 'GET', query = {}, body } = {}) =>
@@ -57,4 +40,16 @@ function doorOf(transport: Transport): DaemonDoor {
     output: (path, { method = 'GET', query = {}, body } = {}) =>
       eventsOf(transport.output(method, apiPath(path, query), body)),
   }
+}
+
+/**
+ * Works with the daemon; starts one if none answers. The session that is open meanwhile keeps the daemon from leaving
+ * before the work begins.
+ */
+export async function withDaemon<Result>(
+  { host, network }: GlobalOptions,
+  work: (daemon: DaemonApi) => Promise<Result>,
+): Promise<Result> {
+  await using _session = await connect(withoutUndefined({ host, network }))
+  return await work(daemonApi(withoutUndefined({ host })))
 }

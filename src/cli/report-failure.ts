@@ -2,7 +2,7 @@ import { asMoorageError, HealthError, type MoorageError } from '../errors/index.
 import { printable, type Terminal } from './terminal.ts'
 
 /**
- * Tells of a failure: on stderr for people, as a document on stdout with `--json`.
+ * Reports a failure: on stderr for people, as a document on stdout with `--json`.
  *
  * @returns the exit code
  */
@@ -20,26 +20,26 @@ export function reportFailure(
     for (const line of error.log.trimEnd().split('\n')) terminal.complain(`  | ${printable(line)}`)
   }
   const red = terminal.style('red', 'error:', process.stderr)
-  terminal.complain(`${red} ${shown(error.message)}`)
-  for (const cause of causesOf(error)) terminal.complain(`cause: ${shown(cause)}`)
-  terminal.complain(`hint: ${shown(error.hint)}`)
+  terminal.complain(`${red} ${printableLines(error.message)}`)
+  for (const cause of causeMessages(error)) terminal.complain(`cause: ${printableLines(cause)}`)
+  terminal.complain(`hint: ${printableLines(error.hint)}`)
   terminal.whisper(`code: ${error.code}\n${error.stack ?? ''}`)
   return exitCodeOf(error)
 }
 
-/** A tool's own words may be several lines. */
-function shown(text: string): string {
+/** Makes a text printable; the words of a tool may be several lines. */
+function printableLines(text: string): string {
   return text.trimEnd().split('\n').map(printable).join('\n  ')
 }
 
-/** The messages behind an error, each once: a cause whose words are in the sentence already tells nothing new. */
-function causesOf(error: Error): string[] {
+/** Returns the messages of an error's causes, without those whose words the messages before contain. */
+function causeMessages(error: Error): string[] {
   const causes: string[] = []
-  let told = error.message
+  let text = error.message
   for (let cause = error.cause; cause !== undefined; cause = (cause as Error | null)?.cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
-    if (!told.includes(message)) causes.push(message)
-    told += `\n${message}`
+    if (!text.includes(message)) causes.push(message)
+    text += `\n${message}`
   }
   return causes
 }

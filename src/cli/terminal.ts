@@ -3,27 +3,27 @@ import type { apiVersion as ApiVersion } from '../definition/index.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 
-/** As the definition has it; that is not loaded for a word, since `status` is to start fast. */
+/** The value of the definition's `apiVersion`, without loading that module: `status` must start fast. */
 const apiVersion: typeof ApiVersion = 'v1'
 
-/** Where a command writes: data on stdout, talk on stderr. */
+/** The output of a command: data on stdout, talk on stderr. */
 export interface Terminal {
-  /** The answer is to be JSON. */
+  /** True if the answer must be JSON. */
   readonly json: boolean
-  /** No talk but errors. */
+  /** True if nothing but errors is said on stderr. */
   readonly quiet: boolean
   readonly verbose: boolean
-  /** A line of data. */
+  /** Prints a line of data. */
   print(line: string): void
-  /** One JSON document, or with `line` one of a stream of them; `apiVersion` is added. */
+  /** Prints a JSON document, with `line` on one line, as one of a stream; `apiVersion` is added. */
   document(value: object, options?: { line?: boolean }): void
-  /** A line for people, beside the data. */
+  /** Says a line to people, beside the data. */
   talk(line: string): void
-  /** A line for people who asked for more. */
+  /** Says a line to people who asked for more. */
   whisper(line: string): void
-  /** A line that not even `quiet` leaves out. */
+  /** Says a line even if `quiet`. */
   complain(line: string): void
-  /** Colours, where the stream is a terminal and nobody said no. */
+  /** Colours a text, if the stream is a terminal and colours are not switched off. */
   style(style: Style, text: string, stream?: NodeJS.WriteStream): string
 }
 
@@ -62,7 +62,7 @@ export function createTerminal(options: {
 
 const timeFields = new Set(['time', 'since', 'startedAt', 'stopsAt', 'endedAt'])
 
-/** On the wire times are milliseconds; in documents for others, RFC 3339 in UTC. */
+/** Replaces times, which are milliseconds on the wire, by RFC 3339 in UTC. */
 function withTimes(value: unknown, field = ''): unknown {
   if (typeof value === 'number' && timeFields.has(field)) return new Date(value).toISOString()
   if (Array.isArray(value)) return value.map((item) => withTimes(item))
@@ -71,11 +71,11 @@ function withTimes(value: unknown, field = ''): unknown {
 }
 
 /**
- * A text from outside on one line of a terminal: control characters, which could move the cursor or hide something,
- * are written out.
+ * Makes a text from outside fit for one line of a terminal: control characters, which could move the cursor or hide
+ * something, are spelled out.
  */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern is about them
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
     if (character === '\n') return '\\n'
     if (character === '\t') return '\\t'

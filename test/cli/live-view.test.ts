@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import { columns, fit, pad } from '../../src/cli/progress/columns.ts'
-import { type Canvas, renderTree } from '../../src/cli/progress/draw-steps.ts'
+import { type Canvas, drawSteps } from '../../src/cli/progress/draw-steps.ts'
 import { Screen, type ScreenStream } from '../../src/cli/progress/screen.ts'
 import { Steps } from '../../src/cli/progress/steps.ts'
 import type { ProgressEvent, StreamEvent } from '../../src/definition/index.ts'
@@ -25,7 +25,7 @@ function told(...events: [time: number, event: Said][]): Steps {
 }
 
 function drawn(steps: Steps, canvas: Partial<Canvas> = {}): string[] {
-  return renderTree(steps.all, {
+  return drawSteps(steps.all, {
     width: 60,
     height: 20,
     now: 2_000,

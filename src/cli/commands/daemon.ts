@@ -1,9 +1,12 @@
-import { constants } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Daemon, DaemonOptions } from '../../daemon/index.ts'
 import { bytesOf, milliseconds } from '../../definition/index.ts'
 import { asMoorageError, MoorageError } from '../../errors/index.ts'
-import { action, type CommandContext, type GlobalOptions } from '../command-action.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
+import { action, type CommandContext } from '../command-action.ts'
+import { firstSignal } from '../first-signal.ts'
+import type { GlobalOptions } from '../global-options.ts'
+import { isolationOf } from '../options/isolation.ts'
 
 interface DaemonFlags {
   listen?: string
@@ -46,48 +49,38 @@ async function daemon(
   _operands: readonly never[],
   flags: DaemonFlags,
 ): Promise<void> {
-  const interrupted = Promise.withResolvers<NodeJS.Signals>()
-  let signals = 0
-  const onSignal = (signal: NodeJS.Signals) => {
-    signals += 1
-    // In order is what the first one asks for; whoever sends a second does not want to wait for that.
-    if (signals > 1) process.exit(128 + constants.signals[signal])
-    interrupted.resolve(signal)
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-
+  const interrupted = firstSignal()
   const running = await startDaemon(global, flags)
   if (terminal.json) terminal.document({ pid: process.pid, socket: running.socket }, { line: true })
   else if (process.stderr.isTTY)
     terminal.talk(`moorage: the daemon listens on ${running.socket}; Ctrl-C stops it`)
-  void interrupted.promise.then((signal) => running.stop(signal)).catch(() => undefined)
+  void interrupted.then((signal) => running.stop(signal)).catch(() => undefined)
   await running.stopped
 }
 
-/** A failed start ends stderr with a line of JSON where no person reads it: `connect()` does. */
+/** Starts the daemon. If stderr is no terminal, a failure ends it with a line of JSON, which `connect()` reads. */
 async function startDaemon(global: GlobalOptions, flags: DaemonFlags): Promise<Daemon> {
   try {
     const options = optionsOf(global, flags)
     const { runDaemon } = await import('../../daemon/index.ts')
     return await runDaemon(options)
   } catch (error) {
-    // The report for people is written once this has thrown; this is to come after it.
-    if (!process.stderr.isTTY) process.once('exit', () => lastWords(error))
+    // This line must come after the report for people, which is written when this has thrown.
+    if (!process.stderr.isTTY) process.once('exit', () => printErrorLine(error))
     throw error
   }
 }
 
-function lastWords(error: unknown): void {
+function printErrorLine(error: unknown): void {
   const { code, message, hint, details } = asMoorageError(error).toJSON()
   process.stderr.write(`${JSON.stringify({ error: { code, message, hint, details } })}\n`)
 }
 
 function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
-  const { runtime = 'oci', isolation = 'network' } = flags
-  if (runtime !== 'oci') throw unsupported('--runtime', runtime, ['docker'], 'oci')
-  if (isolation !== 'network' && isolation !== 'bindings') {
-    throw unsupported('--isolation', isolation, [], 'network or bindings')
+  const { runtime = 'oci' } = flags
+  if (runtime === 'docker') throw new MoorageError('NOT_YET', { what: '--runtime docker' })
+  if (runtime !== 'oci') {
+    throw new MoorageError('INVALID_OPTION', { option: '--runtime', reason: `"${runtime}" is not oci` })
   }
   if (flags.metrics !== undefined)
     throw new MoorageError('NOT_YET', { what: 'the metrics endpoint (--metrics)' })
@@ -95,18 +88,25 @@ function optionsOf(global: GlobalOptions, flags: DaemonFlags): DaemonOptions {
   const logLevel = global.verbose ? 'debug' : global.quiet ? 'warn' : undefined
   return {
     runtime,
-    isolation,
-    ...(flags.ipv6 ? { ipv6: true } : {}),
-    ...(listen === undefined ? {} : { listen }),
-    ...(flags.stateDir === undefined ? {} : { stateDirectory: flags.stateDir }),
-    ...(flags.runtimeDir === undefined ? {} : { runtimeDirectory: flags.runtimeDir }),
-    ...(flags.subnet === undefined ? {} : { subnet: flags.subnet }),
-    ...(flags.grace === undefined ? {} : { grace: milliseconds(flags.grace, '--grace') }),
-    ...(flags.idleExit === undefined ? {} : { idleExit: milliseconds(flags.idleExit, '--idle-exit') }),
-    ...(flags.maxRuns === undefined ? {} : { maxRuns: wholeNumber('--max-runs', flags.maxRuns) }),
-    ...(flags.logLimit === undefined ? {} : { logLimit: logLimitOf(flags.logLimit) }),
-    ...(logLevel === undefined ? {} : { logLevel }),
+    isolation: isolationOf(flags.isolation ?? 'network'),
+    ...withoutUndefined({
+      ipv6: flags.ipv6,
+      listen,
+      stateDirectory: flags.stateDir,
+      runtimeDirectory: flags.runtimeDir,
+      subnet: flags.subnet,
+      grace: read(flags.grace, (text) => milliseconds(text, '--grace')),
+      idleExit: read(flags.idleExit, (text) => milliseconds(text, '--idle-exit')),
+      maxRuns: read(flags.maxRuns, (text) => wholeNumber('--max-runs', text)),
+      logLimit: read(flags.logLimit, logLimitOf),
+      logLevel,
+    }),
   }
+}
+
+/** Reads the value of an option, if it was given. */
+function read<T>(text: string | undefined, reader: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : reader(text)
 }
 
 function wholeNumber(option: string, text: string): number {
@@ -115,7 +115,7 @@ function wholeNumber(option: string, text: string): number {
   throw new MoorageError('INVALID_OPTION', { option, reason: `"${text}" is not a number from 1 on` })
 }
 
-/** Less would be cut into files too small to be worth it. */
+/** Bytes of the smallest limit: less would be cut into files that are too small. */
 const leastLog = 1024 * 1024
 
 function logLimitOf(text: string): number {
@@ -123,9 +123,4 @@ function logLimitOf(text: string): number {
   if (bytes !== undefined && bytes >= leastLog) return bytes
   const reason = bytes === undefined ? `"${text}" is not a size, such as 64m` : `${text} is less than 1m`
   throw new MoorageError('INVALID_OPTION', { option: '--log-limit', reason })
-}
-
-function unsupported(option: string, value: string, later: readonly string[], now: string): MoorageError {
-  if (later.includes(value)) return new MoorageError('NOT_YET', { what: `${option} ${value}` })
-  return new MoorageError('INVALID_OPTION', { option, reason: `"${value}" is not ${now}` })
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { DnsAnswer } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
 
 /** `moorage dns query`: asks as a client would, without a socket. */
@@ -18,7 +18,7 @@ async function query(
   [name, type]: readonly [string, string],
   { as }: { as?: string },
 ): Promise<number> {
-  const { answer } = await daemonDoor(global).ask<{ answer: DnsAnswer }>('dns/query', {
+  const { answer } = await daemonApi(global).ask<{ answer: DnsAnswer }>('dns/query', {
     query: { name, type: type.toUpperCase(), as, network: global.network },
   })
   if (terminal.json) terminal.document({ answer })

@@ -1,9 +1,10 @@
-import { constants } from 'node:os'
 import type { Command } from 'commander'
 import type { DnsServer, DnsServerOptions } from '../../../dns/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { collect, listenOf, recordOf, upstreamsOf, viewOf } from '../options/dns-options.ts'
+import { firstSignal } from '../first-signal.ts'
+import { collect } from '../options/collect.ts'
+import { listenOf, recordOf, upstreamsOf, viewOf } from '../options/dns-options.ts'
 import { queryPrinter } from '../printing/query-printer.ts'
 
 interface ServeFlags {
@@ -46,15 +47,15 @@ async function serve(
   _operands: readonly never[],
   flags: ServeFlags,
 ): Promise<void> {
-  const ended = untilSignal()
+  const ended = firstSignal()
   const { DnsError, createDnsServer, followHosts } = await import('../../../dns/index.ts')
   const options = optionsOf(flags)
   try {
     await using dns = await createDnsServer(options)
     dns.on('error', ({ message }) => terminal.complain(`moorage: ${message}`))
-    const records = fill(dns, flags)
+    const names = fillZones(dns, flags)
     using _hosts = followHosts(dns, flags.hosts ?? [], {
-      except: records,
+      except: names,
       problem: (what) => terminal.complain(`moorage: ${what}`),
       failed: ({ message }) => terminal.complain(`moorage: ${message}`),
     })
@@ -96,43 +97,29 @@ function optionsOf({
   }
 }
 
-/** @returns the names that were given on the command line: hosts files leave them alone */
-function fill(dns: DnsServer, { zone, record = [], view = [] }: ServeFlags): Set<string> {
+/** Sets the records and views of the command line; returns the names of all records, which hosts files must not change. */
+function fillZones(dns: DnsServer, { zone, record = [], view = [] }: ServeFlags): Set<string> {
   const first = dns.zone(zone[0] as string)
   const addresses = Map.groupBy(record.map(recordOf), ({ name }) => name.toLowerCase())
   const aliases = Map.groupBy(view.map(viewOf), ({ client }) => client)
   dns.update((tx) => {
-    for (const [name, given] of addresses) {
+    for (const [name, records] of addresses) {
       const zone = zoneOf(name, dns, first.name)
       tx.zone(zone).set(
         name,
-        given.map(({ address }) => address),
+        records.map(({ address }) => address),
       )
     }
-    for (const [client, given] of aliases) {
-      tx.views.set(client, Object.fromEntries(given.map(({ alias, name }) => [alias, name])))
+    for (const [client, views] of aliases) {
+      tx.views.set(client, Object.fromEntries(views.map(({ alias, name }) => [alias, name])))
     }
   })
-  return new Set(dns.zones.flatMap((name) => [...dns.zone(name).records()].map((one) => one.name)))
+  return new Set(dns.zones.flatMap((name) => [...dns.zone(name).records()].map((record) => record.name)))
 }
 
-/** The zone of a name: the first, unless the name ends in a dot and in another. */
+/** Returns the zone of a name: the first, unless the name ends in a dot and lies in another. */
 function zoneOf(name: string, dns: DnsServer, first: string): string {
   if (!name.endsWith('.')) return first
-  const within = dns.zones.filter((zone) => `.${name}`.endsWith(`.${zone}.`))
-  return within.sort((a, b) => b.length - a.length)[0] ?? first
-}
-
-/** The first signal asks to end in order; whoever sends a second does not want to wait for that. */
-function untilSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  let signals = 0
-  const onSignal = (signal: NodeJS.Signals) => {
-    signals += 1
-    if (signals > 1) process.exit(128 + constants.signals[signal])
-    resolve()
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return promise
+  const zones = dns.zones.filter((zone) => `.${name}`.endsWith(`.${zone}.`))
+  return zones.sort((a, b) => b.length - a.length)[0] ?? first
 }

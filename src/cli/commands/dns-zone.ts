@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ZoneRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
 
 /** `moorage dns zone`: every name that is answered, with whose view it belongs to. */
@@ -10,7 +10,7 @@ export function configure(command: Command): void {
 }
 
 async function zone({ global, terminal }: CommandContext): Promise<void> {
-  const { records } = await daemonDoor(global).ask<{ records: ZoneRow[] }>('dns/zone', {
+  const { records } = await daemonApi(global).ask<{ records: ZoneRow[] }>('dns/zone', {
     query: { network: global.network },
   })
   if (terminal.json) return terminal.document({ records })

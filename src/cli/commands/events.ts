@@ -2,8 +2,9 @@ import type { Command } from 'commander'
 import type { ProgressEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
-import { moment } from '../options/since.ts'
+import { daemonApi } from '../daemon-api.ts'
+import { isInNetwork } from '../global-options.ts'
+import { momentOf } from '../options/since.ts'
 import { wordsOf } from '../services/event-words.ts'
 import { printable, type Style, type Terminal } from '../terminal.ts'
 
@@ -20,12 +21,12 @@ async function events(
   _operands: readonly never[],
   { follow, since }: { follow?: boolean; since?: string },
 ): Promise<void> {
-  const daemon = daemonDoor(global)
-  const query = { ...(follow ? { follow: '1' } : {}), ...begin(since) }
+  const daemon = daemonApi(global)
+  const query = { follow: follow ? '1' : undefined, ...beginOf(since) }
   for await (const event of daemon.follow('events', { query })) {
     if (event.type === 'progress') {
-      const elsewhere = global.network !== undefined && (event.network ?? global.network) !== global.network
-      if (elsewhere) continue
+      // An event without a network concerns all.
+      if (event.network !== undefined && !isInNetwork(global, { network: event.network })) continue
       if (terminal.json) terminal.document(event, { line: true })
       else terminal.print(lineOf(event, terminal))
       continue
@@ -40,10 +41,10 @@ async function events(
   }
 }
 
-function begin(since: string | undefined): Record<string, string> {
+function beginOf(since: string | undefined): Record<string, string> {
   if (since === undefined) return {}
   if (/^\d+$/.test(since)) return { since }
-  return { from: String(moment('--since', since, Date.now())) }
+  return { from: String(momentOf('--since', since, Date.now())) }
 }
 
 const styles: Record<string, Style> = {
@@ -59,10 +60,10 @@ const styles: Record<string, Style> = {
 
 function lineOf(event: ProgressEvent, terminal: Terminal): string {
   const { seq, time, kind, id, name, state } = event
-  // An image's ID is its reference and a URL's the URL, which are their names as well.
-  const whose = kind === 'image' || kind === 'http' ? name : `${name} (${id.slice(0, 12)})`
+  // The ID of an image is its reference and that of a download its URL, which are their names as well.
+  const subject = kind === 'image' || kind === 'http' ? name : `${name} (${id.slice(0, 12)})`
   const style = styles[state]
   const words = printable(wordsOf(event))
   const when = terminal.style('dim', `${new Date(time).toISOString()} ${String(seq).padStart(6)}`)
-  return `${when} ${kind.padEnd(7)} ${printable(whose)}: ${style ? terminal.style(style, words) : words}`
+  return `${when} ${kind.padEnd(7)} ${printable(subject)}: ${style ? terminal.style(style, words) : words}`
 }

@@ -2,8 +2,9 @@ import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 import { documentPrinter, rawPrinter } from '../printing/log-printer.ts'
 
 interface ExecFlags {
@@ -29,8 +30,8 @@ async function exec(
 ): Promise<number> {
   if (flags.tty) throw new MoorageError('NOT_YET', { what: 'a terminal in the container (-t)' })
   const stdin = flags.interactive ? (await buffer(process.stdin)).toString() : undefined
-  const body: ExecRequest = { args, ...(stdin === undefined ? {} : { stdin }) }
-  const daemon = daemonDoor(global)
+  const body: ExecRequest = { args, ...withoutUndefined({ stdin }) }
+  const daemon = daemonApi(global)
   const printer = terminal.json ? documentPrinter(terminal) : rawPrinter()
   const path = `services/${encodeURIComponent(id)}/exec`
   for await (const event of daemon.output(path, {
@@ -52,7 +53,7 @@ async function exec(
   })
 }
 
-/** As `docker exec`: 125 says that it was us and not the command; what was not found stays 3. */
+/** Returns 125, like `docker exec`, for a failure of ours rather than the command's; 3 for a service that was not found. */
 function exitCodeOf({ exitStatus }: MoorageError): number {
   return [2, 3, 126, 127, 130].includes(exitStatus) ? exitStatus : 125
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Explanation } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 import { printable } from '../terminal.ts'
 
 /** `moorage explain`: which field makes two services or runs different ones. */
@@ -17,14 +17,14 @@ async function explain(
   [a, b]: readonly [string, string],
 ): Promise<void> {
   const query = { a, b, network: global.network }
-  const { a: one, b: other, differences } = await daemonDoor(global).ask<Explanation>('explain', { query })
-  if (terminal.json) terminal.document({ a: one, b: other, differences })
+  const { a: first, b: second, differences } = await daemonApi(global).ask<Explanation>('explain', { query })
+  if (terminal.json) terminal.document({ a: first, b: second, differences })
   else if (differences.length === 0) terminal.print('They are the same: one definition, one name.')
   else {
     for (const { field, a: left, b: right } of differences) {
       terminal.print(printable(field))
-      terminal.print(`  ${one.slice(0, 12)}  ${printable(left ?? '(none)')}`)
-      terminal.print(`  ${other.slice(0, 12)}  ${printable(right ?? '(none)')}`)
+      terminal.print(`  ${first.slice(0, 12)}  ${printable(left ?? '(none)')}`)
+      terminal.print(`  ${second.slice(0, 12)}  ${printable(right ?? '(none)')}`)
     }
   }
 }

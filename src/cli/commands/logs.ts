@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { MoorageError } from '../../errors/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
-import { moment } from '../options/since.ts'
+import { daemonApi } from '../daemon-api.ts'
+import { momentOf } from '../options/since.ts'
 import {
   documentPrinter,
   type LogPrinter,
@@ -32,18 +32,18 @@ async function logs(
   [ids]: readonly [string[]],
   { follow, since, grep }: LogsFlags,
 ): Promise<void> {
-  const wanted = grep === undefined ? undefined : patternOf(grep)
+  const pattern = grep === undefined ? undefined : patternOf(grep)
   const query = {
     network: global.network,
-    ...(follow ? { follow: '1' } : {}),
-    ...(since === undefined ? {} : { since: String(moment('--since', since, Date.now())) }),
+    follow: follow ? '1' : undefined,
+    since: since === undefined ? undefined : String(momentOf('--since', since, Date.now())),
   }
-  const daemon = daemonDoor(global)
+  const daemon = daemonApi(global)
   const width = Math.max(...ids.map((id) => id.length))
   const printerOf = (id: string): LogPrinter => {
-    if (terminal.json) return documentPrinter(terminal, id, wanted)
-    if (ids.length > 1) return prefixPrinter(terminal, id, width, wanted)
-    return wanted === undefined ? rawPrinter() : matchingPrinter(wanted)
+    if (terminal.json) return documentPrinter(terminal, id, pattern)
+    if (ids.length > 1) return prefixPrinter(terminal, id, width, pattern)
+    return pattern === undefined ? rawPrinter() : matchingPrinter(pattern)
   }
   const show = async (id: string) => {
     const printer = printerOf(id)
@@ -53,7 +53,7 @@ async function logs(
         continue
       }
       if (event.type !== 'run' && event.type !== 'gap') continue
-      // Whatever the line before was to become, it has ended.
+      // A line that was not complete ends here.
       await printer.end()
       if (terminal.json) terminal.document({ ...event, id }, { line: true })
       else if (event.type === 'gap') terminal.talk(`moorage: ${id}: ${gapWords(event.missing)}`)
@@ -61,7 +61,7 @@ async function logs(
     }
     await printer.end()
   }
-  // Those that are followed go on side by side; the others come one after the other, in the order asked for.
+  // Logs are followed side by side; otherwise they come one after the other, in the order of the command line.
   if (follow) await Promise.all(ids.map(show))
   else for (const id of ids) await show(id)
 }
@@ -72,7 +72,7 @@ function gapWords(missing: number | null): string {
     : `${missing} bytes of output are no longer kept`
 }
 
-/** @throws MoorageError INVALID_OPTION */
+/** Reads the value of `--grep`. @throws MoorageError INVALID_OPTION */
 function patternOf(text: string): RegExp {
   try {
     return new RegExp(text, 'u')

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { NetworkRow, NetworkSettings } from '../../definition/index.ts'
-import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { withDaemon } from '../daemon-api.ts'
+import { isolationOf } from '../options/isolation.ts'
 
 interface CreateFlags {
   subnet?: string
@@ -10,7 +11,7 @@ interface CreateFlags {
   isolation?: string
 }
 
-/** `moorage network create`: one that stays, through restarts of the daemon, until it is removed. */
+/** `moorage network create`: makes a network that stays, through restarts of the daemon, until it is removed. */
 export function configure(command: Command): void {
   command
     .argument('NAME', 'lower-case letters, digits and "-"')
@@ -25,17 +26,11 @@ async function create(
   [name]: readonly [string],
   { subnet, ipv6, isolation }: CreateFlags,
 ): Promise<void> {
-  if (isolation !== undefined && isolation !== 'network' && isolation !== 'bindings') {
-    throw new MoorageError('INVALID_OPTION', {
-      option: '--isolation',
-      reason: `"${isolation}" is not network or bindings`,
-    })
-  }
-  const body: NetworkSettings = {
-    ...(subnet === undefined ? {} : { subnet }),
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-    ...(isolation === undefined ? {} : { isolation }),
-  }
+  const body: NetworkSettings = withoutUndefined({
+    subnet,
+    ipv6,
+    isolation: isolation === undefined ? undefined : isolationOf(isolation),
+  })
   const { network } = await withDaemon(global, (daemon) =>
     daemon.ask<{ network: NetworkRow }>(`networks/${encodeURIComponent(name)}`, { method: 'PUT', body }),
   )

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { NetworkRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
 
 /** `moorage network ls`: every network, with who is in it. */
@@ -10,7 +10,7 @@ export function configure(command: Command): void {
 }
 
 async function list({ global, terminal }: CommandContext): Promise<void> {
-  const { networks } = await daemonDoor(global).ask<{ networks: NetworkRow[] }>('networks')
+  const { networks } = await daemonApi(global).ask<{ networks: NetworkRow[] }>('networks')
   if (terminal.json) return terminal.document({ networks })
   if (terminal.quiet) {
     for (const { name } of networks) terminal.print(name)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 
 /** `moorage network rm`: removes networks that nobody uses. */
 export function configure(command: Command): void {
@@ -8,7 +8,7 @@ export function configure(command: Command): void {
 }
 
 async function remove({ global, terminal }: CommandContext, [names]: readonly [string[]]): Promise<void> {
-  const daemon = daemonDoor(global)
+  const daemon = daemonApi(global)
   for (const name of names) {
     await daemon.ask(`networks/${encodeURIComponent(name)}`, { method: 'DELETE' })
     if (!terminal.json) terminal.print(name)

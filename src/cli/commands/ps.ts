@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
+import { isInNetwork } from '../global-options.ts'
 import { isLive, serviceTable } from '../services/service-table.ts'
 
 /** `moorage ps`: the rows of `status`, for scripts. */
@@ -14,15 +15,13 @@ async function ps(
   _operands: readonly never[],
   { all = false }: { all?: boolean },
 ): Promise<void> {
-  const daemon = daemonDoor(global)
-  const wanted = ({ network }: { network: string }) =>
-    global.network === undefined || network === global.network
+  const daemon = daemonApi(global)
   const [{ services }, { runs }] = await Promise.all([
     daemon.ask<{ services: ServiceRow[] }>('services'),
     all ? daemon.ask<{ runs: RunRow[] }>('runs') : { runs: [] },
   ])
-  const shownServices = services.filter((row) => wanted(row) && (all || isLive(row)))
-  const shownRuns = runs.filter(wanted)
+  const shownServices = services.filter((row) => isInNetwork(global, row) && (all || isLive(row)))
+  const shownRuns = runs.filter((run) => isInNetwork(global, run))
   if (terminal.json) terminal.document({ services: shownServices, ...(all ? { runs: shownRuns } : {}) })
   else if (terminal.quiet) for (const { id } of [...shownServices, ...shownRuns]) terminal.print(id)
   else for (const line of serviceTable(shownServices, shownRuns, terminal, Date.now())) terminal.print(line)

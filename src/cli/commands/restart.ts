@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ServiceRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 
 /** `moorage restart`: stops services and starts them again, for those who use them now. */
 export function configure(command: Command): void {
@@ -9,7 +9,7 @@ export function configure(command: Command): void {
 }
 
 async function restart({ global, terminal }: CommandContext, [ids]: readonly [string[]]): Promise<void> {
-  const daemon = daemonDoor(global)
+  const daemon = daemonApi(global)
   const query = { network: global.network }
   const services: ServiceRow[] = []
   for (const id of ids) {

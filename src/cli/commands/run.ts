@@ -2,17 +2,14 @@ import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { type EvaluateRequest, portForwardText } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { withDaemon } from '../daemon-api.ts'
+import { collect } from '../options/collect.ts'
 import { definitionOf } from '../options/container-definition.ts'
-import {
-  addContainerOptions,
-  type ContainerFlags,
-  collect,
-  readContainer,
-} from '../options/container-options.ts'
+import { addContainerOptions, type ContainerFlags, readContainer } from '../options/container-options.ts'
 import { age } from '../printing/duration-text.ts'
-import { progressView } from '../progress/open-view.ts'
+import { openProgressView } from '../progress/open-view.ts'
 
 interface RunFlags extends ContainerFlags {
   interactive?: boolean
@@ -23,10 +20,6 @@ interface RunFlags extends ContainerFlags {
 /** `moorage run`: one container, with the services that it is bound to. */
 export function configure(command: Command): void {
   addContainerOptions(command)
-    .argument('IMAGE', 'such as docker.io/library/redis:7')
-    .argument('[ARGS...]', 'what to run, after the image’s entrypoint; the image’s own command if none')
-    .usage('[options] IMAGE [ARGS...]')
-    .passThroughOptions()
     .option('--expose <ALIAS:PORT>', 'a port of that service, waited for before the container runs', collect)
     .option('-i, --interactive', 'pass stdin on; it is read to its end first')
     .option('-t, --tty', 'not in this version')
@@ -49,16 +42,15 @@ async function run(
   const body: EvaluateRequest = {
     definition: definitionOf(container, {
       expect: 'any',
-      ...(stdin === undefined ? {} : { stdin }),
-      ...(flags.cached ? {} : { noCache: true }),
+      ...withoutUndefined({ stdin, noCache: flags.cached ? undefined : true }),
     }),
     output: 'exitCode',
     logs: true,
     ...(container.publish.length === 0 ? {} : { publish: [...container.publish] }),
-    ...(global.network === undefined ? {} : { network: global.network }),
+    ...withoutUndefined({ network: global.network }),
   }
   return withDaemon(global, async (daemon) => {
-    const view = await progressView(terminal)
+    const view = await openProgressView(terminal)
     await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
     for await (const event of daemon.output('evaluate', { method: 'POST', body })) {
       if (event.type === 'output') await view.output(event)
@@ -79,7 +71,7 @@ async function run(
   })
 }
 
-/** Definitions are text, so what is not UTF-8 is refused rather than changed. */
+/** Reads all of stdin. A definition is text, so input that is not UTF-8 is refused rather than changed. */
 async function readStdin(): Promise<string> {
   const bytes = await buffer(process.stdin)
   try {
@@ -89,7 +81,7 @@ async function readStdin(): Promise<string> {
   }
 }
 
-/** As `docker run`: 125 says that it was us and not the container; a mistake in what was typed stays 2. */
+/** Returns 125, like `docker run`, for a failure of ours rather than the container's; 2 for a mistake in the command line. */
 function exitCodeOf({ exitStatus }: MoorageError): number {
   return [2, 126, 127, 130].includes(exitStatus) ? exitStatus : 125
 }

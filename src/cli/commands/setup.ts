@@ -14,10 +14,10 @@ export function configure(command: Command): void {
     .action(action(setup, { ownSignals: true }))
 }
 
-/** It shares this process's terminal, so Ctrl-C reaches the script by itself; this process waits for its end. */
+/** Runs the script to its end. It shares this process's terminal, so Ctrl-C reaches it by itself. */
 async function setup({ terminal }: CommandContext, [args]: readonly [string[]]): Promise<number> {
   const script = packageFile('scripts/setup-host')
-  // With --json the document is all that stdout has.
+  // With --json nothing but the document goes to stdout.
   const child = spawn(script, args, { stdio: ['inherit', terminal.json ? 2 : 'inherit', 'inherit'] })
   const forward = (signal: NodeJS.Signals) => child.kill(signal)
   process.on('SIGTERM', forward)

@@ -1,16 +1,13 @@
 import type { Command } from 'commander'
 import { milliseconds, portForwardText, type StartRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { withDaemon } from '../daemon-api.ts'
+import { collect } from '../options/collect.ts'
 import { definitionOf, serviceOptions } from '../options/container-definition.ts'
-import {
-  addContainerOptions,
-  type ContainerFlags,
-  collect,
-  readContainer,
-} from '../options/container-options.ts'
-import { progressView } from '../progress/open-view.ts'
+import { addContainerOptions, type ContainerFlags, readContainer } from '../options/container-options.ts'
+import { openProgressView } from '../progress/open-view.ts'
 
 interface StartFlags extends ContainerFlags {
   hostname?: string
@@ -20,10 +17,6 @@ interface StartFlags extends ContainerFlags {
 /** `moorage start`: a service that stays until somebody stops it. */
 export function configure(command: Command): void {
   addContainerOptions(command)
-    .argument('IMAGE', 'such as docker.io/library/redis:7')
-    .argument('[ARGS...]', 'what to run, after the image’s entrypoint; the image’s own command if none')
-    .usage('[options] IMAGE [ARGS...]')
-    .passThroughOptions()
     .option(
       '--expose <[ALIAS:]PORT>',
       'a port of it, or of a service it is bound to, that is waited for',
@@ -41,18 +34,20 @@ async function start(
 ): Promise<void> {
   const container = readContainer(image, args, flags)
   const body: StartRequest = {
-    definition: definitionOf(container, flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+    definition: definitionOf(container, withoutUndefined({ hostname: flags.hostname })),
     service: serviceOptions(container.ports, container.startTimeout),
     detach: true,
     ...(container.publish.length === 0 ? {} : { publish: [...container.publish] }),
-    ...(flags.for === undefined ? {} : { for: milliseconds(flags.for, '--for') }),
-    ...(global.network === undefined ? {} : { network: global.network }),
+    ...withoutUndefined({
+      for: flags.for === undefined ? undefined : milliseconds(flags.for, '--for'),
+      network: global.network,
+    }),
   }
   await withDaemon(global, async (daemon) => {
-    const view = await progressView(terminal)
+    const view = await openProgressView(terminal)
     await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
     for await (const event of daemon.follow('services', { method: 'POST', body })) {
-      // Its JSON is one document: the service.
+      // With --json the answer is one document, the service.
       if (event.type === 'progress' && !terminal.json) view.event(event)
       if (event.type !== 'result') continue
       await view.end({ failed: false })

@@ -2,12 +2,13 @@ import { setTimeout } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { NetworkRow, Status } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
+import { isInNetwork } from '../global-options.ts'
 import { age } from '../printing/duration-text.ts'
 import { serviceTable } from '../services/service-table.ts'
 import { printable, type Terminal } from '../terminal.ts'
 
-/** How often `-w` looks, in milliseconds. */
+/** Polling interval of `-w`, in milliseconds. */
 const watchInterval = 1_000
 
 const homeAndClear = '\x1b[H\x1b[J'
@@ -22,22 +23,26 @@ async function status(
   _operands: readonly never[],
   { watch }: { watch?: boolean },
 ): Promise<number> {
-  const daemon = daemonDoor(global)
-  const look = async (): Promise<Status> => {
-    const { apiVersion: _told, ...found } = await daemon.ask<Status>('status')
-    return { ...found, ...ofNetwork(found, global.network) } as Status
+  const daemon = daemonApi(global)
+  const ask = async (): Promise<Status> => {
+    const status = await daemon.ask<Status>('status')
+    return {
+      ...status,
+      networks: status.networks.filter(({ name }) => isInNetwork(global, { network: name })),
+      services: status.services.filter((row) => isInNetwork(global, row)),
+    }
   }
   if (!watch) {
-    const found = await look()
-    if (terminal.json) terminal.document(found)
-    else for (const line of linesOf(found, terminal, Date.now())) terminal.print(line)
-    return found.problems.length > 0 ? 1 : 0
+    const report = await ask()
+    if (terminal.json) terminal.document(report)
+    else for (const line of linesOf(report, terminal, Date.now())) terminal.print(line)
+    return report.problems.length > 0 ? 1 : 0
   }
   for (let round = 0; ; round += 1) {
-    const found = await look()
-    if (terminal.json) terminal.document(found, { line: true })
+    const report = await ask()
+    if (terminal.json) terminal.document(report, { line: true })
     else {
-      const text = linesOf(found, terminal, Date.now()).join('\n')
+      const text = linesOf(report, terminal, Date.now()).join('\n')
       if (process.stdout.isTTY) terminal.print(homeAndClear + text)
       else terminal.print(round === 0 ? text : `\n${text}`)
     }
@@ -45,30 +50,19 @@ async function status(
   }
 }
 
-function ofNetwork(
-  { networks, services }: Pick<Status, 'networks' | 'services'>,
-  network: string | undefined,
-) {
-  if (network === undefined) return {}
-  return {
-    networks: networks.filter(({ name }) => name === network),
-    services: services.filter((row) => row.network === network),
-  }
-}
-
-function linesOf(found: Status, terminal: Terminal, now: number): string[] {
-  const { version, pid, startedAt, socket, runtime, stateDirectory, sessions, runs } = found
+function linesOf(status: Status, terminal: Terminal, now: number): string[] {
+  const { version, pid, startedAt, socket, runtime, stateDirectory, sessions, runs } = status
   const lines = [
     `Moorage ${version}, pid ${pid}, up ${age(now - startedAt)}, on ${socket}.`,
     `Runtime ${runtime}, state in ${stateDirectory}; ${counted(sessions, 'session')}, ${counted(runs, 'run')}.`,
-    ...found.networks.map(networkLine),
+    ...status.networks.map(networkLine),
   ]
-  if (found.problems.length > 0) lines.push('', terminal.style('red', 'Problems:'))
-  for (const { code, message, hint } of found.problems) {
+  if (status.problems.length > 0) lines.push('', terminal.style('red', 'Problems:'))
+  for (const { code, message, hint } of status.problems) {
     lines.push(`  ${code}: ${printable(message)}`, `    hint: ${printable(hint)}`)
   }
-  const shown = found.services.filter(({ state }) => state !== 'stopped')
-  const stopped = found.services.length - shown.length
+  const shown = status.services.filter(({ state }) => state !== 'stopped')
+  const stopped = status.services.length - shown.length
   lines.push('', ...(shown.length === 0 ? ['No services.'] : serviceTable(shown, [], terminal, now)))
   if (stopped > 0) lines.push(`${stopped} stopped: moorage ps -a shows them.`)
   return lines
@@ -80,6 +74,6 @@ function networkLine({ name, subnet, gateway, hostRoute, sandboxes }: NetworkRow
   return `Network ${name}: ${subnet}, gateway ${gateway}, ${counted(sandboxes, 'sandbox', 'sandboxes')}, ${reached}.`
 }
 
-function counted(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`
+function counted(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`
 }

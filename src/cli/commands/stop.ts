@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { ServiceRow } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 
-/** `moorage stop`: stops services, whoever uses them. */
+/** `moorage stop`: stops services, even if somebody uses them. */
 export function configure(command: Command): void {
   command
     .argument('<ID...>', 'ID, name, hostname or a unique prefix of the ID')
@@ -16,8 +16,8 @@ async function stop(
   [ids]: readonly [string[]],
   { kill }: { kill?: boolean },
 ): Promise<void> {
-  const daemon = daemonDoor(global)
-  const query = { network: global.network, ...(kill ? { kill: '1' } : {}) }
+  const daemon = daemonApi(global)
+  const query = { network: global.network, kill: kill ? '1' : undefined }
   const services: ServiceRow[] = []
   for (const id of ids) {
     const path = `services/${encodeURIComponent(id)}`

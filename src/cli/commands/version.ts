@@ -3,9 +3,9 @@ import type { Status } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { packageVersion } from '../../package.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 
-/** `moorage version`: of this program, and of the daemon where one answers. */
+/** `moorage version`: the version of this program, and of the daemon if one answers. */
 export function configure(command: Command): void {
   command.action(action(version))
 }
@@ -18,10 +18,10 @@ async function version({ global, terminal }: CommandContext): Promise<void> {
   else terminal.print(`daemon  ${daemon}`)
 }
 
-/** That no daemon runs is no failure here. */
+/** Returns the daemon's version; null if none answers, which is no failure here. */
 async function daemonVersion(global: CommandContext['global']): Promise<string | null> {
   try {
-    return (await daemonDoor(global).ask<Status>('status')).version
+    return (await daemonApi(global).ask<Status>('status')).version
   } catch (error) {
     if (error instanceof MoorageError && error.code === 'DAEMON_UNREACHABLE') return null
     throw error

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import type { Explanation, ProgressEvent, RunRow, ServiceRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonDoor } from '../daemon-api.ts'
+import { daemonApi } from '../daemon-api.ts'
 import { age } from '../printing/duration-text.ts'
-import { whyOf } from '../services/causes.ts'
+import { causesOf } from '../services/causes.ts'
 import { isLive } from '../services/service-table.ts'
 import { printable } from '../terminal.ts'
 
@@ -14,12 +15,12 @@ export function configure(command: Command): void {
 }
 
 async function why({ global, terminal }: CommandContext, [id]: readonly [string]): Promise<void> {
-  const daemon = daemonDoor(global)
+  const daemon = daemonApi(global)
   const query = { network: global.network }
   const path = encodeURIComponent(id)
   const [service, { events: history }, { services }, { runs }] = await Promise.all([
     daemon.ask<{ service: ServiceRow }>(`services/${path}`, { query }).then(
-      (found) => found.service,
+      (answer) => answer.service,
       (error) => {
         if (error instanceof MoorageError && error.code === 'SERVICE_NOT_FOUND') return undefined
         throw error
@@ -33,9 +34,8 @@ async function why({ global, terminal }: CommandContext, [id]: readonly [string]
   const run = runs.find((row) => row.label === label)
   const namesakes = service === undefined ? [] : services.filter((other) => isNamesake(other, service))
   const now = Date.now()
-  const causes = whyOf({
-    ...(service === undefined ? {} : { service }),
-    ...(run === undefined ? {} : { run }),
+  const causes = causesOf({
+    ...withoutUndefined({ service, run }),
     history,
     namesakes: await Promise.all(
       namesakes.map(async (row) => ({
@@ -56,18 +56,19 @@ async function why({ global, terminal }: CommandContext, [id]: readonly [string]
     terminal.document({ id, causes: causes.map(([effect, cause]) => ({ effect, cause })) })
     return
   }
-  const what = service
+  const subject = service
     ? `${service.name} (${service.id}), a service in ${service.network}: ${service.state} for ${age(now - service.since)}`
     : `${label?.slice(0, 12) ?? id}, a run${run ? ` of ${run.args.join(' ')}` : ''}`
-  terminal.print(printable(what))
+  terminal.print(printable(subject))
   const width = Math.max(0, ...causes.map(([effect]) => effect.length))
   for (const [effect, cause] of causes) terminal.print(`  ${effect.padEnd(width)}  ${printable(cause)}`)
 }
 
-/** Whether another live service goes by one of its names, or is the same in another network. */
+/** Tells whether another live service goes by one of its names, or is the same one in another network. */
 function isNamesake(other: ServiceRow, { label, network, name, aliases }: ServiceRow): boolean {
   if (!isLive(other) || (other.label === label && other.network === network)) return false
   return (
-    other.label === label || [other.name, ...other.aliases].some((one) => [name, ...aliases].includes(one))
+    other.label === label ||
+    [other.name, ...other.aliases].some((alias) => [name, ...aliases].includes(alias))
   )
 }

@@ -10,17 +10,17 @@ import type {
 } from '../../definition/index.ts'
 
 /** A container as the command line describes it. */
-export interface ContainerRequest {
+export interface ContainerDescription {
   image: string
-  /** None: the image's own command. */
+  /** The arguments of the entrypoint; none for the image's own command. */
   args: readonly string[]
   env: [name: string, value: string][]
   volumes: { name: string; path: string }[]
   ports: ExposedPort[]
   services: BoundService[]
-  /** Ports of the host that lead to it. */
+  /** Ports of the host that lead to the container. */
   publish: PortForward[]
-  /** Of every service, in milliseconds. */
+  /** Start timeout of every service, in milliseconds. */
   startTimeout?: number
 }
 
@@ -33,12 +33,14 @@ export interface BoundService {
 }
 
 /**
- * The graph of a container and of the services that it is bound to. Arguments keep the image's entrypoint, as with
- * `docker run IMAGE ARGS`. `of` adds what only this use of the container has.
+ * Returns the graph of a container and of the services that it is bound to. Arguments follow the image's entrypoint, as
+ * with `docker run IMAGE ARGS`.
+ *
+ * @param fields - further fields of the container's operation
  */
 export function definitionOf(
-  { image, args, env, volumes, services, startTimeout }: ContainerRequest,
-  of: Pick<ExecOperation, 'stdin' | 'expect' | 'noCache' | 'hostname'> = {},
+  { image, args, env, volumes, services, startTimeout }: ContainerDescription,
+  fields: Pick<ExecOperation, 'stdin' | 'expect' | 'noCache' | 'hostname'> = {},
 ): Definition {
   const ops: Operation[] = []
   const add = (operation: Operation): number => ops.push(operation) - 1
@@ -80,7 +82,7 @@ export function definitionOf(
     ...(env.length === 0 ? {} : { env }),
     ...(mounts.length === 0 ? {} : { mounts }),
     ...(bindings.length === 0 ? {} : { bindings }),
-    ...of,
+    ...fields,
   })
   return { ops, root }
 }

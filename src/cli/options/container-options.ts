@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
 import { milliseconds } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { BoundService, ContainerRequest } from './container-definition.ts'
-import { portForward } from './port-forwards.ts'
-import { words } from './split-words.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
+import { collect } from './collect.ts'
+import type { BoundService, ContainerDescription } from './container-definition.ts'
+import { portForwardOf } from './port-forwards.ts'
+import { splitWords } from './split-words.ts'
 
-/** The flags that describe a container, as commander has read them. */
+/** The options that describe a container, as commander reads them. */
 export interface ContainerFlags {
   bind?: string[]
   bindExec?: string[]
@@ -17,9 +19,13 @@ export interface ContainerFlags {
   publish?: string[]
 }
 
-/** The flags that `run` and `start` share. */
+/** Adds the arguments and options that `run` and `start` share. */
 export function addContainerOptions(command: Command): Command {
   return command
+    .argument('IMAGE', 'such as docker.io/library/redis:7')
+    .argument('[ARGS...]', 'what to run, after the image’s entrypoint; the image’s own command if none')
+    .usage('[options] IMAGE [ARGS...]')
+    .passThroughOptions()
     .option('--bind <ALIAS=IMAGE>', 'a service that the container reaches as ALIAS (repeatable)', collect)
     .option('--bind-exec <ALIAS=COMMAND>', 'what that service runs, split as a shell does', collect)
     .option('--bind-env <ALIAS:K=V>', 'a variable of that service', collect)
@@ -33,13 +39,8 @@ export function addContainerOptions(command: Command): Command {
     )
 }
 
-/** Commander's way to take an option several times. */
-export function collect(value: string, earlier: string[] = []): string[] {
-  return [...earlier, value]
-}
-
 /**
- * What the flags describe. `--expose PORT` without an alias is of the container itself.
+ * Returns the container that the options describe. `--expose PORT` without an alias belongs to the container itself.
  *
  * @throws MoorageError INVALID_OPTION, ALIAS_TWICE, NOT_YET
  */
@@ -48,9 +49,9 @@ export function readContainer(
   args: readonly string[],
   flags: ContainerFlags,
   environment: NodeJS.ProcessEnv = process.env,
-): ContainerRequest {
+): ContainerDescription {
   const services = boundServices(flags)
-  const ports: ContainerRequest['ports'] = []
+  const ports: ContainerDescription['ports'] = []
   for (const text of flags.expose ?? []) {
     const match = /^(?:(.+):)?(\d+)(?:\/(tcp|udp))?$/.exec(text)
     const port = Number(match?.[2])
@@ -69,24 +70,24 @@ export function readContainer(
     ports,
     env: (flags.env ?? []).flatMap((text) => variable('-e', text, environment)),
     volumes: (flags.volume ?? []).map(volume),
-    publish: (flags.publish ?? []).map(portForward),
-    ...(startTimeout === undefined ? {} : { startTimeout }),
+    publish: (flags.publish ?? []).map(portForwardOf),
+    ...withoutUndefined({ startTimeout }),
   }
 }
 
 function boundServices(flags: ContainerFlags): BoundService[] {
   const services: BoundService[] = []
   for (const text of flags.bind ?? []) {
-    const [alias, image] = halves('--bind', text, '=', 'ALIAS=IMAGE')
-    if (services.some((known) => known.alias === alias)) throw new MoorageError('ALIAS_TWICE', { alias })
+    const [alias, image] = splitAt('--bind', text, '=', 'ALIAS=IMAGE')
+    if (services.some((service) => service.alias === alias)) throw new MoorageError('ALIAS_TWICE', { alias })
     services.push({ alias, image, args: [], env: [], ports: [] })
   }
   for (const text of flags.bindExec ?? []) {
-    const [alias, line] = halves('--bind-exec', text, '=', "ALIAS='COMMAND'")
-    serviceOf(services, alias, '--bind-exec').args = words(`--bind-exec ${alias}`, line)
+    const [alias, line] = splitAt('--bind-exec', text, '=', "ALIAS='COMMAND'")
+    serviceOf(services, alias, '--bind-exec').args = splitWords(`--bind-exec ${alias}`, line)
   }
   for (const text of flags.bindEnv ?? []) {
-    const [alias, assignment] = halves('--bind-env', text, ':', 'ALIAS:K=V')
+    const [alias, assignment] = splitAt('--bind-env', text, ':', 'ALIAS:K=V')
     serviceOf(services, alias, '--bind-env').env.push(...variable('--bind-env', assignment, {}))
   }
   return services
@@ -98,7 +99,7 @@ function serviceOf(services: readonly BoundService[], alias: string, option: str
   throw new MoorageError('INVALID_OPTION', { option, reason: `no --bind gives the alias "${alias}"` })
 }
 
-/** `K` alone is the caller's own value, and nothing where the caller has none, as Docker's users know it. */
+/** Reads a variable. As with Docker, `K` alone takes the caller's own value, and is left out if the caller has none. */
 function variable(option: string, text: string, environment: NodeJS.ProcessEnv): [string, string][] {
   const equals = text.indexOf('=')
   if (equals === 0 || text === '') throw invalid(option, text, 'K=V')
@@ -108,7 +109,7 @@ function variable(option: string, text: string, environment: NodeJS.ProcessEnv):
 }
 
 function volume(text: string): { name: string; path: string } {
-  const [name, path] = halves('-v', text, ':', 'VOLUME:/path')
+  const [name, path] = splitAt('-v', text, ':', 'VOLUME:/path')
   if (/^[./~]/.test(name)) {
     throw new MoorageError('INVALID_OPTION', {
       option: `-v ${text}`,
@@ -119,7 +120,7 @@ function volume(text: string): { name: string; path: string } {
   return { name, path }
 }
 
-function halves(option: string, text: string, separator: string, form: string): [string, string] {
+function splitAt(option: string, text: string, separator: string, form: string): [string, string] {
   const at = text.indexOf(separator)
   if (at <= 0 || at === text.length - 1) throw invalid(option, text, form)
   return [text.slice(0, at), text.slice(at + 1)]

@@ -1,12 +1,8 @@
 import { MoorageError } from '../../errors/index.ts'
 
-/** How the options of `moorage dns serve` are written; each may be given several times. */
+/** Readers of the options of `moorage dns serve`. */
 
-export function collect(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value]
-}
-
-/** `127.0.0.1:5353`, `[::1]:53` */
+/** Reads `--listen`: `127.0.0.1:5353`, `[::1]:53`. */
 export function listenOf(text: string): { address: string; port: number } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
   const address = bracketed ?? plain
@@ -14,14 +10,14 @@ export function listenOf(text: string): { address: string; port: number } {
   return { address, port: Number(port) }
 }
 
-/** `db=10.0.0.7` */
+/** Reads `--record`: `db=10.0.0.7`. */
 export function recordOf(text: string): { name: string; address: string } {
   const [, name, address] = /^([^=]+)=([^=]+)$/.exec(text) ?? []
   if (name === undefined || address === undefined) throw invalid('--record', text, 'db=10.0.0.7')
   return { name, address }
 }
 
-/** `10.0.0.9/postgres=db`, `10.0.0.0/16/postgres=db` */
+/** Reads `--view`: `10.0.0.9/postgres=db`, `10.0.0.0/16/postgres=db`. */
 export function viewOf(text: string): { client: string; alias: string; name: string } {
   const [, client, alias, name] = /^(.+)\/([^/=]+)=([^/=]+)$/.exec(text) ?? []
   if (client === undefined || alias === undefined || name === undefined) {
@@ -30,7 +26,7 @@ export function viewOf(text: string): { client: string; alias: string; name: str
   return { client, alias, name }
 }
 
-/** `system`, `9.9.9.9:53`, `corp.example.com=10.1.1.1`; nobody is asked unless somebody is named. */
+/** Reads all of `--upstream`: `system`, `9.9.9.9:53`, `corp.example.com=10.1.1.1`. Without any, no upstream is asked. */
 export function upstreamsOf(texts: readonly string[]): {
   upstreams: 'system' | 'none' | string[]
   routes: Record<string, 'system' | string[]>
@@ -42,10 +38,13 @@ export function upstreamsOf(texts: readonly string[]): {
     if (domain === undefined || upstream === undefined) everything.push(text)
     else routes[domain] = [...(routes[domain] ?? []), upstream]
   }
-  const choice = (given: string[]) => (given.length === 1 && given[0] === 'system' ? 'system' : given)
+  const choice = (upstreams: string[]) =>
+    upstreams.length === 1 && upstreams[0] === 'system' ? 'system' : upstreams
   return {
     upstreams: everything.length === 0 ? 'none' : choice(everything),
-    routes: Object.fromEntries(Object.entries(routes).map(([domain, given]) => [domain, choice(given)])),
+    routes: Object.fromEntries(
+      Object.entries(routes).map(([domain, upstreams]) => [domain, choice(upstreams)]),
+    ),
   }
 }
 

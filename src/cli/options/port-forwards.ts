@@ -1,16 +1,17 @@
 import { isIP } from 'node:net'
 import type { PortForward } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 
 const form = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):(?=[^:]*:))?(?:(\d{1,5})?:)?(\d{1,5})(?:\/(tcp|udp))?$/
 
 /**
- * What `-p` says: `8080:80`, `80` or `0:80` (any port of the host), `0.0.0.0:8080:80`, `[::1]:8080:80`, each with
- * `/udp` for UDP.
+ * Reads the value of `-p`: `8080:80`, `80` or `0:80` (any port of the host), `0.0.0.0:8080:80`, `[::1]:8080:80`, each
+ * with `/udp` for UDP.
  *
  * @throws MoorageError INVALID_OPTION
  */
-export function portForward(text: string): PortForward {
+export function portForwardOf(text: string): PortForward {
   const [, six, four, host = '0', service, protocol = 'tcp'] = form.exec(text) ?? []
   const address = six ?? four
   const ports = [Number(host), Number(service)]
@@ -29,6 +30,6 @@ export function portForward(text: string): PortForward {
     host: Number(host),
     service: Number(service),
     protocol: protocol === 'udp' ? 'udp' : 'tcp',
-    ...(address === undefined ? {} : { address }),
+    ...withoutUndefined({ address }),
   }
 }

@@ -1,14 +1,14 @@
 import { MoorageError } from '../../errors/index.ts'
 
 /**
- * Splits a command line into words as a POSIX shell does, without expanding anything: spaces part words, quotes keep
+ * Splits a command line into words as a POSIX shell does, without expanding anything: spaces separate words, quotes keep
  * them together, a backslash takes the next character as it is (within double quotes only `"`, `\`, `$` and `` ` ``).
  *
  * @throws MoorageError INVALID_OPTION when a quote is not closed or a backslash ends the line
  * @see POSIX.1-2017, Shell Command Language, 2.2
  */
-export function words(option: string, line: string): string[] {
-  const found: string[] = []
+export function splitWords(option: string, line: string): string[] {
+  const words: string[] = []
   let word: string | undefined
   let quote = ''
   for (let at = 0; at < line.length; at += 1) {
@@ -17,8 +17,8 @@ export function words(option: string, line: string): string[] {
       const next = line[at + 1]
       if (next === undefined)
         throw new MoorageError('INVALID_OPTION', { option, reason: 'a backslash ends it' })
-      const taken = quote === '' || '"\\$`'.includes(next)
-      word = (word ?? '') + (taken ? next : `\\${next}`)
+      const escapes = quote === '' || '"\\$`'.includes(next)
+      word = (word ?? '') + (escapes ? next : `\\${next}`)
       at += 1
     } else if (quote !== '') {
       if (character === quote) quote = ''
@@ -28,11 +28,11 @@ export function words(option: string, line: string): string[] {
       // Quotes with nothing in them are an empty word.
       word ??= ''
     } else if (/\s/.test(character)) {
-      if (word !== undefined) found.push(word)
+      if (word !== undefined) words.push(word)
       word = undefined
     } else word = (word ?? '') + character
   }
   if (quote !== '')
     throw new MoorageError('INVALID_OPTION', { option, reason: `the quote ${quote} is not closed` })
-  return word === undefined ? found : [...found, word]
+  return word === undefined ? words : [...words, word]
 }

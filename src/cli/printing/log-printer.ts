@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { OutputEvent } from '../../client/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Style, Terminal } from '../terminal.ts'
 
 type Stream = OutputEvent['stream']
@@ -11,10 +12,10 @@ export interface LogPrinter {
   end(): Promise<void>
 }
 
-/** The longest line that is put together; of a longer one this much at a time is a line. */
+/** Bytes of the longest line that is put together; a longer one is cut into lines of this length. */
 const longestLine = 1024 * 1024
 
-/** What a container wrote, byte for byte, each stream where it belongs. */
+/** Prints output byte for byte, each stream to its own. */
 export function rawPrinter(): LogPrinter {
   return {
     write: ({ stream, data }) => write(streamOf(stream), data),
@@ -24,41 +25,38 @@ export function rawPrinter(): LogPrinter {
 
 const prefixStyles: readonly Style[] = ['cyan', 'magenta', 'blue', 'yellow', 'green']
 
-/** Lines with the name before them, for several at once; a name keeps its colour, whoever else is shown. */
-export function prefixPrinter(terminal: Terminal, name: string, width: number, wanted?: RegExp): LogPrinter {
+/** Prints lines with the name before them, for several logs at once; a name always has the same colour. */
+export function prefixPrinter(terminal: Terminal, name: string, width: number, pattern?: RegExp): LogPrinter {
   const sum = [...name].reduce((total, character) => total + character.charCodeAt(0), 0)
   const style = prefixStyles[sum % prefixStyles.length] as Style
   return linePrinter((stream, line) => {
     const to = streamOf(stream)
     return write(to, `${terminal.style(style, name.padEnd(width), to)} | ${line}\n`)
-  }, wanted)
+  }, pattern)
 }
 
-/** The lines that match, as they are. */
-export function matchingPrinter(wanted: RegExp): LogPrinter {
-  return linePrinter((stream, line) => write(streamOf(stream), `${line}\n`), wanted)
+/** Prints the lines that match, as they are. */
+export function matchingPrinter(pattern: RegExp): LogPrinter {
+  return linePrinter((stream, line) => write(streamOf(stream), `${line}\n`), pattern)
 }
 
-/** A JSON document a line. */
-export function documentPrinter(terminal: Terminal, id?: string, wanted?: RegExp): LogPrinter {
+/** Prints each line as a JSON document. */
+export function documentPrinter(terminal: Terminal, id?: string, pattern?: RegExp): LogPrinter {
   return linePrinter(async (stream, line, time) => {
-    terminal.document(
-      { type: 'log', ...(id === undefined ? {} : { id }), time, stream, line },
-      { line: true },
-    )
-  }, wanted)
+    terminal.document({ type: 'log', ...withoutUndefined({ id }), time, stream, line }, { line: true })
+  }, pattern)
 }
 
-/** Cuts what was written into lines: pieces end anywhere, within a character too. */
+/** Cuts output into lines: its pieces end anywhere, even within a character. */
 function linePrinter(
   print: (stream: Stream, line: string, time: number) => Promise<void>,
-  wanted?: RegExp,
+  pattern?: RegExp,
 ): LogPrinter {
-  /** Of each stream, what of its last line has come, and when that began. */
+  /** The beginning of each stream's last line, and when it came. */
   const rests = new Map<Stream, { parts: Buffer[]; length: number; time: number }>()
   const show = async (stream: Stream, bytes: Buffer, time: number) => {
     const line = bytes.toString()
-    if (wanted?.test(line) ?? true) await print(stream, line, time)
+    if (pattern?.test(line) ?? true) await print(stream, line, time)
   }
   return {
     async write({ stream, data, time }) {

@@ -1,18 +1,18 @@
 import type { DnsServer, QueryEvent } from '../../../dns/index.ts'
 import { printable, type Terminal } from '../terminal.ts'
 
-/** What may wait for a slow reader of our output, in octets. */
-const mostWaiting = 1024 * 1024
+/** Bytes that may wait for a slow reader of our output. */
+const waitingLimit = 1024 * 1024
 
 /**
- * Prints who asked what, as documents with `--json`, as lines with `--verbose`. The server does not wait for whoever
- * reads that: what he is too slow for is left out, and he is told how much it was.
+ * Prints each query that the server answers: as a document with `--json`, as a line with `--verbose`. The server does not
+ * wait for a slow reader of our output: queries are left out, and their number is printed.
  */
 export function queryPrinter(dns: DnsServer, terminal: Terminal): Disposable {
   if (!terminal.json && !terminal.verbose) return { [Symbol.dispose]: () => undefined }
   let missed = 0
   const print = (query: QueryEvent) => {
-    if (process.stdout.writableLength > mostWaiting) {
+    if (process.stdout.writableLength > waitingLimit) {
       missed++
       return
     }

@@ -1,10 +1,10 @@
 import { printable, type Style, type Terminal } from '../terminal.ts'
 
-/** A cell: its text, and how it looks on a terminal. */
+/** A cell: its text, and its style on a terminal. */
 export type Cell = string | { text: string; style: Style }
 
 /**
- * A table without borders: columns as wide as their widest cell, two spaces apart. The last column is not padded.
+ * Formats a table without borders: columns as wide as their widest cell, two spaces apart. The last column is not padded.
  *
  * @returns its lines, the heading first
  */
@@ -28,7 +28,7 @@ export function table(
   return [line(heading.map((text) => ({ text, style: 'dim' }))), ...rows.map(line)]
 }
 
-/** A cell that says nothing would shift a reader's columns: it is a dash. */
+/** Returns the text of a cell. An empty one is a dash: it would shift the columns of a program that reads the table. */
 function textOf(cell: Cell | undefined): string {
   const text = typeof cell === 'object' ? cell.text : (cell ?? '')
   return printable(text) || '-'

@@ -3,15 +3,15 @@ import { printable, type Style } from '../terminal.ts'
 import { columns, fit, pad } from './columns.ts'
 import type { Standing, Step } from './steps.ts'
 
-/** What the tree is drawn on. */
+/** The place on which the steps are drawn. */
 export interface Canvas {
   width: number
-  /** The most lines that it may take. */
+  /** Lines that the drawing may take. */
   height: number
   /** Milliseconds since the epoch. */
   now: number
   style: (style: Style, text: string) => string
-  /** Whether the terminal shows more than ASCII. */
+  /** True if the terminal shows more than ASCII. */
   unicode: boolean
 }
 
@@ -20,6 +20,7 @@ const marks = {
   ascii: { waiting: '.', done: '+', ending: '~', failed: 'x' },
 } as const
 const spinners = { unicode: [...'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'], ascii: [...'|/-\\'] } as const
+/** Time of one picture of the spinner, in milliseconds. */
 const spinnerStep = 100
 
 const styles: Record<Standing, Style> = {
@@ -30,18 +31,22 @@ const styles: Record<Standing, Style> = {
   failed: 'red',
 }
 
-/** The narrowest and the widest column of names; what follows it says how each step stands. */
-const names = { least: 8, most: 44 }
+/** The narrowest and the widest column of names. */
+const nameColumn = { least: 8, most: 44 }
 const timeWidth = 7
 const barWidth = 20
 
-/** The steps as lines of a terminal, each narrower than it: a step below the one that it is there for. */
-export function renderTree(steps: readonly Step[], canvas: Canvas): string[] {
+/** Draws the steps as lines, each narrower than the terminal: a step stands below the one that needs it. */
+export function drawSteps(steps: readonly Step[], canvas: Canvas): string[] {
   const lines = nested(steps)
   const shown = chosen(lines, canvas.height)
   const room = Math.max(1, canvas.width - 1)
   const widest = Math.max(0, ...shown.map(({ step, depth }) => 2 * depth + columns(printable(step.name))))
-  const nameWidth = Math.min(Math.max(names.least, widest), names.most, Math.max(1, Math.floor(room * 0.45)))
+  const nameWidth = Math.min(
+    Math.max(nameColumn.least, widest),
+    nameColumn.most,
+    Math.max(1, Math.floor(room * 0.45)),
+  )
   const drawn = shown.map((line) => drawStep(line, canvas, { room, nameWidth }))
   const hidden = lines.filter((line) => !shown.includes(line))
   if (hidden.length > 0) drawn.push(canvas.style('dim', fit(`  and ${counted(hidden)}`, room)))
@@ -54,7 +59,7 @@ interface Line {
   words: string
 }
 
-/** Images first, then commands, each followed by its services; services of nobody that is shown stand for themselves. */
+/** Orders the steps: images, then commands, each followed by its services; a service that no shown step needs stands alone. */
 function nested(steps: readonly Step[]): Line[] {
   const keys = new Set(steps.map(({ key }) => key))
   const below = new Map<string, Step[]>()
@@ -77,7 +82,7 @@ function nested(steps: readonly Step[]): Line[] {
   return lines
 }
 
-/** Where there is no room for all: what failed, then what goes on, then what waits, then what is done, in their order. */
+/** Chooses the lines that have room, in their order: failed steps first, then working, waiting and done ones. */
 function chosen(lines: readonly Line[], height: number): readonly Line[] {
   if (lines.length <= height) return lines
   const rank: Record<Standing, number> = { failed: 0, working: 1, ending: 1, waiting: 2, done: 3 }
@@ -94,7 +99,7 @@ function counted(lines: readonly Line[]): string {
 }
 
 function drawStep(
-  { step, depth, words: said }: Line,
+  { step, depth, words: lineWords }: Line,
   { now, style, unicode }: Canvas,
   { room, nameWidth }: { room: number; nameWidth: number },
 ): string {
@@ -109,10 +114,10 @@ function drawStep(
   const name = pad(printable(step.name), Math.max(1, nameWidth - indent.length))
   const took = span(Math.max(0, (step.ended ?? now) - step.begun))
   const left = room - indent.length - 2 - columns(name) - 2
-  // On a narrow terminal the time goes first, then what is said.
+  // A narrow terminal has no room for the time; a narrower one none for the words.
   const time = left >= 2 * timeWidth ? took.padStart(timeWidth) : ''
   const width = time === '' ? left : left - timeWidth - 1
-  const words = width < 4 ? '' : pad(wordsWithin(step.bytes, said, { width, unicode }), width)
+  const words = width < 4 ? '' : pad(wordsWithin(step.bytes, lineWords, { width, unicode }), width)
   const parts = [
     `${indent}${style(styles[step.standing], mark)} ${step.standing === 'failed' ? style('red', name) : name}`,
     words === '' ? '' : `  ${style(step.standing === 'failed' ? 'red' : 'dim', words)}`,

@@ -3,20 +3,22 @@ import { stripVTControlCharacters } from 'node:util'
 import type { ProgressEvent } from '../../definition/index.ts'
 import { printable, type Style, type Terminal } from '../terminal.ts'
 import { fit } from './columns.ts'
-import { renderTree } from './draw-steps.ts'
-import type { ProgressView } from './open-view.ts'
+import { drawSteps } from './draw-steps.ts'
+import type { ProgressView } from './progress-view.ts'
 import { Screen } from './screen.ts'
 import { Steps } from './steps.ts'
 
-/** Nothing is drawn for what is over sooner, in milliseconds. */
+/** Nothing is drawn for a call that is over sooner, in milliseconds. */
 const patience = 150
-const frame = 100
 
-/** A line that has no end yet is shown below the others, and is not held for longer than this. */
+/** Interval of redrawing, in milliseconds. */
+const frameInterval = 100
+
+/** Bytes of a line without an end that are held back; until then it is shown below the others. */
 const longestLine = 64 * 1024
 
-/** The tree on the terminal of stderr, redrawn in place; what the container writes goes above it, byte for byte. */
-export function liveProgress(terminal: Terminal): ProgressView {
+/** Shows the steps as a tree on the terminal of stderr, redrawn in place; output goes above it, byte for byte. */
+export function liveView(terminal: Terminal): ProgressView {
   const steps = new Steps()
   const style = (name: Style, text: string) => terminal.style(name, text, process.stderr)
   const unicode = /utf-?8/i.test(process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || '')
@@ -26,9 +28,11 @@ export function liveProgress(terminal: Terminal): ProgressView {
   const screen = new Screen(process.stderr, () => schedule(0))
   const draw = (height = screen.size.height - 1) => {
     const { width } = screen.size
-    const open = [...rests.values()].map((rest) => fit(printable(lastOf(rest)), width - 1)).filter(Boolean)
+    const open = [...rests.values()]
+      .map((rest) => fit(printable(visibleEnd(rest)), width - 1))
+      .filter(Boolean)
     const room = Math.max(1, height - open.length)
-    const tree = renderTree(steps.all, { width, height: room, now: Date.now(), style, unicode })
+    const tree = drawSteps(steps.all, { width, height: room, now: Date.now(), style, unicode })
     const lines = [...open, ...tree]
     screen.draw(lines, lines.map(stripVTControlCharacters))
   }
@@ -38,7 +42,7 @@ export function liveProgress(terminal: Terminal): ProgressView {
     timer = undefined
     if (ended) return
     if (steps.all.length > 0) draw()
-    schedule(frame)
+    schedule(frameInterval)
   }
   const schedule = (after: number) => {
     if (ended) return
@@ -47,7 +51,7 @@ export function liveProgress(terminal: Terminal): ProgressView {
   }
   schedule(patience)
 
-  // Ctrl-Z: the shell gets its cursor and its lines; `fg` draws again.
+  // Ctrl-Z gives the shell its cursor and its lines back; `fg` draws again.
   const onStop = () => {
     screen.erase()
     process.stderr.write('\x1b[?25h')
@@ -78,7 +82,7 @@ export function liveProgress(terminal: Terminal): ProgressView {
       const lines = whole.length - cut > longestLine ? whole : whole.subarray(0, cut)
       rests.set(to, whole.subarray(lines.length))
       if (lines.length === 0) return
-      // Drawn again by the next tick: output that comes fast is not interrupted by a tree for each piece.
+      // The next tick draws again, so that fast output is not interrupted by a tree for each piece.
       screen.erase()
       await write(to, lines)
     },
@@ -94,15 +98,15 @@ export function liveProgress(terminal: Terminal): ProgressView {
       screen.erase()
       for (const [to, rest] of rests) await write(to, rest)
       rests.clear()
-      // Which step it was is worth keeping in sight.
+      // The step that failed stays in sight.
       if (failed && steps.all.length > 0) draw(Number.MAX_SAFE_INTEGER)
       screen.close()
     },
   }
 }
 
-/** Of a line that is written over (a progress bar), what is seen. */
-function lastOf(rest: Buffer): string {
+/** Returns what is seen of a line that overwrites itself, such as a progress bar. */
+function visibleEnd(rest: Buffer): string {
   const text = stripVTControlCharacters(rest.toString())
   return text.split('\r').findLast((part) => part !== '') ?? ''
 }

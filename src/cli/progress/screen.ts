@@ -1,6 +1,6 @@
 import { columns } from './columns.ts'
 
-/** What a screen needs of a terminal: `process.stderr` is one. */
+/** The part of a terminal's stream that a screen uses; `process.stderr` is one. */
 export interface ScreenStream {
   readonly columns?: number
   readonly rows?: number
@@ -12,12 +12,12 @@ export interface ScreenStream {
 const hideCursor = '\x1b[?25l'
 const showCursor = '\x1b[?25h'
 const clearDown = '\x1b[J'
-/** Shown as a whole, where the terminal knows how: no flicker. */
-const [begin, end] = ['\x1b[?2026h', '\x1b[?2026l']
+/** Synchronized output: a terminal that knows it shows everything between the two at once, without flicker. */
+const [beginUpdate, endUpdate] = ['\x1b[?2026h', '\x1b[?2026l']
 
 /**
- * The last lines of a terminal, drawn again and again in place, with whatever else is written above them. It knows how
- * many rows they take, also after the terminal became narrower and broke them.
+ * The last lines of a terminal, redrawn in place, while other text is written above them. The number of rows that they
+ * take is known, also after the terminal became narrower and broke them.
  */
 export class Screen {
   readonly #stream: ScreenStream
@@ -26,12 +26,12 @@ export class Screen {
   readonly #onResize: () => void
   readonly #onExit = () => this.#restore()
 
-  /** @param onResize - told when lines of another width are wanted */
+  /** @param onResize - is called when the lines must have another width */
   constructor(stream: ScreenStream, onResize: () => void) {
     this.#stream = stream
     this.#onResize = onResize
     stream.on('resize', this.#onResize)
-    // However the process ends: the cursor comes back.
+    // The cursor comes back however the process ends.
     process.on('exit', this.#onExit)
   }
 
@@ -39,23 +39,23 @@ export class Screen {
     return { width: this.#stream.columns || 80, height: this.#stream.rows || 24 }
   }
 
-  /** Draws the lines, plain text of each beside it, since colours take no columns. */
+  /** Draws the lines. @param plain - the same lines without colours, which take no columns */
   draw(lines: readonly string[], plain: readonly string[]): void {
     const hide = this.#hidden ? '' : hideCursor
     this.#hidden = true
     const text = lines.map((line) => `${line}\n`).join('')
-    this.#stream.write(`${begin}${hide}${this.#erasing()}${text}${end}`)
+    this.#stream.write(`${beginUpdate}${hide}${this.#erasing()}${text}${endUpdate}`)
     this.#drawn = [...plain]
   }
 
-  /** Takes the lines away, so that something can be written where they stood. */
+  /** Removes the lines, so that other text can be written in their place. */
   erase(): void {
     if (this.#drawn.length === 0) return
     this.#stream.write(this.#erasing())
     this.#drawn = []
   }
 
-  /** The end: the lines stay as they are, or are taken away before; the cursor comes back. */
+  /** Ends the screen: the lines stay, unless they were erased before; the cursor comes back. */
   close(): void {
     this.#stream.off('resize', this.#onResize)
     process.off('exit', this.#onExit)

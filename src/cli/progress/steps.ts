@@ -1,26 +1,26 @@
 import type { ProgressEvent } from '../../definition/index.ts'
-import { holderOf, reasonOf } from '../services/event-words.ts'
+import { holderText, reasonOf } from '../services/event-words.ts'
 
-/** How a step stands: what its mark and its colour are. */
+/** The state of a step, which decides its mark and its colour. */
 export type Standing = 'waiting' | 'working' | 'done' | 'ending' | 'failed'
 
-/** An image, a command or a service, as the tree shows it. */
+/** An image, a download, a command or a service, as the tree shows it. */
 export interface Step {
   readonly key: string
   readonly kind: 'image' | 'http' | 'exec' | 'service'
   name: string
   standing: Standing
-  /** In a few words. */
+  /** A few words about its state. */
   words: string
   bytes?: { done: number; total: number }
   begun: number
-  /** When it was done: its time runs no further. */
+  /** When it was done, in milliseconds since the epoch; from then on its time stands still. */
   ended?: number
-  /** The step that it is there for. */
+  /** Key of the step that needs it. */
   parent?: string
 }
 
-/** What a call has told of so far, as steps in the order in which they appeared. */
+/** The progress of a call as steps, in the order in which they appeared. */
 export class Steps {
   readonly #steps = new Map<string, Step>()
 
@@ -46,9 +46,9 @@ export class Steps {
       if (step.standing === 'working' && event.state !== 'passing')
         step.words = `${event.check} ${event.answer ?? event.state}`
     } else {
-      const turn = turnOf(event)
-      if (turn === undefined) return
-      Object.assign(step, turn)
+      const change = changeOf(event)
+      if (change === undefined) return
+      Object.assign(step, change)
       if (step.standing === 'done' || step.standing === 'failed') step.ended ??= event.time
       else delete step.ended
     }
@@ -56,8 +56,8 @@ export class Steps {
 
   #step(kind: Step['kind'], { id, name, time }: ProgressEvent): Step {
     const key = `${kind} ${id}`
-    const known = this.#steps.get(key)
-    if (known) return known
+    const earlier = this.#steps.get(key)
+    if (earlier) return earlier
     const step: Step = { key, kind, name, standing: 'waiting', words: '', begun: time }
     this.#steps.set(key, step)
     return step
@@ -77,10 +77,10 @@ export class Steps {
   }
 }
 
-type Turn = Pick<Step, 'standing' | 'words'>
+type Change = Pick<Step, 'standing' | 'words'>
 
-/** What an event makes of its step; nothing where it only tells of others. */
-function turnOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Turn | undefined {
+/** Returns the change that an event makes to its step; undefined if it reports only on other steps. */
+function changeOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Change | undefined {
   const { kind, state } = event
   if (kind === 'image') {
     if (state === 'running') return { standing: 'working', words: event.detail ?? 'fetching' }
@@ -99,7 +99,7 @@ function turnOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Turn
     return { standing: 'done', words: state === 'cached' ? 'cached' : code }
   }
   if (kind === 'lease') {
-    return state === 'lost' ? { standing: 'failed', words: `lost to ${holderOf(event.holder)}` } : undefined
+    return state === 'lost' ? { standing: 'failed', words: `lost to ${holderText(event.holder)}` } : undefined
   }
   if (event.detail !== undefined) return { standing: 'working', words: event.detail }
   if (state === 'ready')

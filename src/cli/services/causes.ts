@@ -5,11 +5,11 @@ import type {
   ServiceProgress,
   ServiceRow,
 } from '../../definition/index.ts'
-import { age, span } from '../printing/duration-text.ts'
-import { holderOf, reasonOf } from './event-words.ts'
+import { age, span, timeLeft } from '../printing/duration-text.ts'
+import { holderText, reasonOf } from './event-words.ts'
 
-/** What is known of a service or a run when somebody asks why. */
-export interface Knowledge {
+/** The facts about a service or a run from which its causes follow. */
+export interface Facts {
   service?: ServiceRow
   run?: RunRow
   /** The events of its last lives, in order. */
@@ -19,15 +19,15 @@ export interface Knowledge {
   now: number
 }
 
-/** A cause and its effect: `started because`, and why. */
+/** An effect and its cause: `started because`, `run h1u8v0k2m4p6 wants it`. */
 export type Cause = readonly [effect: string, cause: string]
 
-/** The chain of causes, in the order in which one would ask. */
-export function whyOf(known: Knowledge): Cause[] {
-  return known.service ? whyService(known.service, known) : whyRun(known)
+/** Returns the chain of causes, in the order in which one would ask. */
+export function causesOf(facts: Facts): Cause[] {
+  return facts.service ? causesOfService(facts.service, facts) : causesOfRun(facts)
 }
 
-function whyService(row: ServiceRow, { history, namesakes, now }: Knowledge): Cause[] {
+function causesOfService(row: ServiceRow, { history, namesakes, now }: Facts): Cause[] {
   const states = history.filter(
     (event): event is ServiceProgress => event.kind === 'service' && event.because !== undefined,
   )
@@ -39,7 +39,7 @@ function whyService(row: ServiceRow, { history, namesakes, now }: Knowledge): Ca
   if (started) causes.push(['started because', `${reasonOf(started)}, ${ago(started)}`])
   if (alive)
     for (const holder of row.clients)
-      causes.push(['alive because', `${holderOf(holder)} holds it or waits for it`])
+      causes.push(['alive because', `${holderText(holder)} holds it or waits for it`])
 
   const begun = started?.seq ?? 0
   const checks = new Map<string, Extract<ProgressEvent, { kind: 'check' }>>()
@@ -66,7 +66,7 @@ function whyService(row: ServiceRow, { history, namesakes, now }: Knowledge): Ca
   const ending = states.findLast(({ state, seq }) => state === 'stopping' && seq > begun)
   const unused = states.findLast(({ state, seq }) => state === 'grace' && seq > begun)
   if (row.state === 'grace') {
-    const left = row.stopsAt === null ? '' : `; its grace ends in ${age(row.stopsAt - now + 999)}`
+    const left = row.stopsAt === null ? '' : `; its grace ends in ${timeLeft(row.stopsAt, now)}`
     causes.push(['stops because', `nobody uses it${lastUse(history, now)}${left}`])
   } else if (ending) {
     const before = ending.because === 'grace-over' && unused ? `, unused since ${ago(unused)}` : ''
@@ -79,14 +79,14 @@ function whyService(row: ServiceRow, { history, namesakes, now }: Knowledge): Ca
   return causes
 }
 
-/** Who held it last, where that is known. */
+/** Returns who held it last, if the history knows. */
 function lastUse(history: readonly ProgressEvent[], now: number): string {
   const last = history.findLast((event) => event.kind === 'lease' && event.state === 'released')
   if (last?.kind !== 'lease') return ''
-  return `; ${holderOf(last.holder)} was the last, ${age(now - last.time)} ago`
+  return `; ${holderText(last.holder)} was the last, ${age(now - last.time)} ago`
 }
 
-function whyRun({ run, history, now }: Knowledge): Cause[] {
+function causesOfRun({ run, history, now }: Facts): Cause[] {
   const events = history.filter((event) => event.kind === 'exec')
   const causes: Cause[] = []
   const ago = ({ time }: ProgressEvent) => `${age(now - time)} ago`

@@ -1,7 +1,7 @@
 import type { ProgressEvent, ServiceProgress, ServiceReason } from '../../definition/index.ts'
 import { age, span } from '../printing/duration-text.ts'
 
-/** Why a service is in its state, in words. */
+/** The words for why a service is in its state. */
 const reasons: Record<ServiceReason, string> = {
   wanted: 'it is wanted',
   healthy: 'its checks passed',
@@ -17,47 +17,47 @@ const reasons: Record<ServiceReason, string> = {
   'daemon-stopping': 'the daemon stops',
 }
 
-/** Why, in words: `run h1u8v0k2m4p6 wants it`. */
+/** Returns in words why a service is in its state: `run h1u8v0k2m4p6 wants it`. */
 export function reasonOf({ because, by, exitCode }: ServiceProgress): string {
   if (because === undefined) return ''
-  if (because === 'wanted' && by !== undefined) return `${holderOf(by)} wants it`
+  if (because === 'wanted' && by !== undefined) return `${holderText(by)} wants it`
   if (because === 'exited' && exitCode !== undefined) return `it exited with code ${exitCode}`
   return reasons[because]
 }
 
-/** A holder as people know it: of a label its first characters, which are the ID. */
-export function holderOf(holder: string): string {
+/** Returns a holder as people know it: an ID, which is the beginning of a label, instead of the label. */
+export function holderText(holder: string): string {
   return holder.replace(/^(run|service) (\w{12})\w*$/, '$1 $2')
 }
 
-/** An event in a few words, without whose it is. */
+/** Returns an event in a few words, without the name of its subject. */
 export function wordsOf(event: ProgressEvent): string {
   switch (event.kind) {
     case 'image':
-      return after(event.state === 'running' ? undefined : event.state, event.detail)
+      return joined(event.state === 'running' ? undefined : event.state, event.detail)
     case 'http':
-      return after(event.state, event.detail)
+      return joined(event.state, event.detail)
     case 'exec': {
       if (event.state === 'cached') return `cached, the result of a run ${age(event.age ?? 0)} ago`
       const code =
         event.exitCode === undefined || event.state === 'failed' ? '' : ` with code ${event.exitCode}`
       const place = event.address === undefined ? '' : ` at ${event.address}`
-      return after(`${event.state}${code}${place}`, event.detail)
+      return joined(`${event.state}${code}${place}`, event.detail)
     }
     case 'service': {
       if (event.detail !== undefined) return event.detail
       const place = event.state === 'ready' && event.address !== undefined ? ` at ${event.address}` : ''
       const left = event.stopsAt === undefined ? '' : `, stops in ${span(event.stopsAt - event.time)}`
-      return after(`${event.state}${place}${left}`, event.error ?? reasonOf(event))
+      return joined(`${event.state}${place}${left}`, event.error ?? reasonOf(event))
     }
     case 'check': {
       const times = event.count === 1 ? '' : ` (${event.count} checks)`
-      return after(`${event.check} ${event.state}${times}`, event.answer)
+      return joined(`${event.check} ${event.state}${times}`, event.answer)
     }
     case 'wait':
-      return `${holderOf(event.holder)}${alias(event.alias)} waits for it: ${event.detail}`
+      return `${holderText(event.holder)}${alias(event.alias)} waits for it: ${event.detail}`
     case 'lease':
-      return `lease of ${holderOf(event.holder)}${alias(event.alias)} ${event.state}`
+      return `lease of ${holderText(event.holder)}${alias(event.alias)} ${event.state}`
   }
 }
 
@@ -65,6 +65,6 @@ function alias(name: string | undefined): string {
   return name === undefined ? '' : ` (as ${name})`
 }
 
-function after(first: string | undefined, second: string | undefined): string {
+function joined(first: string | undefined, second: string | undefined): string {
   return [first, second].filter((part) => part !== undefined && part !== '').join(': ')
 }

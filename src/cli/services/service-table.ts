@@ -1,14 +1,15 @@
 import type { RunRow, ServiceRow } from '../../definition/index.ts'
-import { age } from '../printing/duration-text.ts'
+import { age, timeLeft } from '../printing/duration-text.ts'
 import { type Cell, table } from '../printing/table.ts'
 import type { Style, Terminal } from '../terminal.ts'
+import { holderText } from './event-words.ts'
 
 const heading = ['NAME', 'ID', 'STATE', 'HEALTH', 'CLIENTS', 'ADDRESS', 'PORTS', 'AGE']
 
 /** More clients than this are counted, not named. */
 const namedClients = 2
 
-/** Services, and below them runs, as `status` and `ps` show them. */
+/** Returns the lines of a table of services, and below them of runs, as `status` and `ps` show them. */
 export function serviceTable(
   services: readonly ServiceRow[],
   runs: readonly RunRow[],
@@ -22,7 +23,7 @@ export function serviceTable(
   return table(heading, rows, terminal)
 }
 
-/** Whether it runs, is about to, or is about to end. */
+/** Tells whether a service runs, is about to, or is about to end. */
 export function isLive({ state }: Pick<ServiceRow, 'state'>): boolean {
   return state !== 'stopped' && state !== 'failed'
 }
@@ -51,18 +52,17 @@ const styles: Partial<Record<ServiceRow['state'], Style>> = {
 
 function stateCell({ state, stopsAt, exitCode }: ServiceRow, now: number): Cell {
   let text: string = state
-  if (state === 'grace' && stopsAt !== null) text = `stops in ${age(stopsAt - now + 999)}`
+  if (state === 'grace' && stopsAt !== null) text = `stops in ${timeLeft(stopsAt, now)}`
   if (state === 'failed' && exitCode !== null) text = `failed (exit ${exitCode})`
   return { text, style: styles[state] ?? 'dim' }
 }
 
 function clientsOf(clients: readonly string[]): string {
   if (clients.length > namedClients) return String(clients.length)
-  // `run LABEL`: the label's first characters are its ID.
-  return clients.map((client) => client.replace(/^(run|service) (\w{12})\w*$/, '$1 $2')).join(', ')
+  return clients.map(holderText).join(', ')
 }
 
-/** A client has no name of its own: its program says best what it is. */
+/** Returns the cells of a run. It has no name of its own; its program says best what it is. */
 function runCells(row: RunRow, now: number): Cell[] {
   const program = row.args[0]?.split('/').at(-1) ?? ''
   const ended =
