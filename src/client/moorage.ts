@@ -8,12 +8,12 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { Container } from './container/container.ts'
-import { boundServicesOf, type ServiceBindings } from './container/service-bindings.ts'
+import { describeBindings, type ServiceBindings } from './container/service-bindings.ts'
 import { Directory } from './files/directory.ts'
 import { File } from './files/file.ts'
 import { CacheVolume } from './graph/cache-volume.ts'
-import { HttpNode } from './graph/file-nodes.ts'
-import { ScratchNode } from './graph/filesystem-nodes.ts'
+import { httpNode } from './graph/file-nodes.ts'
+import { scratchNode } from './graph/filesystem-nodes.ts'
 import { HostDirectory } from './graph/host-directory.ts'
 import { type HostPortOptions, hostService } from './service/host-service.ts'
 import type { Service } from './service/service.ts'
@@ -65,7 +65,7 @@ export class Moorage implements AsyncDisposable {
 
   /** The empty directory. */
   directory(): Directory {
-    return new Directory(this.#session, new ScratchNode())
+    return new Directory(this.#session, scratchNode())
   }
 
   /**
@@ -79,11 +79,8 @@ export class Moorage implements AsyncDisposable {
   http(url: string, options: { services?: ServiceBindings; noCache?: boolean } = {}): File {
     const reason = urlProblem(url)
     if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `url "${url}"`, reason })
-    const bindings = boundServicesOf(options.services ?? {})
-    return new File(
-      this.#session,
-      new HttpNode({ url, ...(options.noCache ? { noCache: true } : {}) }, bindings),
-    )
+    const bindings = describeBindings(options.services ?? {})
+    return new File(this.#session, httpNode(options.noCache ? { url, noCache: true } : { url }, bindings))
   }
 
   secret(..._: unknown[]): never {

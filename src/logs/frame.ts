@@ -51,7 +51,7 @@ export interface Scan {
   /** True when the end frame follows them. */
   ended: boolean
   /** Length in bytes of the frame that is cut off, header included; 0 when that is unknown. */
-  wanted: number
+  needed: number
 }
 
 /**
@@ -67,17 +67,17 @@ export function scanFrames(
   while (bytes.length - used >= headerLength) {
     const length = bytes.readUInt32LE(used)
     const code = bytes[used + 4]
-    if (code === streamCodes.end) return { used, ended: true, wanted: 0 }
+    if (code === streamCodes.end) return { used, ended: true, needed: 0 }
     if (code !== streamCodes.stdout && code !== streamCodes.stderr) {
       throw new Error(`not a log: a frame of kind ${code} and ${length} bytes`)
     }
     const begin = used
     if (bytes.length - used < headerLength + length)
-      return { used, ended: false, wanted: headerLength + length }
+      return { used, ended: false, needed: headerLength + length }
     if (visit && !visit(begin, headerLength + length, () => bytes.readDoubleLE(begin + 5))) break
     used += headerLength + length
   }
-  return { used, ended: false, wanted: 0 }
+  return { used, ended: false, needed: 0 }
 }
 
 /**

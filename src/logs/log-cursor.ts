@@ -73,7 +73,7 @@ export class LogCursor {
     const isFast = performance.now() - this.#lastSliceAt < soon
     for (;;) {
       const bytes = await this.#read()
-      const { used, ended, wanted } = scanFrames(bytes)
+      const { used, ended, needed } = scanFrames(bytes)
       if (used > 0) {
         const offset = this.#segment + this.#position
         this.#position += used
@@ -87,8 +87,8 @@ export class LogCursor {
         continue
       }
       if (ended) return 'ended'
-      if (wanted > this.#buffer.length) {
-        this.#grow(wanted)
+      if (needed > this.#buffer.length) {
+        this.#grow(needed)
         continue
       }
       const step = await this.#nextSegment()

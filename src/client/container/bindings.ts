@@ -1,5 +1,5 @@
 import { MoorageError } from '../../errors/index.ts'
-import type { BoundService } from '../graph/exec-node.ts'
+import type { DescribedBinding } from '../graph/exec-node.ts'
 import { definitionOf, type IndexOf, type Node } from '../graph/graph.ts'
 import { HostDirectory } from '../graph/host-directory.ts'
 
@@ -8,7 +8,10 @@ import { HostDirectory } from '../graph/host-directory.ts'
  *
  * @throws MoorageError ALIAS_TWICE
  */
-export function withBinding(bindings: readonly BoundService[], added: BoundService): BoundService[] {
+export function withBinding(
+  bindings: readonly DescribedBinding[],
+  added: DescribedBinding,
+): DescribedBinding[] {
   const { alias, exec } = added
   const same = bindings.find((binding) => binding.alias.toLowerCase() === alias.toLowerCase())
   if (same && same.exec !== exec && !isSameDefinition(same.exec, exec))

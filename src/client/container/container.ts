@@ -6,8 +6,8 @@ import { File } from '../files/file.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
 import { type DescribedMount, type ExecFields, ExecNode, type ExecOptions } from '../graph/exec-node.ts'
 import { copied, type NewFileOptions, type PutOptions, removed, written } from '../graph/file-changes.ts'
-import { PartNode } from '../graph/file-nodes.ts'
-import { ImageNode, RootfsNode } from '../graph/filesystem-nodes.ts'
+import { partNode } from '../graph/file-nodes.ts'
+import { imageNode, rootfsNode } from '../graph/filesystem-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 import { checkPath, containerPath } from '../graph/path.ts'
 import { type EndpointOptions, Service } from '../service/service.ts'
@@ -51,13 +51,13 @@ export class Container {
    * @param options.pull - `always` asks the registry again which image a tag means
    */
   from(ref: string, options: { pull?: 'always' } = {}): Container {
-    const filesystem = new ImageNode(ref, { pull: options.pull, platform: this.#state.platform })
+    const filesystem = imageNode(ref, { pull: options.pull, platform: this.#state.platform })
     return this.#with({ filesystem, lastExec: undefined })
   }
 
   /** Starts from a directory: `moorage.host.directory('/path')`. */
   withRootfs(directory: Directory): Container {
-    return this.#with({ filesystem: new RootfsNode(directory.node), lastExec: undefined })
+    return this.#with({ filesystem: rootfsNode(directory.node), lastExec: undefined })
   }
 
   /** Runs a command, with the environment, user, mounts and bindings that were described before it. */
@@ -220,7 +220,7 @@ export class Container {
   /** A directory of the container, as its commands left it. @param path - absolute @throws MoorageError INVALID_OPTION */
   directory(path: string): Directory {
     const { source, path: inner } = sourceOf(this.#state, 'directory', path)
-    return new Directory(this.#session, new PartNode('directory', source, inner))
+    return new Directory(this.#session, partNode('directory', source, inner))
   }
 
   /** A regular file of the container, as its commands left it. @param path - absolute @throws MoorageError INVALID_OPTION */
@@ -229,7 +229,7 @@ export class Container {
     const mount = mounts.find(({ type, path: at }) => type === 'file' && at === containerPath('file', path))
     if (mount?.type === 'file') return new File(this.#session, mount.source)
     const { source, path: inner } = sourceOf(this.#state, 'file', path)
-    return new File(this.#session, new PartNode('file', source, inner))
+    return new File(this.#session, partNode('file', source, inner))
   }
 
   /** Puts a file at `path`; missing directories above it are created. @throws MoorageError INVALID_OPTION */

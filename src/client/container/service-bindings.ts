@@ -1,5 +1,5 @@
 import { MoorageError } from '../../errors/index.ts'
-import type { BoundService } from '../graph/exec-node.ts'
+import type { DescribedBinding } from '../graph/exec-node.ts'
 import type { Service } from '../service/service.ts'
 import { checkAlias } from './check-names.ts'
 import { Container } from './container.ts'
@@ -8,7 +8,7 @@ import { Container } from './container.ts'
 export type ServiceBindings = Readonly<Record<string, Container | Service>>
 
 /** @throws MoorageError INVALID_ALIAS, ALIAS_TWICE */
-export function boundServicesOf(bindings: ServiceBindings): BoundService[] {
+export function describeBindings(bindings: ServiceBindings): DescribedBinding[] {
   const aliases = new Set<string>()
   return Object.entries(bindings).map(([alias, target]) => {
     checkAlias(alias)

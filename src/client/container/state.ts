@@ -1,6 +1,6 @@
 import type { ExposedPort, HealthCheck } from '../../definition/index.ts'
-import type { BoundService, DescribedMount, ExecFields, ExecNode } from '../graph/exec-node.ts'
-import { ScratchNode } from '../graph/filesystem-nodes.ts'
+import type { DescribedBinding, DescribedMount, ExecFields, ExecNode } from '../graph/exec-node.ts'
+import { scratchNode } from '../graph/filesystem-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 
 /** A container as it is described so far. */
@@ -10,7 +10,7 @@ export interface ContainerState {
   readonly lastExec: ExecNode | undefined
   readonly process: ExecFields
   readonly mounts: readonly DescribedMount[]
-  readonly bindings: readonly BoundService[]
+  readonly bindings: readonly DescribedBinding[]
   readonly ports: readonly ExposedPort[]
   readonly healthcheck: 'none' | undefined
   readonly checks: readonly HealthCheck[]
@@ -18,7 +18,7 @@ export interface ContainerState {
 }
 
 export const emptyContainer: ContainerState = {
-  filesystem: new ScratchNode(),
+  filesystem: scratchNode(),
   platform: undefined,
   lastExec: undefined,
   process: {},

@@ -1,6 +1,6 @@
 import type { FileAttributes } from '../../definition/index.ts'
 import { copied, type NewFileOptions, type PutOptions, removed, written } from '../graph/file-changes.ts'
-import { PartNode } from '../graph/file-nodes.ts'
+import { partNode } from '../graph/file-nodes.ts'
 import type { Node } from '../graph/graph.ts'
 import { HostDirectory } from '../graph/host-directory.ts'
 import { pathWithin } from '../graph/path.ts'
@@ -36,12 +36,12 @@ export class Directory {
 
   /** A directory in this one. @throws MoorageError INVALID_OPTION */
   directory(path: string): Directory {
-    return this.#with(new PartNode('directory', this.node, pathWithin('directory', path)))
+    return this.#with(partNode('directory', this.node, pathWithin('directory', path)))
   }
 
   /** A regular file in this directory. @throws MoorageError INVALID_OPTION */
   file(path: string): File {
-    return new File(this.#session, new PartNode('file', this.node, pathWithin('file', path)))
+    return new File(this.#session, partNode('file', this.node, pathWithin('file', path)))
   }
 
   /** Puts a file at `path`; missing directories above it are created. */

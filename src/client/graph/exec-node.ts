@@ -3,8 +3,8 @@ import { withoutUndefined } from '../../without-undefined.ts'
 import type { CacheVolume } from './cache-volume.ts'
 import type { IndexOf, Node } from './graph.ts'
 
-/** A service that a client is bound to. */
-export interface BoundService {
+/** A binding of a client to a service, with the service as a node. */
+export interface DescribedBinding {
   readonly alias: string
   /** An exec, or ports of the host. */
   readonly exec: Node
@@ -36,13 +36,13 @@ export class ExecNode implements Node {
   readonly input: Node
   readonly fields: ExecFields
   readonly mounts: readonly DescribedMount[]
-  readonly bindings: readonly BoundService[]
+  readonly bindings: readonly DescribedBinding[]
 
   constructor(
     input: Node,
     fields: ExecFields,
     mounts: readonly DescribedMount[] = [],
-    bindings: readonly BoundService[] = [],
+    bindings: readonly DescribedBinding[] = [],
   ) {
     this.input = input
     this.fields = fields
@@ -90,7 +90,7 @@ function mountOf(mount: DescribedMount, indexOf: IndexOf): Mount {
 }
 
 /** Bindings as an operation has them; undefined when there are none. */
-export function bindingsOf(bindings: readonly BoundService[], indexOf: IndexOf): Binding[] | undefined {
+export function bindingsOf(bindings: readonly DescribedBinding[], indexOf: IndexOf): Binding[] | undefined {
   if (bindings.length === 0) return undefined
   return bindings.map(({ alias, exec, options }) => ({ alias, service: { exec: indexOf(exec), ...options } }))
 }

@@ -1,7 +1,12 @@
-import { type FileAttributes, ownerProblem } from '../../definition/index.ts'
+import {
+  type CopyOperation,
+  type FileAttributes,
+  ownerProblem,
+  type RemoveOperation,
+  type WriteOperation,
+} from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
-import { CopyNode, RemoveNode, WriteNode } from './file-nodes.ts'
 import type { Node } from './graph.ts'
 
 /** Options of putting a file or a directory into a filesystem. */
@@ -17,12 +22,21 @@ export interface NewFileOptions {
   permissions?: number
 }
 
-/** @throws MoorageError INVALID_OPTION */
+/** A filesystem into which a file, or the content of a directory, is put. @throws MoorageError INVALID_OPTION */
 export function copied(input: Node, source: Node, path: string, options: FileAttributes): Node {
-  return new CopyNode(input, source, { path, ...checked(options) })
+  const fields = { path, ...checked(options) }
+  return {
+    inputs: [input, source],
+    operation: (indexOf): CopyOperation => ({
+      op: 'copy',
+      input: indexOf(input),
+      source: indexOf(source),
+      ...fields,
+    }),
+  }
 }
 
-/** @throws MoorageError INVALID_OPTION */
+/** A filesystem with a new file. @throws MoorageError INVALID_OPTION */
 export function written(
   input: Node,
   path: string,
@@ -33,11 +47,19 @@ export function written(
     typeof contents === 'string'
       ? { contents }
       : { contents: Buffer.from(contents).toString('base64'), encoding: 'base64' as const }
-  return new WriteNode(input, { path, ...text, ...checked(options) })
+  const fields = { path, ...text, ...checked(options) }
+  return {
+    inputs: [input],
+    operation: (indexOf): WriteOperation => ({ op: 'write', input: indexOf(input), ...fields }),
+  }
 }
 
+/** A filesystem from which a file or a directory is removed. */
 export function removed(input: Node, path: string, options: { recursive?: true } = {}): Node {
-  return new RemoveNode(input, { path, ...options })
+  return {
+    inputs: [input],
+    operation: (indexOf): RemoveOperation => ({ op: 'remove', input: indexOf(input), path, ...options }),
+  }
 }
 
 function checked({ owner, permissions }: FileAttributes): FileAttributes {

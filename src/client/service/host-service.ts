@@ -1,6 +1,6 @@
 import { type ExposedPort, type HostPort, type Protocol, portProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { HostServiceNode } from '../graph/host-service-node.ts'
+import { hostServiceNode } from '../graph/host-service-node.ts'
 import type { Session } from '../session/session.ts'
 import { Service } from './service.ts'
 
@@ -26,7 +26,7 @@ export function hostService(session: Session, options: readonly (number | HostPo
       // UDP sockets of the host are seen from its own network namespace only, so their ports are not waited for.
       protocol === 'udp' ? { port, protocol, check: 'none' } : { port, protocol },
   )
-  return new Service(session, new HostServiceNode(ports), { ports: exposed })
+  return new Service(session, hostServiceNode(ports), { ports: exposed })
 }
 
 function portsProblem(ports: readonly HostPort[]): string | undefined {
