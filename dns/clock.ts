@@ -1,8 +1,8 @@
-/** Where deadlines get their time from, so that they can be tested without waiting. */
+/** The source of time for deadlines, which can thus be tested without waiting. */
 export interface Clock {
-  /** Milliseconds that only ever grow. */
+  /** The time in milliseconds, which never goes backwards. */
   now(): number
-  /** Calls `fn` once, after `ms` milliseconds; disposing the handle calls it off. */
+  /** Calls `fn` once, after `ms` milliseconds; disposing the handle cancels it. */
   setTimeout(fn: () => void, ms: number): Disposable
 }
 

@@ -1,10 +1,10 @@
-/** What the server did since it started. */
+/** Counts of what the server has done since it started. */
 export interface Counters {
   /** Messages received. Each ends in exactly one of the kinds below, or is still being forwarded. */
   readonly queries: number
-  /** Of these, over TCP. */
+  /** The part of `queries` that came over TCP. */
   readonly tcpQueries: number
-  /** Answered by an alias, by a zone or reverse zone, as a name that is never asked elsewhere. */
+  /** Answered by an alias (`view`), by a zone or reverse zone, or as a name that is never asked elsewhere (`local`). */
   readonly view: number
   readonly zone: number
   readonly local: number
@@ -12,29 +12,29 @@ export interface Counters {
   readonly forwarded: number
   /** Answered with an error of ours: malformed, not implemented, refused. */
   readonly refused: number
-  /** To be forwarded, but too much was already, or nobody answered. */
+  /** Not forwarded because too many queries were waiting already, and forwarded without any upstream's answer. */
   readonly overloaded: number
   readonly unreachable: number
-  /** Not answered: not a query, or the server was closing. */
+  /** Left without an answer: the message was no query, or the server was closing. */
   readonly dropped: number
-  /** Of all answers of ours, those that said that the name does not exist; and those that did not fit. */
+  /** Answers of ours that said that the name does not exist, and those that were truncated because they did not fit. */
   readonly noSuchName: number
   readonly truncated: number
-  /** Connections that were accepted, and those destroyed to keep within limits. */
+  /** Connections that were accepted, and those that were destroyed to keep within the limits. */
   readonly connections: number
   readonly connectionsRefused: number
-  /** Upstreams that were found to ask this server in turn; each time it was found. */
+  /** How many times an upstream was found to ask this server in turn. */
   readonly loops: number
   /** Changes of zones and views. */
   readonly changes: number
-  /** At this moment: connections that are open, and queries that wait for upstreams. */
+  /** Connections that are open, and queries that wait for upstreams, at this moment. */
   readonly openConnections: number
   readonly waiting: number
   /** Answers that could not be sent, sockets that failed, and faults of the server itself: see the event `error`. */
   readonly errors: number
 }
 
-/** The same, while it is counted. */
+/** The same counts, writable. */
 export type Counts = { -readonly [Name in keyof Counters]: number }
 
 export function newCounts(): Counts {

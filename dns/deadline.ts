@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { DnsError } from './errors.ts'
 
-/** A signal that fires after some time, with another signal, or when it is called off. */
+/** A signal that fires after some time, with another signal, or when `abort()` is called. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
   abort(reason: unknown): void

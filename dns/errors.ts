@@ -1,4 +1,4 @@
-/** What can go wrong in `moorage/dns`. */
+/** The codes of the errors of `moorage/dns`. */
 export type DnsErrorCode =
   | 'INVALID_NAME'
   | 'INVALID_ADDRESS'

@@ -6,23 +6,23 @@ export interface QueryEvent {
   /** The client's address. */
   readonly client: string
   readonly transport: 'udp' | 'tcp'
-  /** As the client spelled it; empty if the query had no readable question. */
+  /** The name as the client spelled it; empty if the query had no readable question. */
   readonly name: string
   readonly type: string
   /** `NOERROR`, `NXDOMAIN`, … */
   readonly status: string
-  /** How many records the answer had. */
+  /** The number of records in the answer section. */
   readonly answers: number
-  /** Who knew the answer; `refusal` is nobody. */
+  /** The origin of the answer; `refusal` is an error of ours. */
   readonly source: 'view' | 'zone' | 'local' | 'refusal' | 'upstream'
   /** The upstream that answered, as `address port`. */
   readonly upstream?: string
 }
 
-/** Events of the server, with what their listeners get. */
+/** The events of the server, each with the arguments of its listeners. */
 export interface DnsEvents {
   query: (query: QueryEvent) => void
-  /** Zones or views were changed; what an `update()` changed comes together. The next query sees it. */
+  /** Zones or views were changed; all changes of one `update()` come together. The next query sees them. */
   change: (changes: readonly Change[]) => void
   /** A socket failed, or the server met a fault of its own; it goes on. */
   error: (error: Error) => void

@@ -1,27 +1,27 @@
-/** How much the server does for whom before it says no. Times are in milliseconds, sizes in octets. */
+/** Limits of the server, in all and for each client. Times are in milliseconds, sizes in octets. */
 export interface Limits {
-  /** What we tell EDNS clients to send, and the most we send over UDP: it fits every link without fragments. */
+  /** The most we send over UDP, and tell EDNS clients to send: it fits every link without fragments. */
   readonly udpSize: number
-  /** TCP connections in all, and from one client; the oldest idle one makes room for a new one. */
+  /** TCP connections in all, and from one client. At the limit, the oldest idle one makes room for a new one. */
   readonly connections: number
   readonly connectionsPerClient: number
-  /** Queries of one connection that wait for an upstream; then it is read no further (RFC 7766, 6.2.1). */
+  /** Queries of one connection that wait for an upstream. At the limit it is read no further (RFC 7766, 6.2.1). */
   readonly queriesPerConnection: number
-  /** A connection without a complete query for so long is destroyed (RFC 7766, 6.2.3). */
+  /** Time without a complete query after which a connection is destroyed (RFC 7766, 6.2.3). */
   readonly idle: number
   /** Answers that a connection's client may leave unread. */
   readonly unreadAnswers: number
   /** Queries waiting for upstreams in all, and for one client, so that it cannot starve the rest. */
   readonly forwards: number
   readonly forwardsPerClient: number
-  /** For one upstream to answer, and for all of them: below the 5 s after which glibc and musl give up. */
+  /** Time for one upstream to answer, and for all of them: below the 5 s after which glibc and musl give up. */
   readonly upstream: number
   readonly forward: number
-  /** An upstream that did not answer is asked last for so long. */
+  /** Time for which an upstream that did not answer is asked last. */
   readonly upstreamPause: number
-  /** An upstream that asks this server in turn is left out for so long. */
+  /** Time for which an upstream that asks this server in turn is left out. */
   readonly loopPause: number
-  /** What `close()` waits for queries in flight. */
+  /** Time that `close()` waits for queries in flight. */
   readonly drain: number
 }
 

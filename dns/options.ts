@@ -10,32 +10,32 @@ export interface DnsServerOptions {
   zones: readonly string[]
   /** Subnets (CIDRs) whose PTR records are derived from the zones' addresses. */
   reverse?: readonly string[]
-  /** Where to listen; by default nowhere, and `query()` still answers. */
+  /** The addresses or sockets to listen on; by default none, and `query()` still answers. */
   listen?: readonly Listen[]
   /**
-   * Who is asked for what is not known here.
+   * The resolvers to ask for names that are not known here.
    * @defaultValue `none`
    */
   upstreams?: UpstreamChoice
   /**
-   * Domains for which others are asked than `upstreams`: the longest that a name ends with counts. `'none'` keeps a
-   * domain from being asked for anywhere.
+   * Domains with upstreams of their own, in place of `upstreams`: the longest domain that a name ends with counts.
+   * `'none'` keeps a domain from being asked for anywhere.
    */
   routes?: Readonly<Record<string, UpstreamChoice>>
-  /** What clients without a view get. @defaultValue `zone` */
+  /** Clients without a view see the zones, or are refused. @defaultValue `zone` */
   unknownClients?: 'zone' | 'refuse'
-  /** Where the system's resolvers are read from, and followed when they change. @defaultValue `/etc/resolv.conf` */
+  /** The file with the system's resolvers, which is followed when it changes. @defaultValue `/etc/resolv.conf` */
   resolvConf?: string
-  /** Seconds that clients may keep what the zones say. @defaultValue 0 */
+  /** Seconds that clients may keep answers from the zones. @defaultValue 0 */
   ttl?: number
   /** Any of the limits, in place of their defaults. */
   limits?: Partial<Limits>
   /**
-   * Called before each message that a socket has brought is answered: the moment to take over changes that another
-   * thread has made meanwhile, so that the answer knows them.
+   * Called for each message that a socket has received, before it is answered: the moment to take over changes that
+   * another thread has made meanwhile, so that the answer shows them.
    */
   beforeAnswer?: () => void
-  /** The time, for tests. */
+  /** Replaces the machine's clock in tests. */
   clock?: Clock
 }
 
@@ -47,11 +47,11 @@ export function checkOptions({
   unknownClients = 'zone',
 }: DnsServerOptions): void {
   checkTtl(ttl, 'INVALID_OPTION')
-  for (const [what, choice] of [['upstreams', upstreams], ...Object.entries(routes)] as const) {
+  for (const [option, choice] of [['upstreams', upstreams], ...Object.entries(routes)] as const) {
     if (choice === 'system' || choice === 'none' || Array.isArray(choice)) continue
     throw new DnsError(
       'INVALID_OPTION',
-      `${what}: "${choice}" is neither "system" nor "none" nor a list of addresses`,
+      `${option}: "${choice}" is neither "system" nor "none" nor a list of addresses`,
     )
   }
   if (unknownClients !== 'zone' && unknownClients !== 'refuse') {

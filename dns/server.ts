@@ -25,26 +25,26 @@ import { type EditableZones, editableZones } from './zones/editable-zones.ts'
 import { ViewTable } from './zones/view-table.ts'
 import { createZones } from './zones/zones.ts'
 
-/** An authoritative DNS server with a view for each client, which asks others for the rest. */
+/** An authoritative DNS server with a view for each client, which asks other resolvers for all other names. */
 export interface DnsServer extends EditableZones, AsyncDisposable {
   /**
-   * What a client would get, without a socket; asks upstreams if it must.
+   * Answers as a client would be answered, without a socket; asks upstreams if it must.
    * @param name with or without a dot at its end; it is never completed
    * @param type `A`, `PTR`, `TYPE65`, …
-   * @param options `as`: the client's address; without it, the zones are seen and no view
+   * @param options `as`: the client's address; without it, the answer comes from the zones and no view
    * @throws DnsError `INVALID_NAME`, `INVALID_TYPE`, `INVALID_ADDRESS`, `INVALID_ANSWER`, `CLOSED`; the signal's reason
    */
   query(name: string, type?: string, options?: QueryOptions): Promise<DnsAnswer>
-  /** Whether it takes queries: from the moment on in which it was created, until `close()` is called. */
+  /** True until `close()` is called. */
   readonly ready: boolean
-  /** Where it listens. */
+  /** The addresses and ports that it listens on. */
   readonly addresses: readonly Endpoint[]
   readonly counters: Counters
-  /** What `respond()` answers from: for those who bring their own sockets. */
+  /** The source of `respond()`'s answers, for programs that bring their own sockets. */
   readonly knowledge: Knowledge
   on<Name extends keyof DnsEvents>(event: Name, listener: DnsEvents[Name]): void
   off<Name extends keyof DnsEvents>(event: Name, listener: DnsEvents[Name]): void
-  /** Takes no more queries, waits a moment for those in flight, and closes its sockets. */
+  /** Takes no more queries, waits for those in flight (at most `limits.drain`), and closes the sockets. */
   close(): Promise<void>
 }
 
@@ -62,7 +62,7 @@ export interface QueryOptions {
  * dns.views.set('10.0.0.9', { postgres: 'db' })
  *
  * @throws DnsError `INVALID_OPTION`, `INVALID_NAME`, `ADDRESS_IN_USE`, `LISTEN_FAILED`; all sockets are closed then,
- * those that were handed over too
+ * also those that were handed over
  */
 export async function createDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const opened: Listener[] = []
@@ -141,7 +141,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
         changes.map((describe) => describe()),
       )
     } catch (error) {
-      // The change is made, whatever a listener makes of it.
+      // The change stands, even if a listener fails.
       failed(error instanceof Error ? error : new Error(String(error)))
     }
   }
@@ -151,7 +151,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
     await Promise.race([answered, pause(clock, limits.drain)])
     forwarder.close()
     await answered
-    // Datagrams of sockets with a resolver of their own leave in the next turn.
+    // A datagram of a socket with a resolver of its own leaves in the next turn of the event loop.
     await nextTurn()
     const closed = listeners.map(closeListener)
     connections.destroy()
@@ -192,10 +192,10 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
   }
 }
 
-/** Whoever asks by hand may ask for anything that can be printed. */
+/** Names that are asked by hand may hold any printable character. */
 const anyLabel = /^[!-~]+$/
 
-/** As a client over TCP would: nothing is too large. */
+/** Asks as a client over TCP would: no answer is too large. */
 async function ask(queries: QueryHandler, message: Buffer, client: string | undefined): Promise<Buffer> {
   let answer: Buffer | undefined
   await queries.handle(message, { client, transport: 'tcp' }, (octets, size) => {

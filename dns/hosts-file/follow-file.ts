@@ -4,66 +4,70 @@ import { type Clock, systemClock } from '../clock.ts'
 
 export interface FollowOptions {
   clock?: Clock
-  /** It could not be read, though it is there. What was read before still counts. */
+  /** Called if the file is there and cannot be read. The text that was read before still counts. */
   failed?: (error: Error) => void
 }
 
-/** Whoever changes a file may need several steps: truncate, then write; delete, then make again. */
+/** Milliseconds without a change until a file is read: a program may truncate it, then write it. */
 const settleTime = 50
-/** Where the kernel tells nothing: behind a symbolic link, on a network filesystem, in a directory that was replaced. */
-const lookInterval = 1000
+/**
+ * Polling interval, in milliseconds, for files of which the kernel reports nothing: behind a symbolic link, on a network
+ * filesystem, in a directory that was replaced.
+ */
+const pollInterval = 1000
 
 /**
- * Hands over what a file says, whenever that has changed and come to rest: written in place, renamed over, deleted
- * (`undefined`) or made again. The first time is before this returns.
+ * Calls `changed` with the text of a file whenever the file has changed and come to rest: written in place, renamed
+ * over, deleted (`undefined`) or created again. The first call is made before this function returns.
  */
 export function followFile(
   path: string,
   changed: (text: string | undefined) => void,
   { clock = systemClock, failed = () => undefined }: FollowOptions = {},
 ): Disposable {
-  let seen = signature(path)
-  let told: string | undefined
-  let over = false
+  /** The latest state of the file, and the state whose text was handed over. */
+  let latest = signature(path)
+  let handedOver: string | undefined
+  let disposed = false
   let settling: Disposable | undefined
-  let looking: Disposable | undefined
+  let polling: Disposable | undefined
 
   const read = () => {
-    if (seen === told) return
+    if (latest === handedOver) return
     try {
-      const text = seen === missing ? undefined : readFileSync(path, 'utf8')
-      told = seen
+      const text = latest === missing ? undefined : readFileSync(path, 'utf8')
+      handedOver = latest
       changed(text)
     } catch (error) {
-      told = seen
+      handedOver = latest
       failed(error as Error)
     }
   }
-  const look = () => {
-    const now = signature(path)
-    if (over || now === seen) return
-    seen = now
+  const check = () => {
+    const current = signature(path)
+    if (disposed || current === latest) return
+    latest = current
     settling?.[Symbol.dispose]()
     settling = clock.setTimeout(settle, settleTime)
   }
   const settle = () => {
     settling = undefined
-    const before = seen
-    look()
-    if (seen === before) read()
+    const before = latest
+    check()
+    if (latest === before) read()
   }
-  const lookAgain = () => {
-    look()
-    looking = clock.setTimeout(lookAgain, lookInterval)
+  const poll = () => {
+    check()
+    polling = clock.setTimeout(poll, pollInterval)
   }
-  const watcher = watchDirectory(path, look)
-  looking = clock.setTimeout(lookAgain, lookInterval)
+  const watcher = watchDirectory(path, check)
+  polling = clock.setTimeout(poll, pollInterval)
   read()
   return {
     [Symbol.dispose]() {
-      over = true
+      disposed = true
       settling?.[Symbol.dispose]()
-      looking?.[Symbol.dispose]()
+      polling?.[Symbol.dispose]()
       watcher?.[Symbol.dispose]()
     },
   }
@@ -81,13 +85,13 @@ function signature(path: string): string {
   }
 }
 
-/** The directory rather than the file: a watch on a file follows the inode, and misses what takes its place. */
-function watchDirectory(path: string, look: () => void): Disposable | undefined {
+/** Watches the directory rather than the file: a watch on a file follows the inode, and misses the file that replaces it. */
+function watchDirectory(path: string, check: () => void): Disposable | undefined {
   try {
     const watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
-      if (name === null || name === basename(path)) look()
+      if (name === null || name === basename(path)) check()
     })
-    // The directory is gone, or watches are used up: looking now and then is enough.
+    // The directory is gone, or there are no watches left: polling is enough.
     watcher.on('error', () => watcher.close())
     return { [Symbol.dispose]: () => watcher.close() }
   } catch {

@@ -4,56 +4,56 @@ import { type FollowOptions, followFile } from './follow-file.ts'
 import { type HostsLine, parseHosts } from './parse-hosts.ts'
 
 export interface FollowHostsOptions extends FollowOptions {
-  /** Is told of what is wrong in a file, and passed over. */
-  problem?: (what: string) => void
-  /** Names that somebody else looks after, as `zone.records()` spells them. */
+  /** Called for each line that is wrong, and skipped. */
+  problem?: (text: string) => void
+  /** Names that the files do not change, as `zone.records()` spells them. */
   except?: ReadonlySet<string>
 }
 
 /**
- * Keeps the names of hosts files in the zones of a server, as long as the files say them: a name without a dot in the
- * first zone, others in the zone that they end with. All that changed in a file is seen together.
+ * Keeps the names of hosts files in the zones of a server, as long as they are in the files: a name without a dot in
+ * the first zone, any other in the zone that it ends with. All changes of a file are seen together.
  *
  * @example
  * using hosts = followHosts(dns, ['/etc/hosts.dev'])
  *
- * @throws DnsError `HOSTS_FILE`, if a file cannot be read at first; later that is told by `failed`
+ * @throws DnsError `HOSTS_FILE`, if a file cannot be read at first; later, `failed` is called instead
  */
 export function followHosts(
   dns: Pick<EditableZones, 'zones' | 'update'>,
   paths: readonly string[],
   { problem = () => undefined, except = new Set(), ...options }: FollowHostsOptions = {},
 ): Disposable {
-  const texts = new Map<string, HostsLine[]>()
-  let present = new Map<string, readonly string[]>()
+  const linesByPath = new Map<string, HostsLine[]>()
+  let published = new Map<string, readonly string[]>()
 
   const publish = () => {
-    const wanted = new Map<string, string[]>()
-    for (const [path, lines] of texts) {
+    const current = new Map<string, string[]>()
+    for (const [path, lines] of linesByPath) {
       for (const { line, address, names } of lines) {
         for (const name of names) {
           const full = fullName(name, dns.zones)
           if (full === undefined) problem(`${path}:${line}: ${name} is in no zone of this server`)
-          else if (!except.has(full)) wanted.set(full, [...(wanted.get(full) ?? []), address])
+          else if (!except.has(full)) current.set(full, [...(current.get(full) ?? []), address])
         }
       }
     }
     dns.update((tx) => {
-      for (const name of present.keys()) {
-        if (!wanted.has(name)) tx.zone(zoneOf(name, dns.zones) as string).delete(`${name}.`)
+      for (const name of published.keys()) {
+        if (!current.has(name)) tx.zone(zoneOf(name, dns.zones) as string).delete(`${name}.`)
       }
-      for (const [name, addresses] of wanted) {
-        if (present.get(name)?.join() === addresses.join()) continue
+      for (const [name, addresses] of current) {
+        if (published.get(name)?.join() === addresses.join()) continue
         try {
           tx.zone(zoneOf(name, dns.zones) as string).set(`${name}.`, addresses)
         } catch (error) {
-          // One line that is wrong does not take the others with it.
+          // The other lines count in spite of one that is wrong.
           problem((error as Error).message)
-          wanted.delete(name)
+          current.delete(name)
         }
       }
     })
-    present = wanted
+    published = current
   }
 
   const followed = new DisposableStack()
@@ -67,9 +67,9 @@ export function followHosts(
       const read = (text: string | undefined) => {
         if (text === undefined && first) throw new DnsError('HOSTS_FILE', `${path}: there is no such file`)
         if (text === undefined) problem(`${path}: is gone, and with it its names`)
-        texts.set(
+        linesByPath.set(
           path,
-          parseHosts(text ?? '', (line, what) => problem(`${path}:${line}: ${what}`)),
+          parseHosts(text ?? '', (line, reason) => problem(`${path}:${line}: ${reason}`)),
         )
         if (!first) publish()
       }

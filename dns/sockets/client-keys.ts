@@ -1,7 +1,7 @@
 import { SocketAddress } from 'node:net'
 import { clientKey } from '../wire/address.ts'
 
-/** Forgotten together when there are more, so that made-up source addresses do not fill the memory. */
+/** Above this number all are forgotten together, so that forged source addresses do not fill the memory. */
 const mostRemembered = 16_384
 
 interface Spelled {
@@ -10,22 +10,22 @@ interface Spelled {
 }
 
 /**
- * The texts of client addresses, as views know them, by the octets that a packet carries. A client's text is made once:
- * for all its further packets, finding its view makes no string.
+ * The keys of clients, by which views are found, for the octets of their addresses. The key of a client is made once:
+ * no further packet of it needs a new string.
  */
 export class ClientKeys {
-  /** IPv4, as signed 32 bits, which are no object in the engine. */
+  /** IPv4, by the address as signed 32 bits, which V8 keeps without an object. */
   readonly #four = new Map<number, string>()
-  /** IPv6, by hash; of two with the same hash the latest. */
+  /** IPv6, by hash. Of two addresses with the same hash, the latest stays. */
   readonly #six = new Map<number, Spelled>()
 
-  /** @param octets 4, or 16 */
+  /** @param octets 4 of an IPv4 address, or 16 of an IPv6 one */
   of(octets: Uint8Array): string {
     const key = word(octets, 0)
     if (octets.length === 4) return this.#four.get(key) ?? this.#spellFour(key, octets)
     const hash = mix(mix(mix(key, word(octets, 4)), word(octets, 8)), word(octets, 12))
-    const known = this.#six.get(hash)
-    return known !== undefined && same(known.octets, octets) ? known.text : this.#spellSix(hash, octets)
+    const spelled = this.#six.get(hash)
+    return spelled !== undefined && same(spelled.octets, octets) ? spelled.text : this.#spellSix(hash, octets)
   }
 
   #spellFour(key: number, octets: Uint8Array): string {

@@ -6,10 +6,10 @@ import { addressOnly, type Endpoint } from '../wire/address.ts'
 import type { PacketSocket } from './packet-socket.ts'
 
 /**
- * Where to listen: an address (not a wildcard: answers must come from the address that was asked, RFC 2181, 4) with a
- * port, 0 for any; or what the caller has bound, perhaps in another network namespace, to one address and port. The
- * server takes such sockets and descriptors over, and closes them. One half may be missing, but a server without TCP
- * cannot give an answer that is too large for UDP.
+ * The place to listen: an address (not a wildcard: answers must come from the address that was asked, RFC 2181, 4) with
+ * a port, 0 for any; or sockets that the caller has bound to one address and port, perhaps in another network namespace.
+ * The server takes such sockets and descriptors over, and closes them. One half may be missing, but a server without
+ * TCP cannot give an answer that is too large for UDP.
  */
 export type Listen =
   | { readonly address: string; readonly port: number }
@@ -31,12 +31,12 @@ export interface Listener extends Endpoint {
   readonly tcp: TcpServer | undefined
 }
 
-/** What bursts of queries may pile up in the kernel while we do something else. */
+/** Octets of queries that may wait in the kernel while we are busy. */
 const receiveBuffer = 1024 * 1024
-/** With port 0, UDP's choice may be taken for TCP. */
+/** Attempts with port 0: the port that UDP got may be in use for TCP. */
 const portAttempts = 20
 
-/** @throws DnsError `INVALID_OPTION`, `ADDRESS_IN_USE`, `LISTEN_FAILED`; nothing of it stays open then */
+/** @throws DnsError `INVALID_OPTION`, `ADDRESS_IN_USE`, `LISTEN_FAILED`; no socket stays open then */
 export async function openListener(listen: Listen): Promise<Listener> {
   if (!('address' in listen)) return adopt(listen)
   const { address, port } = listen
@@ -96,9 +96,9 @@ function openUdp({ fd, family = 4 }: Descriptor): UdpSocket {
   const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: addressOnly })
   try {
     socket.bind({ fd, exclusive: true })
-    // Of the wrong kind, it would receive and never send.
-    const is = socket.address().family
-    if (is !== `IPv${family}`) throw new Error(`it is of ${is}: say so by family`)
+    // A socket of the wrong family would receive and never send.
+    const actual = socket.address().family
+    if (actual !== `IPv${family}`) throw new Error(`it is of ${actual}: say so by family`)
     return socket
   } catch (cause) {
     socket.close()
@@ -170,12 +170,12 @@ function listenError(
   return new DnsError('LISTEN_FAILED', `cannot listen on ${where} over ${protocol}: ${reason}`, { cause })
 }
 
-/** Closes both of a pair; what is closed already, or that somebody else closed, is no error. */
+/** Closes both sockets of a pair. One that is closed already is no error. */
 export async function closeListener({ udp, tcp }: Pick<Listener, 'udp' | 'tcp'>): Promise<void> {
   await Promise.all([udp && ('receive' in udp ? udp.close() : closeUdp(udp)), tcp && closeTcp(tcp)])
 }
 
-/** Closes what was handed over and is not going to be listened on. */
+/** Closes sockets and descriptors that were handed over and are not listened on. */
 export async function discard(listen: Listen): Promise<void> {
   if ('address' in listen) return
   const { udp, tcp } = listen
@@ -190,7 +190,7 @@ function closeDescriptor(fd: number): void {
   try {
     closeSync(fd)
   } catch (error) {
-    // It was none, or failing to listen has closed it.
+    // It was not open, or the failed attempt to listen has closed it.
     if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error
   }
 }
@@ -208,7 +208,7 @@ function closeUdp(socket: UdpSocket): Promise<void> {
   })
 }
 
-/** Accepts no more; ends when the last connection has. */
+/** Accepts no more connections; ends when the last one has ended. */
 function closeTcp(server: TcpServer): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close((error) => {

@@ -2,29 +2,32 @@ import type { QueryHandler } from '../answering/handle-query.ts'
 import type { Endpoint } from '../wire/address.ts'
 import { ClientKeys } from './client-keys.ts'
 
-/** Where a packet came from; good during the call that it is handed to. */
+/** The source of a packet; valid only during the call that gets it. */
 export interface PacketSource {
   /** 4 octets of an IPv4 address, or 16 of an IPv6 one. */
   readonly octets: Uint8Array
   readonly port: number
-  /** For an answer that is not ready at once: how to send it, whenever that is. On a closed socket, it does nothing. */
+  /**
+   * Returns a function that sends an answer which is not ready at once, at any later time. On a closed socket it does
+   * nothing.
+   */
   later(): (answer: Uint8Array, size: number) => void
 }
 
-/** What a server does with the packets of a socket. */
+/** The server's side of a packet socket. */
 export interface PacketHandler {
   /**
    * Answers the packet in the first `size` octets of a buffer by writing over it.
-   * @returns how long the answer is; 0 if there is none, or if it comes later
+   * @returns the size of the answer; 0 if there is none, or if it comes later
    */
   packet(packet: Buffer, size: number, source: PacketSource): number
   failed(error: Error): void
 }
 
 /**
- * A bound UDP socket that is not Node's: one that receives and sends many packets by one system call, as `moorage/netns`
- * has one, or whatever else brings packets. A buffer should have room for 4,097 octets, so that a query that is too long
- * is known as that, and must have room for the answer, else it is truncated.
+ * A bound UDP socket that is not Node's, such as that of `moorage/netns`, which receives and sends many packets by one
+ * system call. A buffer should have room for 4,097 octets, so that a query that is too long is recognised, and for the
+ * answer, which is truncated otherwise.
  */
 export interface PacketSocket extends Endpoint {
   /** Begins to receive. Called once. */
@@ -32,18 +35,18 @@ export interface PacketSocket extends Endpoint {
   close(): void | Promise<void>
 }
 
-/** Answers what a packet socket receives, where it lies. */
+/** Answers the packets of a packet socket in place. */
 export function servePackets(
   socket: PacketSocket,
   queries: QueryHandler,
   failed: (error: Error) => void,
 ): void {
   const clientKeys = new ClientKeys()
-  // One for all packets: answering is synchronous, and what is forwarded takes a copy.
+  // One for all packets: answering is synchronous, and forwarding takes a copy.
   const asker = { client: '', transport: 'udp' as const }
   socket.receive({
     packet(packet, size, source) {
-      // Nobody can be answered at port 0; whoever sent this did not mean to ask.
+      // No answer can be sent to port 0, so this is no real query.
       if (source.port === 0) return 0
       asker.client = clientKeys.of(source.octets)
       return queries.handleInPlace(packet, size, asker, source)

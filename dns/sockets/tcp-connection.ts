@@ -6,13 +6,14 @@ import type { Limits } from '../limits.ts'
 import { headerSize, longestQuery } from '../wire/decode-query.ts'
 import type { Turns } from './turns.ts'
 
-/** So many queries of one connection are answered before others have their turn. */
+/** Queries of one connection that are answered before other connections have their turn. */
 const queriesInVisit = 8
 
 /** One client's TCP connection: framing, pipelining with answers in any order, and its limits (RFC 7766). */
 export interface Connection {
-  /** Nothing is being answered. */
+  /** True while no query waits for its answer. */
   readonly idle: boolean
+  /** Reads no further query; the connection ends with its last answer. */
   finish(): void
   destroy(): void
 }
@@ -27,7 +28,7 @@ interface Parts {
   turns: Turns
 }
 
-/** @param closed is called once, in the same turn in which the connection stops counting */
+/** @param closed called once, in the turn of the event loop in which the connection stops counting */
 export function openConnection(
   { socket, client, queries, limits, clock, counts, turns }: Parts,
   closed: () => void,
@@ -37,12 +38,12 @@ export function openConnection(
   let waiting = 0
   let ended = false
   let gone = false
-  /** Whole queries wait for their turn. */
+  /** True while whole queries wait for their turn. */
   let queued = false
   let lastQuery = clock.now()
   let timer = clock.setTimeout(checkIdle, limits.idle)
 
-  // A client may say that it has asked its last question, and still wait for answers (RFC 7766, 6.2.4).
+  // A client may close its half after its last query, and still wait for answers (RFC 7766, 6.2.4).
   socket.allowHalfOpen = true
   socket.setNoDelay(true)
 
@@ -66,7 +67,10 @@ export function openConnection(
 
   const busy = () => waiting >= limits.queriesPerConnection || socket.writableLength > limits.unreadAnswers
 
-  /** Octets of the next message; of what is longer than any query its header, by which it is refused. */
+  /**
+   * The size of the next message once it is complete. A message longer than any query is refused by its header, so only
+   * that has to be there.
+   */
   const nextSize = () => {
     if (received.length < 2) return undefined
     const size = received.readUInt16BE(0)
@@ -87,7 +91,7 @@ export function openConnection(
       turns.visit(answerFrames)
     } else if (ended && waiting === 0 && !(received.length >= 2 && busy())) {
       socket.end()
-      // Half a query, or what followed a refused one: nobody will read it.
+      // Half a query may be left, or octets behind a refused one: they are dropped.
       socket.resume()
     } else if (busy() || ended) socket.pause()
     else socket.resume()
@@ -98,7 +102,7 @@ export function openConnection(
       const size = nextSize()
       if (size === undefined) return
       const tooLong = size > longestQuery
-      // Copied: it may wait for an upstream, and should not keep all that came with it.
+      // A copy: it may wait for an upstream, and should not keep the whole chunk in memory.
       const message = Buffer.from(received.subarray(2, 2 + (tooLong ? headerSize : size)))
       received = tooLong ? received.subarray(received.length) : received.subarray(2 + size)
       if (tooLong) ended = true
@@ -114,7 +118,7 @@ export function openConnection(
     }
   }
 
-  /** Counted from the last whole query, so that dripping octets does not keep a connection. */
+  /** The time counts from the last whole query, so that single octets now and then do not keep a connection open. */
   function checkIdle() {
     const left = lastQuery + limits.idle - clock.now()
     if (waiting === 0 && left <= 0) destroy()
@@ -124,7 +128,7 @@ export function openConnection(
   socket.on('data', (chunk: Buffer) => {
     if (ended) return
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-    // Nothing more is read until it has had its turn.
+    // Nothing more is read until this connection has had its turn.
     socket.pause()
     turns.visit(answerFrames)
   })

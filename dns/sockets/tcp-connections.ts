@@ -19,20 +19,20 @@ export interface Connections {
   accept(socket: Socket): void
   /** Reads no further query; each connection ends with its last answer. */
   finish(): void
-  /** Ends all, whatever is in flight. */
+  /** Destroys all connections, with queries in flight. */
   destroy(): void
 }
 
 const none: ReadonlySet<Connection> = new Set()
 
 export function createConnections({ queries, limits, clock, counts }: ConnectionsOptions): Connections {
-  /** The oldest first. */
+  /** In the order of their age, the oldest first. */
   const all = new Set<Connection>()
   const turns = createTurns()
   const byClient = new Map<string, Set<Connection>>()
 
-  /** Whether there is room, if need be that of an idle connection (RFC 7766, 6.2.2: idle ones may be closed). */
-  const room = (connections: ReadonlySet<Connection>, most: number): boolean => {
+  /** Tells whether there is room; if not, makes some by closing the oldest idle connection (RFC 7766, 6.2.2). */
+  const makeRoom = (connections: ReadonlySet<Connection>, most: number): boolean => {
     if (connections.size < most) return true
     for (const connection of connections) {
       if (!connection.idle) continue
@@ -46,11 +46,11 @@ export function createConnections({ queries, limits, clock, counts }: Connection
   return {
     accept(socket) {
       const address = socket.remoteAddress
-      // Reset before it was accepted.
+      // The client has reset it before it was accepted.
       if (address === undefined) return void socket.destroy()
       const client = clientKey(address)
-      const roomForOne = room(byClient.get(client) ?? none, limits.connectionsPerClient)
-      if (!roomForOne || !room(all, limits.connections)) {
+      const hasRoom = makeRoom(byClient.get(client) ?? none, limits.connectionsPerClient)
+      if (!hasRoom || !makeRoom(all, limits.connections)) {
         counts.connectionsRefused++
         return void socket.destroy()
       }
@@ -59,14 +59,14 @@ export function createConnections({ queries, limits, clock, counts }: Connection
       const connection = openConnection({ socket, client, queries, limits, clock, counts, turns }, () => {
         all.delete(connection)
         counts.openConnections--
-        const held = byClient.get(client)
-        held?.delete(connection)
-        if (held?.size === 0) byClient.delete(client)
+        const ofClient = byClient.get(client)
+        ofClient?.delete(connection)
+        if (ofClient?.size === 0) byClient.delete(client)
       })
       all.add(connection)
-      const held = byClient.get(client)
-      if (held === undefined) byClient.set(client, new Set([connection]))
-      else held.add(connection)
+      const ofClient = byClient.get(client)
+      if (ofClient === undefined) byClient.set(client, new Set([connection]))
+      else ofClient.add(connection)
     },
     finish() {
       for (const connection of all) connection.finish()

@@ -1,15 +1,15 @@
-/** So many connections are looked after between two looks at everything else. */
+/** Visits in one turn of the event loop. Then everything else has its turn. */
 const visitsInTurn = 8
 
 /**
- * Shares the process between connections, and between them and the rest: one client that sends thousands of queries in
- * a segment, or a thousand clients that send a few, would otherwise keep every datagram waiting until all of that is
- * answered. Whoever has more to do than a visit allows queues up again, behind the others.
+ * Shares the process between TCP connections, and between them and everything else. Otherwise, one client that sends
+ * thousands of queries in a segment, or a thousand clients that send a few, would keep every datagram waiting until all
+ * of them are answered. A connection with more queries than a visit answers asks for another visit, behind the others.
  */
 export interface Turns {
-  /** Calls `visit` now or in a later turn of the event loop. Calls that wait are made once, however often asked for. */
+  /** Calls `visit` now or in a later turn of the event loop; once, if it is asked for again while it waits. */
   visit(visit: () => void): void
-  /** Calls a visit that waits off. */
+  /** Cancels a visit that waits. */
   forget(visit: () => void): void
 }
 
@@ -17,7 +17,7 @@ export function createTurns(): Turns {
   const queue = new Set<() => void>()
   let left = visitsInTurn
   let turning = false
-  /** A visit is going on: what is asked for meanwhile comes later. */
+  /** True during a visit: one that is asked for meanwhile comes later. */
   let visiting = false
 
   const turn = () => {
@@ -28,7 +28,7 @@ export function createTurns(): Turns {
       queue.delete(visit)
       run(visit)
     }
-    // The next turn gives back what this one took.
+    // The next turn may make as many visits again.
     if (left < visitsInTurn) turnLater()
   }
   const turnLater = () => {

@@ -2,7 +2,7 @@ import type { RemoteInfo, Socket } from 'node:dgram'
 import type { QueryHandler, Send } from '../answering/handle-query.ts'
 import { clientKey } from '../wire/address.ts'
 
-/** For any question and its answer: what is longer than 4,096 octets is cut, and known as too long. */
+/** Octets, for any query and its answer. A message longer than 4,096 octets is cut, and refused as too long. */
 const room = 4224
 
 interface Received {
@@ -11,8 +11,8 @@ interface Received {
 }
 
 /**
- * Answers what a bound socket receives.
- * @param failed is told when an answer could not be sent, or the socket failed
+ * Answers the messages of a bound socket.
+ * @param failed called when an answer could not be sent, or the socket failed
  */
 export function serveUdp(socket: Socket, queries: QueryHandler, failed: (error: Error) => void): void {
   const sent = (error: Error | null) => {
@@ -20,18 +20,18 @@ export function serveUdp(socket: Socket, queries: QueryHandler, failed: (error: 
   }
 
   const send = (reply: Buffer, size: number, { address, port }: RemoteInfo) => {
-    // A copy, as the kernel may take it later.
+    // A copy, as the kernel may take the octets later.
     const copy = Buffer.allocUnsafe(size)
     reply.copy(copy, 0, 0, size)
     try {
       socket.send(copy, port, address, sent)
     } catch (error) {
-      // Its owner has closed it.
+      // The socket's owner has closed it.
       failed(error as Error)
     }
   }
 
-  // One of each for all messages: answering is synchronous, and what is forwarded takes a copy.
+  // One of each for all messages: answering is synchronous, and forwarding takes a copy.
   const packet = Buffer.alloc(room)
   const asker = { client: '', transport: 'udp' as const }
   let asking: RemoteInfo | undefined
@@ -57,10 +57,10 @@ export function serveUdp(socket: Socket, queries: QueryHandler, failed: (error: 
 
   socket.on('error', failed)
   socket.on('message', (message, from) => {
-    // Nobody can be answered at port 0; whoever sent this did not mean to ask.
+    // No answer can be sent to port 0, so this is no real query.
     if (from.port === 0) return
-    // Answered together, once the socket has given what it gives in a turn of the event loop, 32 messages at most: one by
-    // one, receiving and sending by turns, they cost a third more (docs/decisions.md).
+    // Messages are answered together, once the socket has given all that it gives in a turn of the event loop, at most
+    // 32: receiving and sending by turns costs a third more (docs/decisions.md).
     if (received.push({ message, from }) === 1) setImmediate(handleAll)
   })
 }

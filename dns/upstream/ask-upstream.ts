@@ -13,8 +13,8 @@ export interface Question {
 }
 
 /**
- * Whether a message answers a question: its id, QR, opcode and question, name and all (RFC 5452, 9.1). Where it came
- * from is the connected socket's business. A server that understood nothing may leave out the question.
+ * Tells whether a message answers a question, by its id, QR, opcode and question (RFC 5452, 9.1). The connected socket
+ * has checked where it came from. A server that could not read the query may leave out the question.
  */
 export function answersQuestion(answer: Buffer, { message, questionEnd }: Question): boolean {
   if (answer.length < headerSize || answer.readUInt16BE(0) !== message.readUInt16BE(0)) return false
@@ -22,7 +22,7 @@ export function answersQuestion(answer: Buffer, { message, questionEnd }: Questi
   if ((flags & flag.QR) === 0 || (flags & 0x7800) !== 0) return false
   if (answer.readUInt16BE(4) === 0) return answer.length === headerSize && (flags & 0xf) !== 0
   if (answer.readUInt16BE(4) !== 1 || answer.length < questionEnd) return false
-  // Type and class are no letters: 65 (HTTPS) is not 97.
+  // Type and class have no case: 65 (HTTPS) is not 97.
   return (
     sameName(answer, headerSize, message, headerSize, questionEnd - 4 - headerSize) &&
     answer.compare(message, questionEnd - 4, questionEnd, questionEnd - 4, questionEnd) === 0
@@ -30,8 +30,8 @@ export function answersQuestion(answer: Buffer, { message, questionEnd }: Questi
 }
 
 /**
- * Asks over UDP, from a socket of this question's own: so its port is as random as its id, and the kernel lets pass
- * nothing but what comes from there. What does not answer the question is ignored.
+ * Asks over UDP, from a new socket for each question: so its port is as random as its id, and the kernel accepts only
+ * messages from the upstream. Messages that do not answer the question are ignored.
  */
 export function askUdp(
   { address, port }: Upstream,
@@ -62,13 +62,13 @@ export function askUdp(
     })
     socket.connect(port, address, ((error?: Error) => {
       if (error) return fail(error)
-      // By now it may have been called off, and the socket closed.
+      // It may have been aborted meanwhile, and the socket closed.
       if (!finished) socket.send(question.message, (sent) => sent && fail(sent))
     }) as () => void)
   })
 }
 
-/** Asks over TCP, on a connection of its own (RFC 7766, 6.1.1: for what did not fit into a datagram). */
+/** Asks over TCP, on a new connection, for an answer that did not fit into a datagram (RFC 7766, 6.1.1). */
 export function askTcp(
   { address, port }: Upstream,
   question: Question,

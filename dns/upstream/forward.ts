@@ -11,9 +11,9 @@ import type { Routes } from './routes.ts'
 import { type Upstream, upstreamKey } from './upstream.ts'
 
 /**
- * What came of a forwarded query. `answer` is the upstream's, octet by octet, with the id of whoever asked; where it
- * was fetched over TCP, `short` is what fitted over UDP. `overload`: nobody was asked. `unreachable`: nobody answered.
- * `loop`: the query is one that we had asked an upstream.
+ * The outcome of a forwarded query. `answer` is the upstream's, octet by octet, with the id of the client's query; if it
+ * came over TCP, `short` is the truncated answer that came over UDP. `overload`: too many queries wait, none was sent.
+ * `unreachable`: no upstream answered. `loop`: the query is a probe that we had sent to an upstream.
  */
 export type Forwarded =
   | { kind: 'answer'; answer: Buffer; short?: Buffer; upstream: Upstream }
@@ -22,52 +22,55 @@ export type Forwarded =
   | { kind: 'unreachable'; cause: unknown }
 
 export interface ForwarderOptions {
-  /** Whom to ask; asked anew at each query. */
+  /** Gives the upstreams of each query. */
   routes: Pick<Routes, 'upstreamsFor'>
   limits: Limits
   clock: Clock
-  /** Is told of an upstream that asks this server in turn. */
+  /** Called for each upstream that is found to ask this server in turn. */
   loop: (error: DnsError) => void
 }
 
 export interface Forwarder {
-  /** @param questionEnd where the question of `message` ends; @param client its address, for the share that it may have */
+  /**
+   * @param questionEnd the offset in `message` at which its question ends
+   * @param client its address, for the limit of each client
+   */
   forward(message: Buffer, questionEnd: number, client: string): Promise<Forwarded>
-  /** Queries that wait for an answer. */
+  /** The number of queries that wait for an answer. */
   readonly waiting: number
-  /** Calls everything off: what waits becomes `unreachable`. */
+  /** Aborts everything: queries that wait become `unreachable`. */
   close(): void
 }
 
-type Found = { answer: Buffer; short?: Buffer; upstream: Upstream }
+type UpstreamAnswer = { answer: Buffer; short?: Buffer; upstream: Upstream }
 
-/** Asks upstreams: equal queries in flight once, one upstream after the other, within limits and deadlines. */
+/** Asks upstreams, one after the other, within limits and deadlines. Equal queries in flight are asked once. */
 export function createForwarder({ routes, limits, clock, loop }: ForwarderOptions): Forwarder {
-  const flights = new Map<string, Promise<Found>>()
+  const flights = new Map<string, Promise<UpstreamAnswer>>()
   const shares = new Map<string, number>()
   const paused = new Map<string, number>()
   const closing = new AbortController()
   const guard = createLoopGuard({ limits, clock, closing: closing.signal, found: loop })
   let waiting = 0
 
-  const start = (message: Buffer, questionEnd: number): Promise<Found> => {
+  const start = (message: Buffer, questionEnd: number): Promise<UpstreamAnswer> => {
     // All but the id: two queries are equal if an upstream could not tell them apart.
     const key = message.toString('latin1', 2)
-    const known = flights.get(key)
-    if (known !== undefined) return known
+    const inFlight = flights.get(key)
+    if (inFlight !== undefined) return inFlight
     const flight = askAll({ message: Buffer.from(message), questionEnd }).finally(() => flights.delete(key))
     flights.set(key, flight)
     return flight
   }
 
-  const askAll = async (question: Question): Promise<Found> => {
+  const askAll = async (question: Question): Promise<UpstreamAnswer> => {
     using total = deadline(clock, limits.forward, closing.signal)
-    let refusal: Found | undefined
+    let refusal: UpstreamAnswer | undefined
     let cause: unknown = new DnsError('UPSTREAM_FAILED', 'there is no upstream to ask')
     const { message, questionEnd } = question
     const all = routes.upstreamsFor(message, headerSize, questionEnd - 4 - headerSize)
     let round = inOrder(all, paused, clock.now()).filter((upstream) => !guard.loops(upstream))
-    // Who was silent is asked once more: a datagram may have been lost.
+    // Upstreams that were silent are asked once more: a datagram may have been lost.
     for (let left = 2; left > 0 && round.length > 0; left--) {
       const silent: Upstream[] = []
       for (const upstream of round) {
@@ -75,14 +78,14 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
         using _watched = guard.watch(upstream, each)
         guard.probe(upstream)
         try {
-          const found = await askOne(upstream, question, each.signal)
+          const answered = await askOne(upstream, question, each.signal)
           paused.delete(upstreamKey(upstream))
-          if (!isRefusal(found.answer)) return found
-          refusal = found
+          if (!isRefusal(answered.answer)) return answered
+          refusal = answered
         } catch (error) {
           cause = error
           if (total.signal.aborted) break
-          // Found to ask us while we waited: it would be silent for ever.
+          // It was found to ask us while we waited, and would be silent for ever.
           if (guard.loops(upstream)) continue
           guard.suspect(upstream)
           paused.set(upstreamKey(upstream), clock.now() + limits.upstreamPause)
@@ -120,9 +123,9 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
         return { kind: 'unreachable', cause }
       } finally {
         waiting--
-        const rest = (shares.get(client) ?? 1) - 1
-        if (rest === 0) shares.delete(client)
-        else shares.set(client, rest)
+        const left = (shares.get(client) ?? 1) - 1
+        if (left === 0) shares.delete(client)
+        else shares.set(client, left)
       }
     },
     close() {
@@ -131,19 +134,19 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
   }
 }
 
-/** Asks one upstream: over UDP, and over TCP what did not fit. */
+/** Asks one upstream over UDP, and over TCP if the answer did not fit. */
 async function askOne(
   upstream: Upstream,
   { message, questionEnd }: Question,
   signal: AbortSignal,
-): Promise<Found> {
+): Promise<UpstreamAnswer> {
   const question = { message: withId(message, randomInt(0x10000)), questionEnd }
   const answer = await askUdp(upstream, question, signal)
   if ((answer.readUInt16BE(2) & flag.TC) === 0) return { answer, upstream }
   try {
     return { answer: await askTcp(upstream, question, signal), short: answer, upstream }
   } catch {
-    // No TCP there. What fitted, and that it is not all, is still the truth.
+    // There is no TCP. The truncated answer, which says that it is truncated, is still true.
     return { answer, upstream }
   }
 }
@@ -154,14 +157,14 @@ function isRefusal(answer: Buffer): boolean {
   return code === rcode.SERVFAIL || code === rcode.REFUSED
 }
 
-/** Upstreams that were silent lately go last; they are not left out, for there may be no others. */
+/** Puts upstreams that were silent lately last. They are not left out, for there may be no others. */
 function inOrder(
   upstreams: readonly Upstream[],
   paused: ReadonlyMap<string, number>,
   now: number,
 ): readonly Upstream[] {
-  const rests = (upstream: Upstream) => ((paused.get(upstreamKey(upstream)) ?? 0) > now ? 1 : 0)
-  return paused.size === 0 ? upstreams : [...upstreams].sort((a, b) => rests(a) - rests(b))
+  const isPaused = (upstream: Upstream) => ((paused.get(upstreamKey(upstream)) ?? 0) > now ? 1 : 0)
+  return paused.size === 0 ? upstreams : [...upstreams].sort((a, b) => isPaused(a) - isPaused(b))
 }
 
 function withId(message: Buffer, id: number): Buffer {

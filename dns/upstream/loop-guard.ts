@@ -14,33 +14,34 @@ export interface LoopGuardOptions {
   limits: Limits
   clock: Clock
   closing: AbortSignal
-  /** Is told of an upstream that asks us. */
+  /** Called for each upstream that is found to ask this server. */
   found: (error: DnsError) => void
 }
 
 /**
  * Finds upstreams that ask this server in turn, as the host's own resolver may when it was pointed here: a query would
- * go round until it times out. Whether one does is asked of it, as CoreDNS does: a question for a name that nobody can
- * know, when it is asked for the first time and after it was silent. What comes back to us has gone round.
+ * go round until it times out. To find out, each upstream is asked for a random name, as CoreDNS does, when it is first
+ * used and after it was silent. If the question arrives here, it has gone round.
  */
 export interface LoopGuard {
-  /** Asks an upstream about itself, if that is due. Does not wait for it. */
+  /** Asks an upstream for a random name, if that is due. Does not wait for the answer. */
   probe(upstream: Upstream): void
-  /** An upstream was silent: it is asked about itself when it is used again. */
+  /** Has an upstream that was silent probed when it is used again. */
   suspect(upstream: Upstream): void
-  /** Whether this message is one of our own questions. Its upstream is left out from then on. */
+  /** Tells whether this message is one of our own probes. If it is, its upstream is left out from then on. */
   isOwn(message: Buffer, questionEnd: number): boolean
-  /** Whether an upstream is left out at the moment. */
+  /** Tells whether an upstream is left out at the moment. */
   loops(upstream: Upstream): boolean
-  /** Has an attempt called off as soon as its upstream is found to ask us. */
+  /** Aborts an attempt as soon as its upstream is found to ask us. */
   watch(upstream: Upstream, attempt: Deadline): Disposable
 }
 
 export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOptions): LoopGuard {
-  /** Questions on their way, with the upstream that each was put to. */
+  /** The name of the probe that each upstream is asked at the moment. */
   const probes = new Map<Upstream, Buffer>()
-  /** When an upstream was known to be good; what is not in here is asked. */
-  const asked = new Set<string>()
+  /** Upstreams that were probed and not silent since. */
+  const probed = new Set<string>()
+  /** Upstreams that are left out, each with the time until then. */
   const looping = new Map<string, number>()
   const attempts = new Map<string, Set<Deadline>>()
 
@@ -52,7 +53,7 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
     try {
       await askUdp(upstream, { message, questionEnd: headerSize + name.length + 4 }, limit.signal)
     } catch {
-      // Nobody there, or nobody who answers this: then nothing goes round either.
+      // An upstream that does not answer sends nothing round.
     } finally {
       if (probes.get(upstream) === name) probes.delete(upstream)
     }
@@ -65,7 +66,7 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
       `the upstream ${key} asks this server in turn: it is left out for ${limits.loopPause / 1000} s`,
     )
     probes.delete(upstream)
-    asked.delete(key)
+    probed.delete(key)
     looping.set(key, clock.now() + limits.loopPause)
     for (const attempt of attempts.get(key) ?? []) attempt.abort(error)
     found(error)
@@ -74,11 +75,11 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
   return {
     probe(upstream) {
       const key = upstreamKey(upstream)
-      if (asked.has(key)) return
-      asked.add(key)
+      if (probed.has(key)) return
+      probed.add(key)
       void ask(upstream)
     },
-    suspect: (upstream) => void asked.delete(upstreamKey(upstream)),
+    suspect: (upstream) => void probed.delete(upstreamKey(upstream)),
     isOwn(message, questionEnd) {
       const length = questionEnd - 4 - headerSize
       for (const [upstream, name] of probes) {
@@ -97,12 +98,12 @@ export function createLoopGuard({ limits, clock, closing, found }: LoopGuardOpti
     },
     watch(upstream, attempt) {
       const key = upstreamKey(upstream)
-      const held = attempts.get(key) ?? new Set()
-      attempts.set(key, held.add(attempt))
+      const watched = attempts.get(key) ?? new Set()
+      attempts.set(key, watched.add(attempt))
       return {
         [Symbol.dispose]() {
-          held.delete(attempt)
-          if (held.size === 0 && attempts.get(key) === held) attempts.delete(key)
+          watched.delete(attempt)
+          if (watched.size === 0 && attempts.get(key) === watched) attempts.delete(key)
         },
       }
     },

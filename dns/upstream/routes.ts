@@ -4,13 +4,13 @@ import { NameMap } from '../wire/name-map.ts'
 import type { Upstream } from './upstream.ts'
 import { type UpstreamChoice, upstreamSource } from './upstream-source.ts'
 
-/** Whom to ask for which names: the longest domain that a name ends with counts, else what holds for all. */
+/** The upstreams for each name: those of the longest domain that it ends with, else those for all names. */
 export interface Routes {
-  /** Whether anybody at all is asked for some name. */
+  /** True if there are names that an upstream is asked for. */
   readonly recursion: boolean
-  /** Whether somebody is asked for a name in wire form. */
+  /** True if an upstream is asked for this name, which is in wire form. */
   asks(octets: Uint8Array, start: number, length: number): boolean
-  /** Whom to ask for it, in this order. */
+  /** The upstreams to ask for it, in this order. */
   upstreamsFor(octets: Uint8Array, start: number, length: number): readonly Upstream[]
 }
 
@@ -19,9 +19,9 @@ interface Route {
   readonly upstreams: () => readonly Upstream[]
 }
 
-/** @throws DnsError `INVALID_OPTION` for an upstream that is none, `INVALID_NAME` for a domain that is none */
+/** @throws DnsError `INVALID_OPTION` for a wrong upstream, `INVALID_NAME` for a wrong domain */
 export function createRoutes(
-  everything: UpstreamChoice,
+  otherNames: UpstreamChoice,
   domains: Readonly<Record<string, UpstreamChoice>>,
   resolvConf: string,
   listeners: readonly Endpoint[],
@@ -30,21 +30,21 @@ export function createRoutes(
     asks: choice !== 'none',
     upstreams: upstreamSource(choice, resolvConf, listeners),
   })
-  const rest = route(everything)
+  const other = route(otherNames)
   const table = new NameMap<Route>()
-  let recursion = rest.asks
+  let recursion = other.asks
   for (const [domain, choice] of Object.entries(domains)) {
     table.set(wireName(domain), route(choice))
     recursion ||= choice !== 'none'
   }
   const find = (octets: Uint8Array, start: number, length: number): Route => {
-    if (table.size === 0) return rest
+    if (table.size === 0) return other
     const end = start + length
     for (let at = start; at < end; at += (octets[at] as number) + 1) {
-      const found = table.find(octets, at, end - at, hashName(octets, at, end))
-      if (found !== undefined) return found
+      const match = table.find(octets, at, end - at, hashName(octets, at, end))
+      if (match !== undefined) return match
     }
-    return rest
+    return other
   }
   return {
     recursion,

@@ -4,13 +4,13 @@ import { clientKey, type Endpoint } from '../wire/address.ts'
 import { followResolvConf } from './resolv-conf.ts'
 import { parseUpstream, type Upstream } from './upstream.ts'
 
-/** Who is asked: the system's resolvers, nobody, or these (`addr`, `addr:port`, `[addr]:port`). */
+/** The system's resolvers, none, or these (`addr`, `addr:port`, `[addr]:port`). */
 export type UpstreamChoice = 'system' | 'none' | readonly string[]
 
 /**
- * Whom to ask, as often as it is called. Upstreams that are our own listeners are left out: where the host's resolver
- * is this server, a query would go round for ever.
- * @throws DnsError `INVALID_OPTION` for an upstream that is none
+ * Returns a function that gives the upstreams of a choice, current at each call. Our own listeners are left out: if the
+ * host's resolver is this server, a query would go round for ever.
+ * @throws DnsError `INVALID_OPTION` for an text that is no upstream
  */
 export function upstreamSource(
   choice: UpstreamChoice,
@@ -33,7 +33,7 @@ export function upstreamSource(
 
 function isListener({ address, port }: Upstream, listener: Endpoint): boolean {
   if (port !== listener.port) return false
-  // Whoever connects to the wildcard reaches this machine: resolv.conf(5) has it for the local resolver.
+  // A connection to the wildcard reaches this machine: resolv.conf(5) uses it for the local resolver.
   if (address === '0.0.0.0' || address === '::') return isOurs(listener.address)
   if (clientKey(listener.address) === clientKey(address)) return true
   // A wildcard listens on all of this machine's addresses.

@@ -5,7 +5,7 @@ import type { Endpoint } from '../wire/address.ts'
 /** A resolver to ask: an address, with its scope if it is link-local, and a port. */
 export type Upstream = Endpoint
 
-/** How an upstream is called in events and messages. */
+/** The name of an upstream in events and messages. */
 export function upstreamKey({ address, port }: Upstream): string {
   return `${address} port ${port}`
 }
