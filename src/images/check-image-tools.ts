@@ -19,7 +19,7 @@ const tools: readonly [name: string, use: string][] = [
 
 const remedy = 'moorage setup installs it'
 
-/** Looks for what images need, for `moorage doctor`. */
+/** Looks for the tools and the keyring that images need, for `moorage doctor`. */
 export async function checkImageTools(): Promise<ToolCheck[]> {
   const found = tools.map(async ([name, use]): Promise<ToolCheck> => {
     try {

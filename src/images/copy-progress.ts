@@ -2,14 +2,15 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setInterval as every } from 'node:timers/promises'
 
-/** How often the files are looked at, in milliseconds. */
+/** Interval between two looks at the files, in milliseconds. */
 const interval = 500
 
 /**
- * Watches an OCI layout that skopeo copies into, until `signal` aborts: skopeo itself says nothing when nobody looks.
+ * Watches an OCI layout that skopeo copies into, until `signal` aborts: skopeo itself shows progress only on a
+ * terminal.
  *
- * @param onGrowth - told the bytes that are there, when there are more
- * @param onStall - called when there have been no more for `patience` milliseconds
+ * @param onGrowth - called with the bytes that have come, when there are more than before
+ * @param onStall - called when none have come for `patience` milliseconds
  */
 export async function watchCopy(
   layout: string,
@@ -36,7 +37,7 @@ export async function watchCopy(
   }
 }
 
-/** Blobs grow under a temporary name, and are renamed when they are whole. */
+/** Returns the size of all blobs. A blob grows under a temporary name, and is renamed when it is whole. */
 async function bytesIn(layout: string): Promise<number> {
   const files = [
     ...(await names(layout)).filter((name) => name.startsWith('oci-put-blob')),
@@ -46,7 +47,7 @@ async function bytesIn(layout: string): Promise<number> {
     files.map((name) =>
       stat(join(layout, name)).then(
         ({ size }) => size,
-        // Renamed between the listing and now.
+        // The file was renamed after it was listed.
         () => 0,
       ),
     ),
@@ -58,7 +59,7 @@ async function names(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)
   } catch (error) {
-    // Not made yet.
+    // The directory is not there yet.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }

@@ -2,9 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * The host's own sources of a Debian suite, with its updates and security, as lines for mmdebstrap, which does not read
- * them by itself. None where the host has another suite: then mmdebstrap's default counts.
- * sources.list(5)
+ * Returns the host's own sources of a Debian suite, with its updates and security, as lines for mmdebstrap, which
+ * does not read them itself. There are none if the host has another suite: mmdebstrap then uses its default.
+ *
+ * @see sources.list(5)
  */
 export function hostSources(suite: string, aptDirectory = '/etc/apt'): string[] {
   const sources = [
@@ -26,7 +27,10 @@ interface Source {
   components: string[]
 }
 
-/** Others name their suites after Debian's too; Debian's own archive has `main`, and its path ends so by custom. */
+/**
+ * True for Debian's own archive, which has the component `main`, and whose path ends so by custom. Other archives
+ * name their suites after Debian's too.
+ */
 function isDebian({ uri, components }: Source): boolean {
   return /^https?:\/\/\S+\/(debian|debian-security)\/?$/.test(uri) && components.includes('main')
 }
@@ -54,7 +58,7 @@ function words(text: string): string[] {
   return text.split(/\s+/).filter(Boolean)
 }
 
-/** The texts of the files whose names end so. */
+/** Returns the texts of the files whose names end in `ending`. */
 function filesOf(directory: string, ending: string): string[] {
   try {
     return readdirSync(directory)

@@ -9,20 +9,21 @@ import type { PackagesReference } from './reference.ts'
 import type { Working } from './shared-work.ts'
 import { syncFilesystem } from './sync-filesystem.ts'
 
-/** Part of the digest: a change of how the filesystem is made makes another image. */
+/** Part of the digest: raised when the filesystem is made in another way, so that it is another image. */
 const recipe = 2
 
-/** What turns unpacked packages into a system: merged /usr, a shell, users, the names of protocols. */
+/** Packages that turn unpacked packages into a system: merged /usr, a shell, users, the names of protocols. */
 const base = ['usr-is-merged', 'busybox-static', 'base-passwd', 'netbase']
 const leftOut = ['man', 'doc', 'locale', 'info', 'zoneinfo']
 const hooks = '/usr/share/mmdebstrap/hooks/merged-usr'
 
-/** mmdebstrap finds no key of its own where the host's /etc/apt has none. */
+/** Passed to mmdebstrap, which finds no key of its own if there is none in /etc/apt of the host. */
 export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /**
- * Ends the making: no maintainer script is run, so what they would do, and images need, is done here. Names and versions
- * are in the archives' file names. resolv.conf and hostname are copies of the host's.
+ * The last step. No maintainer script is run, so the script does what images need of their work. The names of the
+ * archives hold the names and versions of the packages. resolv.conf and hostname are copies of the host's, and are
+ * removed.
  */
 const finish = `#!/bin/sh
 set -e
@@ -38,8 +39,8 @@ chroot . /bin/busybox --install -s /bin
 `
 
 /**
- * A root filesystem made of Debian packages, unpacked and not configured: small, quick, and the same for the same
- * versions. Users that maintainer scripts make are not in it.
+ * Makes a root filesystem of Debian packages, unpacked and not configured: small, quick, and the same for the same
+ * versions. Users that maintainer scripts would make are not in it.
  *
  * @throws MoorageError PACKAGE_NOT_FOUND, REGISTRY_UNREACHABLE, IMAGE_FAILED, DISK_FULL
  */
@@ -53,13 +54,13 @@ export async function buildFromPackages(
   try {
     onProgress(`building from Debian packages: ${packages.join(', ') || 'none but the base'}`)
     const unpacked = await unpackPackages(store, reference, work, signal)
-    const missing = packages.find((wanted) => !unpacked.some((archive) => answers(archive, wanted)))
+    const missing = packages.find((name) => !unpacked.some((archive) => isOfPackage(archive, name)))
     if (missing !== undefined) {
       const reason = `${missing} is not a package of its own in ${suite} (a virtual one?)`
       throw new MoorageError('PACKAGE_NOT_FOUND', { ref, reason })
     }
     const rootfs = join(work, 'rootfs')
-    // Device nodes are the runtime's to make.
+    // The runtime makes the device nodes.
     const devices = await readdir(join(rootfs, 'dev'))
     await Promise.all(devices.map((name) => rm(join(rootfs, 'dev', name), { recursive: true })))
     await chmod(rootfs, 0o755)
@@ -76,7 +77,7 @@ export async function buildFromPackages(
   }
 }
 
-/** Makes `rootfs` in the directory; returns the sorted names of the package archives it was made of. */
+/** Makes `rootfs` in the directory `work`; returns the sorted names of the package archives that it was made of. */
 async function unpackPackages(
   store: Store,
   { ref, suite, packages }: PackagesReference,
@@ -89,7 +90,7 @@ async function unpackPackages(
   const { code, stderr } = await runTool(
     'unshare',
     [
-      // Its mounts and its processes end with it, whatever ends it.
+      // Mounts and processes of mmdebstrap end with it, whatever ends it.
       ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
       ...['--variant=extract', '--format=directory', `--keyring=${debianKeyring}`],
       ...leftOut.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
@@ -108,16 +109,19 @@ async function unpackPackages(
   return (await readFile(listing, 'utf8')).trim().split('\n')
 }
 
-/** Whether an archive, `NAME_VERSION_ARCHITECTURE.deb` with its colon written %3a, is what was asked for. */
-function answers(archive: string, wanted: string): boolean {
+/**
+ * Tells whether an archive, `NAME_VERSION_ARCHITECTURE.deb` with the colon written %3a, is of the requested
+ * package.
+ */
+function isOfPackage(archive: string, requested: string): boolean {
   const [name, version = ''] = archive.split('_')
-  const [wantedName, wantedVersion] = wanted.split('=')
-  if (name !== wantedName) return false
-  return wantedVersion === undefined || decodeURIComponent(version) === wantedVersion
+  const [requestedName, requestedVersion] = requested.split('=')
+  if (name !== requestedName) return false
+  return requestedVersion === undefined || decodeURIComponent(version) === requestedVersion
 }
 
-/** mmdebstrap exits 25 for everything: what went wrong is in apt's words. */
-const kinds: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
+/** mmdebstrap exits 25 for everything: the cause is in the words of apt. */
+const codesByWords: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
   [
     /Unable to locate package|has no installation candidate|Version '.*' for '.*' was not found|unmet dependencies|held broken packages/,
     'PACKAGE_NOT_FOUND',
@@ -133,8 +137,8 @@ function failureOf(ref: string, stderr: string, directory: string): MoorageError
   const full = fullDiskError(stderr, `the image ${ref}`, directory)
   if (full) return full
   const lines = stderr.split('\n').map((line) => line.trim())
-  for (const [words, code] of kinds) {
-    const line = lines.find((one) => words.test(one))
+  for (const [words, code] of codesByWords) {
+    const line = lines.find((candidate) => words.test(candidate))
     if (line !== undefined) return new MoorageError(code, { ref, reason: line.replace(/^[EW]: /, '') })
   }
   const reason = lines.find((line) => line.startsWith('E: ')) ?? lastWords(stderr)

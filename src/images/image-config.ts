@@ -1,10 +1,10 @@
 import type { ImageConfig } from '../store/index.ts'
 
 /**
- * Reads an image's own config: OCI's, with Docker's Healthcheck.
+ * Parses an image's own config: that of OCI, with Docker's Healthcheck.
  * https://github.com/opencontainers/image-spec/blob/main/config.md
  *
- * @throws Error in words, when it is malformed
+ * @throws Error with a sentence, when it is malformed
  */
 export function parseConfig(bytes: Buffer): ImageConfig {
   const config = record(record(JSON.parse(bytes.toString()), 'it').config ?? {}, 'config')
@@ -21,7 +21,7 @@ export function parseConfig(bytes: Buffer): ImageConfig {
   }
 }
 
-/** `6379/tcp`, `6379`, or as Docker has it, `7000-7002/udp`; sctp is not ours to offer. */
+/** Parses `6379/tcp`, `6379`, or Docker's `7000-7002/udp`; sctp ports are left out. */
 function ports(exposed: string): ImageConfig['exposedPorts'] {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(exposed)
   if (!match) throw new Error(`its config is malformed: "${exposed}" is not a port`)

@@ -7,13 +7,13 @@ import { createRegistry } from './registry.ts'
 import { type Bytes, type OnProgress, SharedWork, type Working } from './shared-work.ts'
 import type { RegistryOptions } from './skopeo.ts'
 
-/** An image that stands ready on disk. */
+/** An image that is stored and can be used. */
 export interface ResolvedImage {
-  /** As it was asked for. */
+  /** The reference as it was given. */
   ref: string
-  /** What the reference is pinned to. */
+  /** The digest that the reference is pinned to. */
   digest: string
-  /** The directory of its root filesystem: read only, shared by all. */
+  /** The directory of its root filesystem: read only, and shared by all. */
   rootfs: string
   config: ImageConfig
   /** For people: `redis`. */
@@ -21,15 +21,15 @@ export interface ResolvedImage {
 }
 
 interface ResolveOptions {
-  /** Ask again what the reference means, and move its pin. */
+  /** Ask the registry again what the reference means, and move its pin. */
   pull?: 'always'
   signal?: AbortSignal
   onProgress?: OnProgress
 }
 
-/** An image that is fetched or built: each is told of once, however many wait for it. */
+/** News of an image that is fetched or built, told once, however many callers wait for it. */
 export interface ImageNews {
-  /** The whole reference, as `parseReference` has it. */
+  /** The whole reference, as `parseReference` returns it. */
   readonly ref: string
   readonly state: 'running' | 'done' | 'failed'
   readonly detail?: string
@@ -42,14 +42,14 @@ export interface ImagesOptions {
   registries?: RegistryOptions
 }
 
-/** Image references -> pinned digests -> root filesystems. */
+/** Resolves image references to pinned digests, and those to root filesystems. */
 export interface Images extends AsyncDisposable {
   /**
-   * The image of a reference. A pinned one that is here is answered without asking anybody; any number of callers share
-   * one fetch, which ends when the last of them has gone.
+   * Resolves a reference. If it is pinned and its image is stored, nobody is asked. Any number of callers share one
+   * fetch, which ends when the last of them has gone.
    *
    * @throws MoorageError INVALID_IMAGE, NOT_YET, IMAGE_NOT_FOUND, PACKAGE_NOT_FOUND, IMAGE_UNAUTHORIZED,
-   * REGISTRY_UNREACHABLE, IMAGE_FAILED, RUNTIME_MISSING, DISK_LOW, DISK_FULL, CANCELLED
+   *   REGISTRY_UNREACHABLE, IMAGE_FAILED, RUNTIME_MISSING, DISK_LOW, DISK_FULL, CANCELLED
    */
   resolve(ref: string, options?: ResolveOptions): Promise<ResolvedImage>
   /** Ends every fetch, and waits until it has cleaned up. */
@@ -72,7 +72,7 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
     pull: 'always' | undefined,
     { signal, onProgress }: Working,
   ): Promise<StoredImage> => {
-    // A pin outlives its image: what was removed from the disk comes back as it was.
+    // A pin outlives its image: an image that was removed from the disk comes back as it was.
     const pinned = pull === 'always' ? undefined : store.images.pin(reference.ref)?.digest
     const digest = pinned ?? (await registry.digestOf(reference, signal))
     return (
@@ -94,8 +94,8 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
     return image
   }
 
-  /** What is worth telling begins with the first words of the work: what is found on the disk says nothing. */
-  const tellingly = async (
+  /** Fetches an image and tells the news, from its first progress on: an image that is found stored is no news. */
+  const fetchWithNews = async (
     { ref }: Reference,
     working: Working,
     fetch: (working: Working) => Promise<StoredImage>,
@@ -130,7 +130,7 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
         const image =
           (pull === 'always' ? undefined : kept(reference)) ??
           (await fetches.join(`${pull ?? ''} ${reference.ref}`, { signal, onProgress }, (working) =>
-            tellingly(reference, working, (telling) => fetchImage(reference, pull, telling)),
+            fetchWithNews(reference, working, (reporting) => fetchImage(reference, pull, reporting)),
           ))
         const { digest, rootfs, config } = image
         return { ref, digest, rootfs, config, name: nameOf(reference) }

@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto'
 
-/** What a registry holds under a name: a manifest, or an index of one for each platform. */
+/** The answer of a registry for a name: a manifest, or an index of one manifest for each platform. */
 export type Manifest =
   | { kind: 'index'; children: { digest: string; os: string; architecture: string }[] }
   | { kind: 'image'; layers: { mediaType: string; size: number }[] }
 
 const digestPattern = /^sha256:[0-9a-f]{64}$/
 
-/** Its bytes' own digest is what an image is pinned to. */
+/** Computes the digest of a manifest, to which its image is pinned, from its bytes as they were sent. */
 export function digestOfBytes(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }
 
 /**
- * Reads what a registry answered: of OCI (https://github.com/opencontainers/image-spec) or Docker's schema 2. Whoever
- * runs the registry is not trusted.
+ * Parses the answer of a registry: a manifest or index of OCI (https://github.com/opencontainers/image-spec) or of
+ * Docker's schema 2. The registry is not trusted.
  *
- * @throws Error in words, when it is neither
+ * @throws Error with a sentence, when it is neither
  */
 export function parseManifest(bytes: Buffer): Manifest {
   const manifest = fields(JSON.parse(bytes.toString()))
@@ -29,7 +29,7 @@ export function parseManifest(bytes: Buffer): Manifest {
       if (typeof digest !== 'string' || !digestPattern.test(digest)) {
         throw new Error(`its index names ${JSON.stringify(digest)}, which is not a digest`)
       }
-      // Attestations have the platform unknown/unknown; what has none is for any, which says nothing.
+      // Attestations have the platform unknown/unknown. An entry without a platform is never chosen.
       const { os, architecture } = fields(platform ?? {})
       return { digest, os: String(os), architecture: String(architecture) }
     })

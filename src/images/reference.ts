@@ -1,14 +1,14 @@
 import { MoorageError } from '../errors/index.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 
-/** What an image reference names. */
+/** A parsed image reference. */
 export type Reference = RegistryReference | PackagesReference
 
 export interface RegistryReference {
   kind: 'registry'
-  /** Whole: `docker.io/library/redis:7`, or with its digest instead of its tag. */
+  /** The whole reference: `docker.io/library/redis:7`, or with its digest instead of its tag. */
   ref: string
-  /** Host, with its port if it has one. */
+  /** The host, with its port if it has one. */
   registry: string
   repository: string
   tag: string
@@ -18,7 +18,7 @@ export interface RegistryReference {
 
 export interface PackagesReference {
   kind: 'packages'
-  /** Whole, with its packages sorted. */
+  /** The whole reference, with its packages sorted. */
   ref: string
   suite: string
   /** Sorted; each may have a version: `redis-server=5:7.0.15-1`. */
@@ -26,9 +26,9 @@ export interface PackagesReference {
 }
 
 const suitePattern = /^[a-z][a-z0-9-]*$/
-// apt takes options, patterns, paths and removals for package names: only plain names pass.
+// Only plain names pass: apt also takes options, patterns, paths and removals where a package's name stands.
 const packagePattern = /^[a-z0-9][a-z0-9.+-]*[a-z0-9+](=[0-9][A-Za-z0-9.+:~-]*)?$/
-// https://pkg.go.dev/github.com/distribution/reference has the grammar of the rest.
+// The grammar of the rest: https://pkg.go.dev/github.com/distribution/reference
 const label = '[a-z0-9]([a-z0-9-]*[a-z0-9])?'
 const registryPattern = new RegExp(
   `^(localhost|${label}(\\.${label})+|${label}(?=:\\d)|\\[[0-9a-f:]+\\])(:\\d{1,5})?$`,
@@ -67,7 +67,10 @@ function parsePackages(ref: string): PackagesReference {
   }
 }
 
-/** Not by URLSearchParams, which takes the + of libstdc++6 for a space and splits at the = of a version. */
+/**
+ * Parses the query itself, since URLSearchParams takes the + of libstdc++6 for a space, and splits at the = of a
+ * version.
+ */
 function packagesOf(ref: string, query: string | undefined): string[] {
   if (query === undefined) return []
   const [, key = '', list = ''] = /^([^=&]*)=?(.*)$/s.exec(query) ?? []

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 
-/** What skopeo is told about a registry: TLS, credentials, and which signatures an image must have. */
+/** What skopeo must know to speak to a registry: TLS, credentials, and the policy on signatures. */
 export interface RegistryAccess {
   /** Arguments of every command of skopeo, before the command's name. */
   readonly policy: readonly string[]
@@ -11,14 +11,15 @@ export interface RegistryAccess {
 }
 
 /**
- * Registries are asked without credentials: those that the host's root has are not the caller's.
+ * Makes the access that all callers share. Registries are asked without credentials: those of the host's root do
+ * not belong to the caller.
  *
  * @param insecure - registries (`host` or `host:port`) that speak plain HTTP; those on loopback do anyway
  */
 export function createRegistryAccess(insecure: readonly string[]): RegistryAccess {
   const isPlain = (registry: string) => insecure.includes(registry) || isLoopback(registry)
   return {
-    // Without a policy skopeo refuses everything; where the host has one, it holds.
+    // Without a policy skopeo refuses everything. If the host has one, it counts.
     get policy() {
       return existsSync('/etc/containers/policy.json') ? [] : ['--insecure-policy']
     },
@@ -27,7 +28,7 @@ export function createRegistryAccess(insecure: readonly string[]): RegistryAcces
   }
 }
 
-/** A registry on loopback speaks plain HTTP, as Docker takes it to. */
+/** A registry on loopback is taken to speak plain HTTP, as Docker takes it. */
 function isLoopback(registry: string): boolean {
   const host = registry.replace(/:\d+$/, '')
   return host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)

@@ -12,12 +12,15 @@ import type { Working } from './shared-work.ts'
 import { createSkopeo, type RegistryOptions, sourceOf } from './skopeo.ts'
 import { syncFilesystem } from './sync-filesystem.ts'
 
-/** A copy in which nothing has arrived for so long has failed, in milliseconds. */
+/** A copy has failed when nothing has arrived for so many milliseconds. */
 const stalled = 60_000
 
-/** Asking registries through skopeo, and unpacking what they hold with umoci. */
+/** Asks registries with skopeo, and unpacks their images with umoci. */
 interface Registry {
-  /** The digest of this machine's manifest: the child's, where the reference names an index. */
+  /**
+   * Returns the digest of the manifest for this host's architecture: that of the child, if the reference names an
+   * index.
+   */
   digestOf(reference: RegistryReference, signal: AbortSignal): Promise<string>
   /** Fetches the image of that manifest into the store. */
   pull(reference: RegistryReference, digest: string, working: Working): Promise<StoredImage>
@@ -83,7 +86,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
         (one) => one.os === 'linux' && one.architecture === hostArchitecture,
       )
       if (child) return child.digest
-      const others = manifest.children.map((one) => `${one.os}/${one.architecture}`).join(', ')
+      const others = manifest.children.map(({ os, architecture }) => `${os}/${architecture}`).join(', ')
       const reason = `it exists, but not for linux/${hostArchitecture} (for ${others || 'nothing'})`
       throw new MoorageError('IMAGE_NOT_FOUND', { ref: reference.ref, reason })
     },
@@ -97,7 +100,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
         if (manifest.kind === 'index') {
           throw new MoorageError('IMAGE_FAILED', { ref, reason: 'an index in an index is not known' })
         }
-        // The config of the source itself: copying into an OCI layout drops Docker's HEALTHCHECK.
+        // The config is read from the registry, since copying into an OCI layout drops Docker's HEALTHCHECK.
         const bytes = await skopeo.config(reference, sourceOf(reference, digest), signal)
         const config = understood(ref, () => parseConfig(bytes))
         await copy(reference, digest, manifest.layers, { work, signal, onProgress })
@@ -109,7 +112,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
         if (unpack.code !== 0) {
           const what = `the image ${ref}`
           const full = fullDiskError(unpack.stderr, what, store.directory)
-          // On a full disk umoci panics at times, and then says nothing of it; some of what it wrote may be gone again.
+          // On a full disk umoci sometimes panics without a word of it, and some of what it wrote may be gone again.
           const packed = manifest.layers.reduce((sum, { size }) => sum + size, 0)
           const needed = /^goroutine \d+ \[/m.test(unpack.stderr)
             ? Math.max(nothingLeft, packed)
@@ -120,7 +123,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
           throw full ?? new MoorageError('IMAGE_FAILED', { ref, reason: lastWords(unpack.stderr) })
         }
         const rootfs = join(work, 'rootfs')
-        // Whatever its archive says of its top: everybody in a container must get through it.
+        // Whatever mode the archive gives the top directory, everybody in a container must get through it.
         await chmod(rootfs, 0o755)
         await syncFilesystem(rootfs, signal)
         return await store.images.adopt({ digest, rootfs, source: ref, config })
@@ -131,10 +134,10 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
   }
 }
 
-/** Less than this free is a full disk: what was half unpacked is still there. */
+/** With fewer free bytes than this the disk is full, while what was half unpacked is still there. */
 const nothingLeft = 1024 * 1024
 
-/** What a registry sent is read; what cannot be is the image's failure. */
+/** Reads what a registry sent; if it cannot be read, the image has failed. */
 function understood<T>(ref: string, read: () => T): T {
   try {
     return read()

@@ -8,10 +8,10 @@ export interface FreeSpace {
   total: number
 }
 
-/** With less than this free, in bytes, nothing new is begun. */
+/** With fewer free bytes than this, nothing new is begun. */
 const neededFree: number = 64 * 1024 * 1024
 
-/** The room on the filesystem that a directory is on. */
+/** Returns the free space of the filesystem that a directory is on. */
 export function freeSpace(directory: string): FreeSpace {
   const { bavail, blocks, bsize } = statfsSync(directory)
   return { bytes: bavail * bsize, total: blocks * bsize }
@@ -34,12 +34,14 @@ export function mebibytes(bytes: number): string {
 }
 
 /**
- * SQLite's result codes for a full disk: SQLITE_FULL, and what becomes of ENOSPC when its shared memory or its log
- * cannot grow (SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE). https://sqlite.org/rescode.html
+ * SQLite's result codes for a full disk: SQLITE_FULL, and those of an ENOSPC when its shared memory or its log cannot
+ * grow (SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE). https://sqlite.org/rescode.html
  */
 const fullDisk = new Set([13, 778, 4874])
 
-/** Anything that went wrong below a directory; a full disk is told as that, with its path, whoever found it full. */
+/**
+ * Turns what work on a directory has thrown into a MoorageError; a full disk is DISK_FULL, whoever found it full.
+ */
 export function storeError(thrown: unknown, directory: string): MoorageError {
   const code = (thrown as { errcode?: number } | null)?.errcode
   if (code === undefined || !fullDisk.has(code)) return asMoorageError(thrown)

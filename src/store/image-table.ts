@@ -2,14 +2,14 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { ImageConfig, Pin, StoredImage } from './records.ts'
 import type { StoredDirectories } from './stored-directories.ts'
 
-/** Images by digest, and what references are pinned to. */
+/** Images by digest, and the digests that references are pinned to. */
 export interface ImageTable {
   pin(ref: string): Pin | undefined
   setPin(ref: string, digest: string): void
   get(digest: string): StoredImage | undefined
-  /** Takes a root filesystem over; an image that is here already stays as it is. */
+  /** Takes a root filesystem over. If the image is stored already, that one stays. */
   adopt(image: { digest: string; config: ImageConfig; rootfs: string; source: string }): Promise<StoredImage>
-  /** Oldest first. */
+  /** Returns all, the oldest first. */
   list(): StoredImage[]
 }
 
@@ -18,7 +18,7 @@ type Row = Record<'digest' | 'directory' | 'config' | 'source', string> & { crea
 export function imageTable(index: DatabaseSync, kept: StoredDirectories): ImageTable {
   const pinOf = index.prepare('SELECT digest, pinnedAt FROM pins WHERE ref = ?')
   const setPin = index.prepare('INSERT OR REPLACE INTO pins (ref, digest, pinnedAt) VALUES (?, ?, ?)')
-  const one = index.prepare('SELECT * FROM images WHERE digest = ?')
+  const byDigest = index.prepare('SELECT * FROM images WHERE digest = ?')
   const all = index.prepare('SELECT * FROM images ORDER BY createdAt, digest')
   const add = index.prepare(
     'INSERT INTO images (digest, directory, config, source, createdAt) VALUES (?, ?, ?, ?, ?)',
@@ -32,7 +32,7 @@ export function imageTable(index: DatabaseSync, kept: StoredDirectories): ImageT
     createdAt: row.createdAt,
   })
   const get = (digest: string) => {
-    const row = one.get(digest) as Row | undefined
+    const row = byDigest.get(digest) as Row | undefined
     return row && imageOf(row)
   }
 

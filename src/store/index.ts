@@ -1,4 +1,4 @@
-/** What is kept below the state directory: images, directories, results, volumes, and their index. */
+/** The store below the state directory: images, directories, results, volumes, and their index. */
 
 export { type FreeSpace, mebibytes } from './free-space.ts'
 export { instanceOf } from './instance.ts'

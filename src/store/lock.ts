@@ -4,17 +4,18 @@ import { DatabaseSync } from 'node:sqlite'
 import { asMoorageError, MoorageError } from '../errors/index.ts'
 import { makeDirectory } from '../make-directory.ts'
 
-/** A held lock; the kernel lets go of it when the process dies. */
+/** A held lock; the kernel releases it when the process dies. */
 export interface Lock extends Disposable {
   release(): void
 }
 
-/** SQLite's result code for a database that somebody else has locked. */
+/** SQLite's result code for a database that another process has locked. */
 const SQLITE_BUSY = 5
 
 /**
- * The lock on a state directory: whoever has it is its only daemon. An open SQLite transaction: unlike a pid file it
- * cannot outlive its process, and it needs no native code of ours. The pid beside it is for people.
+ * Takes the lock on a state directory: the process that has it is its only daemon. The lock is an open SQLite
+ * transaction: unlike a pid file it cannot outlive its process, and it needs no native code of ours. The pid file
+ * beside it is for people.
  *
  * @throws MoorageError STATE_LOCKED, naming the holder; DISK_FULL
  */
@@ -36,7 +37,7 @@ export async function lockDirectory(directory: string): Promise<Lock> {
   const release = () => {
     if (released) return
     released = true
-    // While it is still ours: the next holder's pid must not be removed.
+    // While the lock is still held: the pid of the next holder must not be removed.
     rmSync(pidFile, { force: true })
     held.close()
   }
@@ -47,7 +48,7 @@ function readPid(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim() || 'unknown'
   } catch (error) {
-    // Its holder has only just taken it, or is about to let go.
+    // The holder has only just taken the lock, or is about to release it.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'unknown'
     throw error
   }

@@ -1,6 +1,6 @@
-/** What the store hands out: what it keeps, and where. */
+/** The records that the store returns, with the places of what it keeps. */
 
-/** What an image says of how it is to be run. */
+/** How an image says that it is to be run. */
 export interface ImageConfig {
   entrypoint: string[]
   cmd: string[]
@@ -10,14 +10,14 @@ export interface ImageConfig {
   workdir: string
   exposedPorts: { port: number; protocol: 'tcp' | 'udp' }[]
   stopSignal?: string
-  /** As the image has it: durations in nanoseconds. */
+  /** As the image says it: durations are nanoseconds. */
   healthcheck?: unknown
 }
 
-/** What a reference was resolved to. */
+/** The digest that a reference is pinned to. */
 export interface Pin {
   digest: string
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the epoch. */
   pinnedAt: number
 }
 
@@ -26,9 +26,9 @@ export interface StoredImage {
   /** The directory of its root filesystem. */
   rootfs: string
   config: ImageConfig
-  /** Where it came from, for people. */
+  /** Its reference, for people. */
   source: string
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the epoch. */
   createdAt: number
 }
 
@@ -39,6 +39,6 @@ export interface StoredResult {
   /** The directory of its log. */
   logs: string
   exitCode: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the epoch. */
   createdAt: number
 }

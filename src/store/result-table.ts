@@ -5,17 +5,17 @@ import type { StoredResult } from './records.ts'
 import type { StoredDirectories } from './stored-directories.ts'
 import type { Temporaries } from './temporaries.ts'
 
-/** What runs left that succeeded: a layer and a log, by the digest of the run's vertex. */
+/** The results of runs that succeeded: a layer and a log, by the digest of the run's vertex. */
 export interface ResultTable {
   get(digest: string): StoredResult | undefined
   /**
-   * Takes what a run wrote and its log over. The newest result of a digest counts; an older one stays on disk until the
-   * store is opened again, since somebody may stand on it.
+   * Takes the layer and the log of a run over. The newest result of a digest counts; an older one stays on disk
+   * until the store is opened again, since somebody may stand on it.
    */
   adopt(result: { digest: string; upper: string; logs: string; exitCode: number }): Promise<StoredResult>
-  /** Oldest first. */
+  /** Returns all, the oldest first. */
   list(): StoredResult[]
-  /** Nobody may stand on it any more. */
+  /** Removes a result. Nobody may stand on it any more. */
   remove(digest: string): Promise<void>
 }
 
@@ -31,14 +31,14 @@ export function resultTable(
   kept: StoredDirectories,
   temporaries: Temporaries,
 ): ResultTable {
-  const one = index.prepare('SELECT * FROM results WHERE digest = ?')
+  const byDigest = index.prepare('SELECT * FROM results WHERE digest = ?')
   const all = index.prepare('SELECT * FROM results ORDER BY createdAt, digest')
   const put = index.prepare(
     'INSERT OR REPLACE INTO results (digest, directory, exitCode, createdAt) VALUES (?, ?, ?, ?)',
   )
   const drop = index.prepare('DELETE FROM results WHERE digest = ?')
 
-  const rowOf = (digest: string) => one.get(digest) as unknown as Row | undefined
+  const rowOf = (digest: string) => byDigest.get(digest) as unknown as Row | undefined
   const resultOf = ({ digest, directory, exitCode, createdAt }: Row): StoredResult => {
     const place = kept.path(directory)
     return { digest, layer: join(place, 'layer'), logs: join(place, 'logs'), exitCode, createdAt }
@@ -50,17 +50,17 @@ export function resultTable(
       return row && resultOf(row)
     },
     async adopt({ digest, upper, logs, exitCode }) {
-      const whole = await temporaries.make()
+      const directory = await temporaries.make()
       try {
-        await rename(upper, join(whole, 'layer'))
-        await rename(logs, join(whole, 'logs'))
-        return await kept.adopt(digest, whole, (directory) => {
-          const row: Row = { digest, directory, exitCode, createdAt: Date.now() }
+        await rename(upper, join(directory, 'layer'))
+        await rename(logs, join(directory, 'logs'))
+        return await kept.adopt(digest, directory, (name) => {
+          const row: Row = { digest, directory: name, exitCode, createdAt: Date.now() }
           put.run(row.digest, row.directory, row.exitCode, row.createdAt)
           return resultOf(row)
         })
       } catch (error) {
-        await temporaries.discard(whole)
+        await temporaries.discard(directory)
         throw error
       }
     },

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { MoorageError } from '../errors/index.ts'
 
-/** Each brings the index one version further; none is ever changed once released. */
+/** Each brings the index one version further. None is ever changed once it is released. */
 const migrations: readonly string[] = [
   `
   CREATE TABLE pins (ref TEXT PRIMARY KEY, digest TEXT NOT NULL, pinnedAt INTEGER NOT NULL) STRICT;
@@ -18,13 +18,13 @@ const migrations: readonly string[] = [
   `,
 ]
 
-/** SQLite's result codes for a file that is damaged, or none of its own. */
+/** SQLite's result codes for a file that is damaged, and for one that is no database. */
 const unreadable = new Set([11, 26])
 
 /**
- * Opens the index, and brings it to this version's form; the one before is kept beside it.
+ * Opens the index, and migrates it to this version; the one before is kept beside it.
  *
- * @param steps - the migrations, from the first version's on
+ * @param steps - the migrations, from the first version on
  * @throws MoorageError STATE_UNREADABLE
  */
 export function openIndex(directory: string, steps: readonly string[] = migrations): DatabaseSync {

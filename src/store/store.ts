@@ -12,14 +12,14 @@ import { Temporaries } from './temporaries.ts'
 import { type TreeTable, treeTable } from './tree-table.ts'
 import { createVolumeDirectories, type VolumeDirectories } from './volume-directories.ts'
 
-/** Everything that is kept below the state directory, and its index. */
+/** All that is kept below the state directory, and its index. */
 export interface Store extends AsyncDisposable {
   readonly directory: string
-  /** What every kernel name of this daemon carries. */
+  /** The instance id, which is in the names of all that this daemon makes in the kernel. */
   readonly instance: string
-  /** A fresh directory on the same filesystem; whoever asked removes it, or hands it over to `adopt`. */
+  /** Makes a directory on the same filesystem. The caller removes it, or hands it over to `adopt`. */
   temporary(): Promise<string>
-  /** A directory that is empty and stays so. */
+  /** A directory that is always empty. */
   readonly empty: string
   readonly images: ImageTable
   readonly trees: TreeTable
@@ -32,8 +32,8 @@ export interface Store extends AsyncDisposable {
 }
 
 /**
- * Opens the store of a state directory, making it if need be, and removes what a crash left half-done. Whoever opens it
- * has the directory's lock.
+ * Opens the store of a state directory, makes it if need be, and removes what a crash left half-done. The caller holds
+ * the directory's lock.
  *
  *     index.db           pins, images, trees, results (SQLite)
  *     images/NAME/       a root filesystem
@@ -48,10 +48,10 @@ export interface Store extends AsyncDisposable {
 export async function openStore(directory: string): Promise<Store> {
   try {
     await makeDirectory(directory, 0o700)
-    // It may have been there: what is in it is nobody's but root's.
+    // It may have existed with another mode, and its content is for root only.
     chmodSync(directory, 0o700)
     const temporaries = new Temporaries(join(directory, 'tmp'))
-    // First, so that what a crash left does not keep us from starting for want of space.
+    // First, so that what a crash left cannot keep the daemon from starting for lack of space.
     await temporaries.sweep()
     ensureSpace(directory)
     const index = openIndex(directory)
@@ -80,14 +80,16 @@ async function assemble(directory: string, index: DatabaseSync, temporaries: Tem
   const empty = join(directory, 'empty')
   mkdirSync(empty, { recursive: true, mode: 0o755 })
   const volumes = createVolumeDirectories(join(directory, 'volumes'), temporaries)
-  /** An operation as others see it: a full disk is told as that. */
-  const told = <Arguments extends unknown[], Result>(act: (...args: Arguments) => Promise<Result>) => {
+  /** Wraps an operation, so that a full disk is thrown as DISK_FULL. */
+  const withStoreErrors = <Arguments extends unknown[], Result>(
+    act: (...args: Arguments) => Promise<Result>,
+  ) => {
     return (...args: Arguments): Promise<Result> =>
       act(...args).catch((error) => {
         throw storeError(error, directory)
       })
   }
-  const toldAtOnce = <Arguments extends unknown[], Result>(act: (...args: Arguments) => Result) => {
+  const withStoreErrorsSync = <Arguments extends unknown[], Result>(act: (...args: Arguments) => Result) => {
     return (...args: Arguments): Result => {
       try {
         return act(...args)
@@ -108,11 +110,11 @@ async function assemble(directory: string, index: DatabaseSync, temporaries: Tem
     directory,
     instance: instanceOf(directory),
     empty,
-    temporary: told(() => temporaries.make()),
-    images: { ...images, adopt: told(images.adopt), setPin: toldAtOnce(images.setPin) },
-    trees: { ...trees, adopt: told(trees.adopt) },
-    results: { ...results, adopt: told(results.adopt), remove: told(results.remove) },
-    volumes: { ...volumes, remove: told(volumes.remove), path: toldAtOnce(volumes.path) },
+    temporary: withStoreErrors(() => temporaries.make()),
+    images: { ...images, adopt: withStoreErrors(images.adopt), setPin: withStoreErrorsSync(images.setPin) },
+    trees: { ...trees, adopt: withStoreErrors(trees.adopt) },
+    results: { ...results, adopt: withStoreErrors(results.adopt), remove: withStoreErrors(results.remove) },
+    volumes: { ...volumes, remove: withStoreErrors(volumes.remove), path: withStoreErrorsSync(volumes.path) },
     free: () => freeSpace(directory),
     ensureSpace: () => ensureSpace(directory),
     close,

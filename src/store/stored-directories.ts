@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import type { Temporaries } from './temporaries.ts'
 
 /**
- * Directories of one kind, each in a place of its own that no later one takes, so that nobody who stands on one finds
- * another in its stead. A directory is renamed into its place before its row is written, and its row is deleted before
- * it is removed: whatever a crash leaves between the two has no row, and is swept.
+ * Directories of one kind. Each has a place that no later one takes, so that nobody who stands on one finds another
+ * in its place. A directory is renamed into its place before its row is written, and its row is deleted before it
+ * is removed: whatever a crash leaves in between has no row, and is swept.
  */
 export class StoredDirectories {
   readonly #root: string
   readonly #temporaries: Temporaries
-  /** Places in use, and those of this process's past. */
+  /** Places that are in use, or were while this process has been running. */
   readonly #taken = new Set<string>()
 
   constructor(root: string, temporaries: Temporaries) {
@@ -25,7 +25,7 @@ export class StoredDirectories {
   /**
    * Takes a directory over and has its row written.
    *
-   * @param writeRow - given the name of the place; when it fails, the directory is dropped
+   * @param writeRow - called with the name of the place; when it throws, the directory is removed
    */
   async adopt<T>(digest: string, directory: string, writeRow: (name: string) => T): Promise<T> {
     const name = this.#takePlace(digest)
@@ -42,7 +42,7 @@ export class StoredDirectories {
     await this.#temporaries.discard(this.path(name))
   }
 
-  /** Removes what has no row, and returns the names that have a row but no directory. */
+  /** Removes directories that have no row, and returns the names in rows that have no directory. */
   async sweep(rows: readonly string[]): Promise<string[]> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 })
     const present = new Set(await readdir(this.#root))
@@ -52,7 +52,10 @@ export class StoredDirectories {
     return rows.filter((name) => !present.has(name))
   }
 
-  /** Short: a kernel that takes one page of mount options has a layer's path in it once for each layer. */
+  /**
+   * Chooses a place. Its name is short: some kernels take one page of mount options, which hold the path of each
+   * layer.
+   */
   #takePlace(digest: string): string {
     const short = digest.replace(/^sha256:/, '').slice(0, 12)
     let name = short

@@ -1,7 +1,10 @@
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
-/** Directories of work in progress, on the store's own filesystem; whatever is here at the start is of a crash. */
+/**
+ * Directories of work in progress, on the store's own filesystem. Those that are there at the start are left of a
+ * crash.
+ */
 export class Temporaries {
   readonly #root: string
   #discarded = 0
@@ -20,7 +23,7 @@ export class Temporaries {
     return mkdtemp(join(this.#root, 't-'))
   }
 
-  /** Removes a directory from its place at once, whole, and then its content. Links are not followed. */
+  /** Moves a whole directory away at once, and then removes it. Links are not followed. */
   async discard(directory: string): Promise<void> {
     this.#discarded += 1
     const aside = join(this.#root, `d-${this.#discarded}-${basename(directory)}`)

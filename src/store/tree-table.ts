@@ -7,14 +7,14 @@ export interface TreeTable {
   has(digest: string): boolean
   /** @throws MoorageError BLOB_MISSING */
   path(digest: string): string
-  /** Takes a directory over; one that is here already stays as it is. */
+  /** Takes a directory over. If one of that digest is stored already, that one stays. */
   adopt(digest: string, directory: string): Promise<void>
 }
 
 export function treeTable(index: DatabaseSync, kept: StoredDirectories): TreeTable {
-  const one = index.prepare('SELECT directory FROM trees WHERE digest = ?')
+  const byDigest = index.prepare('SELECT directory FROM trees WHERE digest = ?')
   const add = index.prepare('INSERT INTO trees (digest, directory, createdAt) VALUES (?, ?, ?)')
-  const placeOf = (digest: string) => (one.get(digest) as { directory: string } | undefined)?.directory
+  const placeOf = (digest: string) => (byDigest.get(digest) as { directory: string } | undefined)?.directory
 
   return {
     has: (digest) => placeOf(digest) !== undefined,
@@ -28,7 +28,7 @@ export function treeTable(index: DatabaseSync, kept: StoredDirectories): TreeTab
       try {
         await kept.adopt(digest, directory, (name) => add.run(digest, name, Date.now()))
       } catch (error) {
-        // Somebody else sent the same at the same time.
+        // Another client sent the same directory at the same time.
         if (placeOf(digest) === undefined) throw error
       }
     },

@@ -4,21 +4,22 @@ import { MoorageError } from '../errors/index.ts'
 import type { Temporaries } from './temporaries.ts'
 
 /**
- * Cache volumes: one directory for each name, made on first use, kept until somebody removes it; `NAME~1` and so on are
- * those that each container has for itself.
+ * Directories of cache volumes: one for each name, made when first used, kept until it is removed. `NAME~1` and so
+ * on are the private ones, each for one container at a time.
  */
 export interface VolumeDirectories {
   /**
-   * The volume's directory; with a number, one of its private ones.
-   * @throws MoorageError INVALID_OPTION when the name is not one of a file, DISK_FULL
+   * Returns the directory of a volume; with a number, one of its private ones.
+   *
+   * @throws MoorageError INVALID_OPTION when the name cannot be that of a file, DISK_FULL
    */
   path(name: string, number?: number): string
   list(): string[]
-  /** Removes it with its content; what does not exist is removed already. */
+  /** Removes a volume with its content, if there is one. */
   remove(name: string): Promise<void>
 }
 
-/** Between a volume's name and the number of a private directory: no name holds it. */
+/** Stands between the name of a volume and the number of a private directory. No name contains it. */
 const privateMark = '~'
 
 function volumeOf(entry: string): string {
@@ -28,7 +29,7 @@ function volumeOf(entry: string): string {
 export function createVolumeDirectories(root: string, temporaries: Temporaries): VolumeDirectories {
   mkdirSync(root, { recursive: true, mode: 0o700 })
   const place = (name: string) => {
-    // Whoever calls has checked it; a name that leaves the directory must not get through whatever happens there.
+    // Callers have checked the name; checked again, since a name must never lead out of the directory.
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) {
       throw new MoorageError('INVALID_OPTION', {
         option: 'volume',

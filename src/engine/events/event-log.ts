@@ -75,7 +75,7 @@ export class EventLog {
     return seq
   }
 
-  /** Calls `listener` for each event of this id from now on, or for every event, until the returned function is called. */
+  /** Calls `listener` for each event of this id, or for every event, until the returned function is called. */
   listen(listener: (event: ProgressEvent) => void, id: string = everything): () => void {
     this.#emitter.on(id, listener)
     return () => void this.#emitter.off(id, listener)

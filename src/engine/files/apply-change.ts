@@ -6,7 +6,7 @@ import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/plan
 import { copyFiles } from './copy-files.ts'
 import { type Found, type Tree, unsuitable } from './tree.ts'
 
-interface Applied<C = Change> {
+interface ChangeOptions<C = Change> {
   change: C
   /** Name of the changed filesystem, for error messages. */
   root: string
@@ -21,21 +21,24 @@ interface Applied<C = Change> {
  *
  * @throws MoorageError PATH_UNSUITABLE, DISK_FULL; the signal's reason
  */
-export async function applyChange(tree: Tree, applied: Applied): Promise<void> {
-  const { change } = applied
+export async function applyChange(tree: Tree, options: ChangeOptions): Promise<void> {
+  const { change } = options
   switch (change.type) {
     case 'copy':
       return change.source.kind === 'file'
-        ? copyFile(tree, { ...applied, change })
-        : copyDirectory(tree, { ...applied, change })
+        ? copyFile(tree, { ...options, change })
+        : copyDirectory(tree, { ...options, change })
     case 'write':
-      return write(tree, { ...applied, change })
+      return write(tree, { ...options, change })
     case 'remove':
-      return remove(tree, { ...applied, change })
+      return remove(tree, { ...options, change })
   }
 }
 
-async function copyFile(tree: Tree, { change, root, source, signal }: Applied<CopyChange>): Promise<void> {
+async function copyFile(
+  tree: Tree,
+  { change, root, source, signal }: ChangeOptions<CopyChange>,
+): Promise<void> {
   using parent = parentOf(tree, change.path, root)
   const place = join(parent.path, basename(change.path))
   await copyFiles(source, place, ['--no-target-directory', '-H'], { path: change.path, root, signal })
@@ -45,14 +48,14 @@ async function copyFile(tree: Tree, { change, root, source, signal }: Applied<Co
 /** Adds the content of the source to the directory that is there already; a file replaces a file. */
 async function copyDirectory(
   tree: Tree,
-  { change, root, source, signal }: Applied<CopyChange>,
+  { change, root, source, signal }: ChangeOptions<CopyChange>,
 ): Promise<void> {
   using target = tree.directory(change.path, root)
   const from = source && { path: `${source.path}/.`, fd: source.fd }
   await copyFiles(from, `${target.path}/.`, ['--no-target-directory'], { path: change.path, root, signal })
-  if (change.owner !== undefined && source) await giveTo(change.owner, source, target, signal)
+  if (change.owner !== undefined && source) await chownCopied(change.owner, source, target, signal)
   const { mode, uid, gid, atime, mtime } = target.stat
-  if (target.made) {
+  if (target.isNew) {
     if (change.owner !== undefined) await chown(target.path, ...idsOf(change.owner))
     return
   }
@@ -63,7 +66,7 @@ async function copyDirectory(
 }
 
 /** Gives everything that was copied, and nothing else, to an owner. */
-async function giveTo(owner: string, source: Found, target: Found, signal: AbortSignal): Promise<void> {
+async function chownCopied(owner: string, source: Found, target: Found, signal: AbortSignal): Promise<void> {
   const ids = idsOf(owner).join(':')
   const args = ['--null', '--no-run-if-empty', 'chown', '--no-dereference', '--', ids]
   const result = await runTool('xargs', args, {
@@ -74,7 +77,7 @@ async function giveTo(owner: string, source: Found, target: Found, signal: Abort
   if (result.code !== 0) throw toolError(`chown ${owner}`, result)
 }
 
-async function write(tree: Tree, { change, root }: Applied<WriteChange>): Promise<void> {
+async function write(tree: Tree, { change, root }: ChangeOptions<WriteChange>): Promise<void> {
   using parent = parentOf(tree, change.path, root)
   const place = join(parent.path, basename(change.path))
   // What is there is removed first: a link must not be written through.
@@ -87,7 +90,7 @@ async function write(tree: Tree, { change, root }: Applied<WriteChange>): Promis
   if (change.permissions !== undefined) await file.chmod(change.permissions)
 }
 
-async function remove(tree: Tree, { change, root }: Applied<RemoveChange>): Promise<void> {
+async function remove(tree: Tree, { change, root }: ChangeOptions<RemoveChange>): Promise<void> {
   const { path, recursive } = change
   if (path === '/') throw unsuitable(path, root, 'it is the whole of it')
   using found = tree.entry(path)

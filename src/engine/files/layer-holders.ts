@@ -1,4 +1,4 @@
-/** Counts who stands on a layer that is not stored, and removes it after the last. */
+/** Counts who stands on a layer that is not stored, and removes the layer after the last of them. */
 export class LayerHolders {
   readonly #remove: () => Promise<void>
   #holders = 0
@@ -18,7 +18,7 @@ export class LayerHolders {
     }
   }
 
-  /** Removes it if everybody who waited for it has gone before it was there. */
+  /** Removes the layer if everybody who waited for it went before it was there. */
   dropWhenUnused(signal: AbortSignal): void {
     if (signal.aborted) this.#dropIfUnused()
     else signal.addEventListener('abort', () => this.#dropIfUnused(), { once: true })

@@ -14,7 +14,7 @@ import { KernelError, O_PATH, openInRoot, openOverlay } from '../../kernel/index
 import type { EngineContext } from '../context.ts'
 import { type PlannedFetch, type PlannedFile, type PlannedFilesystem, rootOf } from '../plan/planned.ts'
 
-/** Something in a tree, by a descriptor; `path` leads to it as long as that is open. */
+/** Something in a tree, by a descriptor. `path` leads to it as long as the descriptor is open. */
 export interface Found extends Disposable {
   readonly fd: number
   readonly path: string
@@ -22,31 +22,32 @@ export interface Found extends Disposable {
 }
 
 /**
- * A stored filesystem as a container would see it, mounted nowhere: neither links nor `..` lead out of it, no device in
- * it can be opened, and no set-user-id bit counts.
+ * A stored filesystem as a container would see it, but mounted nowhere: neither links nor `..` lead out of it, no
+ * device in it can be opened, and no set-user-id bit counts.
  */
 export interface Tree extends Disposable {
   /**
-   * What is at the last of some paths, each from within the directory at the one before; links are followed.
+   * Opens what is at the last of some paths, each of which begins at the directory that the one before leads to.
+   * Links are followed.
    *
    * @throws MoorageError PATH_NOT_FOUND, PATH_UNSUITABLE
    */
-  find(paths: readonly string[], wanted: { name: string; kind: 'file' | 'directory' }): Found
-  /** The same for one path, whatever is there; a last link is not followed. Nothing where there is nothing. */
+  find(paths: readonly string[], expected: { name: string; kind: 'file' | 'directory' }): Found
+  /** Opens whatever is at a path, the link itself if it is one; undefined if there is nothing. */
   entry(path: string): Found | undefined
-  /** A directory, made with those above it if need be. @throws MoorageError PATH_UNSUITABLE */
-  directory(path: string, name: string): Found & { readonly made: boolean }
+  /** Opens a directory, and makes it with those above it if need be. @throws MoorageError PATH_UNSUITABLE */
+  directory(path: string, name: string): Found & { readonly isNew: boolean }
 }
 
-/** Where a layer is made: a temporary directory of its own. */
+/** Where a layer is made: two directories of a temporary one. */
 export interface LayerPlace {
   /** Becomes the layer. */
   readonly layer: string
-  /** For the kernel, while it is an overlay's upper. */
+  /** The kernel's work directory, while `layer` is the upper directory of an overlay. */
   readonly work: string
 }
 
-/** Opens the tree that layers make, topmost first; changes go to `place`, without which there are none. */
+/** Opens the tree that layers make, topmost first. Changes go to `place`; without it the tree is read only. */
 export function openTree(
   { store }: Pick<EngineContext, 'store'>,
   layers: readonly string[],
@@ -65,7 +66,10 @@ export function openTree(
   )
 }
 
-/** An overlay's root is that of its upper: it gets the mode and the owner of the one below. */
+/**
+ * Makes the upper directory. Its mode and owner become those of the overlay's root, so it gets those of the layer
+ * below.
+ */
 function makeUpper({ layer, work }: LayerPlace, top: string | undefined): void {
   mkdirSync(work)
   mkdirSync(layer, { mode: 0o755 })
@@ -99,8 +103,8 @@ class OpenTree implements Tree {
     const fits = kind === 'file' ? found.stat.isFile() : found.stat.isDirectory()
     if (fits) return found
     found[Symbol.dispose]()
-    const wanted = kind === 'file' ? 'a regular file' : 'a directory'
-    throw unsuitable(paths.at(-1) ?? '/', name, `it is ${kindOf(found.stat)}, not ${wanted}`)
+    const expected = kind === 'file' ? 'a regular file' : 'a directory'
+    throw unsuitable(paths.at(-1) ?? '/', name, `it is ${kindOf(found.stat)}, not ${expected}`)
   }
 
   entry(path: string): Found | undefined {
@@ -108,11 +112,11 @@ class OpenTree implements Tree {
     return fd === undefined ? undefined : foundAt(fd)
   }
 
-  directory(path: string, name: string): Found & { readonly made: boolean } {
+  directory(path: string, name: string): Found & { readonly isNew: boolean } {
     const present = openWithin(this.#root, path, O_PATH)
     if (present !== undefined) {
       const found = foundAt(present)
-      if (found.stat.isDirectory()) return { ...found, made: false }
+      if (found.stat.isDirectory()) return { ...found, isNew: false }
       found[Symbol.dispose]()
       throw unsuitable(path, name, `it is ${kindOf(found.stat)}, not a directory`)
     }
@@ -121,14 +125,14 @@ class OpenTree implements Tree {
     try {
       mkdirSync(place, { mode: 0o755 })
     } catch (error) {
-      // There is nothing behind it, and yet it is there.
+      // The path leads nowhere, and yet its last name exists.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       throw unsuitable(path, name, 'it is a link that leads nowhere')
     }
     chmodSync(place, 0o755)
     const fd = openWithin(this.#root, path, O_PATH)
     if (fd === undefined) throw notFound([path], name)
-    return { ...foundAt(fd), made: true }
+    return { ...foundAt(fd), isNew: true }
   }
 
   [Symbol.dispose](): void {
@@ -151,7 +155,10 @@ function openWithin(root: number, path: string, flags: number): number | undefin
   }
 }
 
-/** A part as the filesystem that it is in, and the way to it: a directory is a root of its own, so each path counts. */
+/**
+ * Finds the filesystem that a part is in, and the paths that lead to it there: a directory is a root of its own, so
+ * the paths are followed one after the other.
+ */
 export function locate(part: PlannedFilesystem | PlannedFile): {
   filesystem: PlannedFilesystem | PlannedFetch
   paths: string[]

@@ -25,7 +25,7 @@ export class OutputCache {
       reading = read().finally(() => this.#reading.delete(key))
       this.#reading.set(key, reading)
       reading.then(
-        (read) => read && this.#keep(key, read),
+        (result) => result && this.#keep(key, result),
         () => undefined,
       )
     }
