@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { NetnsError } from '../kernel/index.ts'
 import { runNft } from './nft.ts'
 
-export type Family = 'ip' | 'ip6'
+type Family = 'ip' | 'ip6'
 
 /**
  * The programs that reach a chain of the filter table, one for each kind of rules that has it: there are two kinds, by

@@ -9,11 +9,9 @@ export {
   bind,
   linkIndex,
   lockFile,
-  receiveMany,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_STREAM,
-  sendMany,
   setsockopt,
   sockaddrSize,
   socket,
@@ -21,7 +19,7 @@ export {
   type Watch,
   watch,
 } from './libc.ts'
-export { Monitor, type Notice } from './monitor.ts'
+export { Monitor } from './monitor.ts'
 export { bindMount, openProc, umount } from './mounts.ts'
 export { createNamespace, inNamespace, leaveThread } from './namespace.ts'
 export { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, type Request, u32 } from './netlink.ts'
@@ -30,7 +28,6 @@ export {
   linkNameKey,
   NFNLGRP_NFTABLES,
   NftSocket,
-  type NftTransaction,
   NftTransactions,
   type SetElements,
 } from './nftables.ts'

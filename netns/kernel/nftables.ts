@@ -174,7 +174,7 @@ export class NftSocket implements Disposable {
 }
 
 /** What one transaction changed. */
-export interface NftTransaction {
+interface NftTransaction {
   /** The names of tables in which something changed. */
   tables: Set<string>
   /** Who made it: `nft (4711)`. */

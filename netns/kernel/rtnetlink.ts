@@ -67,7 +67,7 @@ export type Bytes = Uint8Array
 const familyOf = (address: Bytes) => (address.length === 4 ? AF_INET : AF_INET6)
 
 /** An address for people. */
-export function addressName(address: Bytes): string {
+function addressName(address: Bytes): string {
   if (address.length === 4) return address.join('.')
   const groups = Buffer.from(address).toString('hex').match(/.{4}/g) ?? []
   return groups.map((group) => group.replace(/^0{1,3}/, '')).join(':')

@@ -141,7 +141,9 @@ export class KernelNetwork {
       faultPoint('sandbox-unrouted')
       if (ports.length >= fewPorts) await removePortLinks(socket, ports, () => !this.#closed)
     } finally {
-      removePorts(socket, this.#closed ? ports.map((port) => ({ ...port, adopted: false })) : ports)
+      // With the network, meanwhile, all links have gone; an adopted namespace's descriptor is not ours to close.
+      if (this.#closed) closeNamespaces(ports)
+      else removePorts(socket, ports)
       faultPoint('sandbox-closed')
       for (const { sandbox, bridge } of ports) {
         bridges.removePort(bridge)

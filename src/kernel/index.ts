@@ -3,9 +3,7 @@ export { type EndedChild, endedChild, setChildSubreaper } from './children.ts'
 export { KernelError } from './errors.ts'
 export { O_PATH, openInRoot, openRoot } from './open-in-root.ts'
 export {
-  type MountLimits,
   mountOverlay,
-  type OverlayLayers,
   openOverlay,
   umount,
 } from './overlay-mounts.ts'

@@ -1,8 +1,9 @@
 /** Namespaces that somebody else made, by `unshare` and `ip netns`: taken in, and given back as they were. */
 import { execFile as executeFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { createNetwork } from '../../netns/index.ts'
@@ -228,3 +229,34 @@ t.test('with its network it loses its link, and nothing more', async (t) => {
   t.same(remains(place), [])
   t.notMatch(inside(process.path, 'ip', '-o', 'link'), 'eth0')
 })
+
+t.test(
+  'a network that goes while many adopted sandboxes are removed closes no descriptor of others',
+  async (t) => {
+    const network = await ownNetwork(t)
+    const boxes = []
+    for (let count = 0; count < 10; count += 1) {
+      const { pid } = await foreigner(t)
+      boxes.push(await network.adopt({ pid }))
+    }
+    // The numbers that the namespaces were adopted by are free again: these files get them.
+    const files = Array.from({ length: 40 }, () => openSync('/dev/null', 'r'))
+    t.teardown(() => {
+      for (const file of files) closeSync(file)
+    })
+    const removals = boxes.map((box) => box.destroy())
+    // All of them are asked for before the network is: else they would go with it.
+    await turn()
+    await Promise.allSettled([...removals, network.destroy()])
+    for (const file of files) t.ok(isOpen(file), `${file} is still open`)
+  },
+)
+
+function isOpen(file: number): boolean {
+  try {
+    fstatSync(file)
+    return true
+  } catch {
+    return false
+  }
+}
