@@ -18,7 +18,7 @@ const field = {
 } as const
 const vectorLength = 2
 
-export interface MessagesOptions {
+export interface DatagramBatchOptions {
   /** How many. */
   count: number
   /** Octets that each has room for. */
@@ -35,7 +35,7 @@ export interface MessagesOptions {
  * the heap. So every address that is written in it leads into itself, and whoever refers to it keeps all of it: the
  * garbage collector does not see addresses that only stand in memory.
  */
-export class Messages {
+export class DatagramBatch {
   /** By place: of each of the latest that were received, and after those that are to be sent. */
   readonly #contents: Buffer[] = []
   readonly #names: Buffer[] = []
@@ -53,7 +53,7 @@ export class Messages {
   #staged = 0
   #sent = 0
 
-  constructor({ count, room, nameLength, destinations }: MessagesOptions) {
+  constructor({ count, room, nameLength, destinations }: DatagramBatchOptions) {
     this.count = count
     this.#room = room
     this.#destinations = destinations

@@ -1,6 +1,6 @@
 /** The kernel as far as networks need it and Node does not reach it. */
 
-export { Messages } from './datagram-batch.ts'
+export { DatagramBatch } from './datagram-batch.ts'
 export { kernelError, NetnsError, type NetnsErrorCode } from './errors.ts'
 export {
   AF_INET,

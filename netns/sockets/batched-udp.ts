@@ -6,21 +6,17 @@ import { closeSync } from 'node:fs'
 import {
   AF_INET,
   AF_INET6,
-  addressOctets,
-  bind,
+  DatagramBatch,
   inNamespace,
   kernelError,
-  linkIndex,
-  Messages,
   NetnsError,
   SOCK_DGRAM,
   setsockopt,
   sockaddrSize,
-  socket,
-  socketName,
   type Watch,
   watch,
 } from '../kernel/index.ts'
+import { type BoundSocket, bindSocket, enable, type NewSocket, SOL_SOCKET } from './bind-socket.ts'
 
 /** Where a datagram came from. Its fields are good during the call that it is handed to, and no longer. */
 export interface PacketSource {
@@ -79,13 +75,11 @@ export interface BatchedUdpOptions {
 /** After so many batches, the event loop's other work has its turn. */
 const batchesPerTurn = 16
 
-const SOL_SOCKET = 1
 const SO_RCVBUF = 8
 const SO_RCVBUFFORCE = 33
 const IPPROTO_IP = 0
 const IP_PKTINFO = 8
 const IPPROTO_IPV6 = 41
-const IPV6_V6ONLY = 26
 const IPV6_RECVPKTINFO = 49
 
 const EINTR = 4
@@ -103,53 +97,25 @@ const open = new Set<BatchedUdp>()
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
  */
 export function bindBatchedUdp(address: string, port: number, options: BatchedUdpOptions = {}): BatchedUdp {
-  const make = () => boundSocket(address, port, options.receiveBuffer ?? 4 * 1024 * 1024)
-  const { fd, ...facts } = options.namespace === undefined ? make() : inNamespace(options.namespace, make)
+  const make = () => bindUdpSocket(address, port, options.receiveBuffer ?? 4 * 1024 * 1024)
+  const bound = options.namespace === undefined ? make() : inNamespace(options.namespace, make)
   try {
-    return batchedUdp(fd, { ...facts, address }, options)
+    return batchedUdp(bound, address, options)
   } catch (error) {
-    closeSync(fd)
+    closeSync(bound.fd)
     throw error
   }
 }
 
-interface Bound {
-  fd: number
-  family: number
-  wildcard: boolean
-  port: number
-}
+const isWildcard = ({ octets }: NewSocket) => octets.every((octet) => octet === 0)
 
-function boundSocket(address: string, port: number, receiveBuffer: number): Bound {
-  const [text = '', scope] = address.split('%')
-  const octets = addressOctets(text)
-  if (octets === undefined || !Number.isInteger(port) || port < 0 || port > 0xffff) {
-    throw new NetnsError('KERNEL', `${address} port ${port} is not an IP address with a port`, {
-      errno: 'EINVAL',
-    })
-  }
-  const family = octets.length === 4 ? AF_INET : AF_INET6
-  const wildcard = octets.every((octet) => octet === 0)
-  const name = Buffer.alloc(family === AF_INET ? 16 : sockaddrSize)
-  name.writeUInt16LE(family, 0)
-  name.writeUInt16BE(port, 2)
-  name.set(octets, family === AF_INET ? 4 : 8)
-  if (scope !== undefined) name.writeUInt32LE(linkIndex(scope), 24)
-  const fd = socket(family, SOCK_DGRAM, 0, 'make a socket')
-  try {
-    const on = (level: number, option: number) =>
-      setsockopt(fd, level, option, Buffer.of(1, 0, 0, 0), 'set up a socket')
-    if (family === AF_INET6) on(IPPROTO_IPV6, IPV6_V6ONLY)
-    if (wildcard && family === AF_INET) on(IPPROTO_IP, IP_PKTINFO)
-    if (wildcard && family === AF_INET6) on(IPPROTO_IPV6, IPV6_RECVPKTINFO)
+function bindUdpSocket(address: string, port: number, receiveBuffer: number): BoundSocket {
+  return bindSocket(SOCK_DGRAM, address, port, (socket) => {
+    const { fd, family } = socket
+    if (isWildcard(socket) && family === AF_INET) enable(fd, IPPROTO_IP, IP_PKTINFO)
+    if (isWildcard(socket) && family === AF_INET6) enable(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO)
     setReceiveBuffer(fd, receiveBuffer)
-    const where = `${family === AF_INET ? address : `[${address}]`}:${port}`
-    bind(fd, name, `bind to ${where}`)
-    return { fd, family, wildcard, port: Buffer.from(socketName(fd)).readUInt16BE(2) }
-  } catch (error) {
-    closeSync(fd)
-    throw error
-  }
+  })
 }
 
 /** Past the machine's limit (net.core.rmem_max, often 208 KiB) for root; up to it for others. */
@@ -162,23 +128,18 @@ function setReceiveBuffer(fd: number, octets: number): void {
   }
 }
 
-interface Facts {
-  address: string
-  port: number
-  family: number
-  wildcard: boolean
-}
-
 function batchedUdp(
-  fd: number,
-  { address, port, family, wildcard }: Facts,
+  bound: BoundSocket,
+  address: string,
   { batch = 64, room = 4224 }: BatchedUdpOptions,
 ): BatchedUdp {
+  const { fd, family, port } = bound
+  const wildcard = isWildcard(bound)
   const kind = {
     nameLength: family === AF_INET ? 16 : sockaddrSize,
     destinations: wildcard,
   }
-  const messages = new Messages({ count: batch, room, ...kind })
+  const messages = new DatagramBatch({ count: batch, room, ...kind })
   const counters = { received: 0, sent: 0, batches: 0, waits: 0, refused: 0 }
   let handler: PacketHandler | undefined
   let watching: Watch | undefined
@@ -193,7 +154,7 @@ function batchedUdp(
   const forgetLink = (control: Buffer) => (family === AF_INET ? control.fill(0, 16, 20) : control)
 
   /** Sends what is staged. Whether all of it is done with: sent, or refused. */
-  const flush = (of: Messages): boolean => {
+  const flush = (of: DatagramBatch): boolean => {
     while (of.unsent > 0 && !closed) {
       const sent = of.send(fd)
       if (sent > 0) counters.sent += sent
@@ -222,7 +183,7 @@ function batchedUdp(
   /** One answer by itself. They are few: somebody else had to be asked first. */
   const later = (name: Buffer, control: Buffer) => (answer: Uint8Array, size: number) => {
     if (closed) return
-    const single = new Messages({ count: 1, room: size, ...kind })
+    const single = new DatagramBatch({ count: 1, room: size, ...kind })
     single.contents(0).set(answer.subarray(0, size))
     single.name(0).set(name)
     single.control(0).set(control)

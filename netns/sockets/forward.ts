@@ -3,9 +3,10 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
 import { kernelError, NetnsError } from '../kernel/index.ts'
+import { endpointText } from './bind-socket.ts'
 import { type Copying, forwardTcp } from './copy-tcp.ts'
 import { forwardUdp, systemTimers, type Timers } from './copy-udp.ts'
-import { bindUdp, connectTcp, endpointText, listenTcp } from './sockets.ts'
+import { bindUdp, connectTcp, listenTcp } from './sockets.ts'
 
 /** Where something is reached. */
 export interface Endpoint {

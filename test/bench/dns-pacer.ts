@@ -4,7 +4,7 @@
  *
  * Usage: dns-pacer.ts PORT ADDRESS QUERIES-PER-SECOND SECONDS; prints JSON, in microseconds
  */
-import { AF_INET, bind, Messages, SOCK_DGRAM, setsockopt, socket } from '../../netns/kernel/index.ts'
+import { AF_INET, bind, DatagramBatch, SOCK_DGRAM, setsockopt, socket } from '../../netns/kernel/index.ts'
 import { questions } from './dns-names.ts'
 
 const [port = 0, , rate = 0, seconds = 0] = process.argv.slice(2).map(Number)
@@ -38,8 +38,8 @@ setsockopt(fd, 1, 33, bufferSize, 'set its receive buffer')
 
 const batch = 64
 const room = { count: batch, room: 512, nameLength: 16, destinations: false }
-const outgoing = new Messages(room)
-const incoming = new Messages(room)
+const outgoing = new DatagramBatch(room)
+const incoming = new DatagramBatch(room)
 for (let place = 0; place < batch; place++) outgoing.name(place).set(socketAddress('127.0.0.1', port))
 const queries = questions().map(query)
 

@@ -5,7 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { createDnsServer, type PacketHandler } from '../../dns/index.ts'
 import { bindBatchedUdp } from '../../netns/index.ts'
-import { AF_INET, bind, Messages, SOCK_DGRAM, socket } from '../../netns/kernel/index.ts'
+import { AF_INET, bind, DatagramBatch, SOCK_DGRAM, socket } from '../../netns/kernel/index.ts'
 import { opt, question } from './wire.ts'
 
 const [what, count] = [process.argv[2], Number(process.argv[3])]
@@ -72,7 +72,7 @@ function answerAll([queries, source]: [Buffer[], typeof four], times: number): v
 }
 
 /** A batch at a time, and no next one before all answers are there. */
-async function askAll(messages: Messages, fd: number, times: number): Promise<void> {
+async function askAll(messages: DatagramBatch, fd: number, times: number): Promise<void> {
   const name = Buffer.alloc(16)
   name.writeUInt16LE(AF_INET, 0)
   name.writeUInt16BE(udp.port, 2)
@@ -101,7 +101,7 @@ if (what === 'packets') {
 } else {
   const fd = socket(AF_INET, SOCK_DGRAM, 0, 'make a socket')
   bind(fd, Buffer.from('0200000000000000'.padEnd(32, '0'), 'hex'), 'bind')
-  const messages = new Messages({ count: 64, room: 512, nameLength: 16, destinations: false })
+  const messages = new DatagramBatch({ count: 64, room: 512, nameLength: 16, destinations: false })
   await askAll(messages, fd, 20_000)
   collect()
   console.log('begin')
