@@ -4,7 +4,7 @@ import { type GlobalOptions, globalOptionsOf } from './global-options.ts'
 import { reportFailure } from './report-failure.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
-/** What a command's work receives besides its operands and options. */
+/** The surroundings of a command's work, besides its operands and options. */
 export interface CommandContext {
   readonly global: GlobalOptions
   readonly terminal: Terminal
@@ -18,7 +18,7 @@ export type Work<Operands extends readonly unknown[], Options> = (
   // biome-ignore lint/suspicious/noConfusingVoidType: most commands have nothing to return
 ) => Promise<number | void>
 
-export interface ActionOptions {
+interface ActionOptions {
   /** Returns the exit code of a failure, if it is not the catalogue's. */
   exitCodeOf?: (error: MoorageError) => number
   /** The command handles SIGINT and SIGTERM itself. */

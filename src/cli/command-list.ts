@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 
 /** A command's file. `configure` adds its arguments, options and action to the command that was chosen. */
-export interface CommandModule {
+interface CommandModule {
   configure(command: Command): void
 }
 
-export interface CommandEntry {
+interface CommandEntry {
   readonly name: string
   readonly summary: string
   load(): Promise<CommandModule>

@@ -10,7 +10,7 @@ import type { StreamEvent } from '../definition/index.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import type { GlobalOptions } from './global-options.ts'
 
-export interface ApiRequest {
+interface ApiRequest {
   /** @defaultValue GET */
   method?: string
   query?: Record<string, string | undefined>

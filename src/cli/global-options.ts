@@ -35,12 +35,12 @@ export function globalOptionsOf(command: Command): GlobalOptions {
   const merged: GlobalOptions = {}
   let color = true
   for (let at: Command | null = command; at !== null; at = at.parent) {
-    const { host, network, json, quiet, verbose, ...others } = at.opts<GlobalOptions>()
+    const { host, network, json, quiet, verbose, ...otherOptions } = at.opts<GlobalOptions>()
     const named = { host, network, json, quiet, verbose }
     for (const [name, value] of Object.entries(named)) {
       if (value !== undefined && !(name in merged)) Object.assign(merged, { [name]: value })
     }
-    color &&= others.color !== false
+    color &&= otherOptions.color !== false
   }
   const { MOORAGE_HOST, MOORAGE_NETWORK } = process.env
   if (merged.host === undefined && MOORAGE_HOST) merged.host = MOORAGE_HOST

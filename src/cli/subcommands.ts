@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { addGlobalOptions } from './global-options.ts'
 
 /** A command of a command: `network ls`. */
-export interface Subcommand {
+interface Subcommand {
   readonly name: string
   readonly summary: string
   /** Adds its arguments, options and action. */

@@ -29,7 +29,7 @@ export interface DaemonOptions {
   idleExit?: number
   /** The number of commands that run at the same time. */
   maxRuns?: number
-  /** Who reaches a service: everybody in its network, or only clients bound to it. @defaultValue `network` */
+  /** The clients that reach a service: all of its network, or only those bound to it. @defaultValue `network` */
   isolation?: 'network' | 'bindings'
   /** IPv6 beside IPv4. */
   ipv6?: boolean

@@ -14,7 +14,7 @@ interface Pin {
   timer: Disposable | undefined
 }
 
-export interface PinOptions {
+interface PinOptions {
   /** Milliseconds. @defaultValue until somebody stops the service */
   lasting?: number | undefined
   /** True if something depends on this very lease, such as ports of the host. */

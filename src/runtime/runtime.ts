@@ -75,8 +75,8 @@ export interface TemporaryMount {
   size?: number
 }
 
-/** How a container ended. */
-export interface Exit {
+/** The end of a container. */
+export interface ContainerExit {
   /** 128+n after signal n. */
   code: number
   signal: string | null
@@ -93,7 +93,7 @@ export interface ExecSpec {
   logs?: string
 }
 
-export interface ExecExit extends Exit {
+export interface ExecExit extends ContainerExit {
   /** The last 4 KiB of both streams; empty if there are `logs`. */
   output: string
 }
@@ -106,7 +106,7 @@ export interface RunningContainer {
   /** A sentence for each request that could not be met in full. */
   readonly notes: readonly string[]
   /** Resolves when its process has ended and all of its output is in the log; never rejects. */
-  readonly exited: Promise<Exit>
+  readonly exited: Promise<ContainerExit>
   /** Sends a signal to its first process; a no-op once it has ended. */
   signal(name: string): Promise<void>
   /**

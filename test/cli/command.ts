@@ -18,13 +18,13 @@ export interface CommandOptions {
   stdin?: string | Buffer
 }
 
-/** The CLI is started so often here that reading its sources each time would be most of the time. */
+/** Compiled sources: the CLI is started so often here that compiling them each time would take most of the time. */
 const compileCache = mkdtempSync(join(tmpdir(), 'moorage-cli-cache-'))
 process.once('exit', () => removeTree(compileCache))
 
 const entry = join(import.meta.dirname, '../../src/cli/main.ts')
 
-/** The CLI as a process, with nothing of this process's settings. */
+/** Starts the CLI as a process, without the settings of this process. */
 export function startCommand(args: readonly string[], { env = {}, stdin = '' }: CommandOptions = {}) {
   const { MOORAGE_HOST, MOORAGE_NETWORK, FORCE_COLOR, NO_COLOR, ...rest } = process.env
   const child: ChildProcess = spawn(process.execPath, [entry, ...args], {
@@ -39,7 +39,7 @@ export function startCommand(args: readonly string[], { env = {}, stdin = '' }: 
     const [[code, signal], out, err] = await Promise.all([exited, text(stdout), text(stderr)])
     return { code, signal, stdout: out, stderr: err }
   })()
-  // Whoever closes a pipe early does not ask for what came through it.
+  // A test that closes a pipe early does not ask for its contents.
   outcome.catch(() => undefined)
   return { child, exited, outcome }
 }

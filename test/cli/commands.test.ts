@@ -72,13 +72,13 @@ t.teardown(async () => {
 interface Case {
   args: string
   code?: number
-  /** A string is all of it. */
+  /** A string must match the whole output. */
   stdout?: RegExp | string
   stderr?: RegExp | string
   host?: string
 }
 
-/** A command line -> what it prints and how it exits; 0 and an empty stderr unless said. */
+/** Command lines, each with its output and exit code; by default 0 and an empty stderr. */
 const cases: Case[] = [
   {
     args: 'status',

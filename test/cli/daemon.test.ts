@@ -16,7 +16,7 @@ const env = {
   MOORAGE_LOG_LEVEL: 'info',
 }
 
-/** A real daemon; resolves when it has said that it listens. */
+/** Starts a real daemon; resolves when it has announced that it listens. */
 async function startDaemon(args: string[], options: CommandOptions = { env }) {
   const started = startCommand(['daemon', '--json', ...args], options)
   const [line] = await Promise.race([
@@ -62,7 +62,7 @@ t.test('a daemon with --idle-exit leaves by itself', async (t) => {
 t.test('a daemon that is told to stop before it listens stops then', async (t) => {
   const stateDirectory = join(base, 'fresh')
   const { child, outcome } = startCommand(['daemon', '--state-dir', stateDirectory], { env })
-  // It is made at the beginning of the start, when signals are seen to already.
+  // The directory is made at the beginning of the start, when signals are handled already.
   for (let waited = 0; waited < 10_000 && !existsSync(stateDirectory); waited += 2) await setTimeout(2)
   child.kill('SIGINT')
   const { code, stderr } = await outcome

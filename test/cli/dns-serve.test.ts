@@ -20,7 +20,7 @@ interface Line {
   query: { name: string; client: string; type: string; status: string; source: string }
 }
 
-/** The server as a process; its lines of JSON as they come. */
+/** Starts the server as a process; gives its lines of JSON as they come. */
 async function serve(...args: string[]) {
   const started = startCommand([
     'dns',
@@ -160,7 +160,7 @@ t.test('a reader of its output that is slow does not stop it', async (t) => {
     else told++
   })
   let asked = count
-  // What was left out is told with the next query.
+  // The number of queries left out is printed with the next one.
   for (; left === 0; asked++) await dig(port, 'db.dev.internal')
   await until(() => told + left === asked, 'every query is told, or counted as left out')
   t.ok(left > 1000, `${left} were left out`)

@@ -14,7 +14,7 @@ import {
 import { type ErrorCode, type ErrorDetails, MoorageError } from '../../src/errors/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
-/** What the fake was asked. */
+/** A request to the fake daemon. */
 export interface Asked {
   method: string
   path: string
@@ -22,13 +22,13 @@ export interface Asked {
   body: unknown
 }
 
-/** What it does: answers a document, streams events and stays open or ends, or refuses. */
+/** An answer of the fake daemon: a document, a stream of events that stays open or ends, or an error. */
 export type Answer =
   | { document: object }
   | { events: StreamEvent[]; open?: boolean }
   | { error: MoorageError }
 
-/** A daemon that only answers: the API on a socket, with canned rows. */
+/** A daemon that only answers: the HTTP API on a socket, with canned rows. */
 export interface FakeDaemon extends AsyncDisposable {
   readonly host: string
   readonly asked: readonly Asked[]

@@ -152,7 +152,7 @@ t.test('columns: what is wide, what takes none, and cutting', async (t) => {
   t.same([pad('漢字漢字', 6), pad('ab', 4)].map(columns), [6, 4])
 })
 
-/** Knows as much of a terminal as the screen uses: rows, the cursor's row, and what is written where. */
+/** Emulates the part of a terminal that the screen uses: rows, the cursor's row, and the text in each. */
 class FakeTerminal implements ScreenStream {
   columns = 20
   rows = 10
@@ -231,7 +231,7 @@ t.test('the screen draws in place, below what is written, and gives the cursor b
   t.equal(resized, 1)
 })
 
-/** Runs the command on a terminal of its own, by way of script(1), and gives all that came out of it. */
+/** Runs the command on a terminal of its own, with script(1); returns all of its output. */
 async function onTerminal(
   args: string[],
   env: NodeJS.ProcessEnv,

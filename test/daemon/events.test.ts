@@ -13,7 +13,7 @@ import { removeTree } from '../remove-tree.ts'
 
 t.setTimeout(60_000)
 
-/** A server of events on a socket, and clients that may be deaf. */
+/** A server of events on a socket, and clients; a deaf client reads nothing. */
 async function server(log: EventLog) {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-events-'))
   const socketPath = join(directory, 'socket')
@@ -72,7 +72,7 @@ for (const path of ['/?follow=1', '/?call=1']) {
       await using events = await server(log)
       const deaf = await Promise.all(Array.from({ length: 100 }, () => events.open(path, { deaf: true })))
       const reader = await events.open(path)
-      // Warm: what the process itself takes for the ring and the sockets.
+      // Warm up: the process itself takes memory for the ring and the sockets.
       for (let n = 0; n < 20_000; n += 1) {
         tell(log, word)
         if (n % 100 === 0) await new Promise(setImmediate)
@@ -83,7 +83,7 @@ for (const path of ['/?follow=1', '/?call=1']) {
         if (n % 100 === 0) await new Promise(setImmediate)
       }
       const grown = (process.memoryUsage.rss() - before) / 2 ** 20
-      // Kept for each of them it would be 100 times 15 MB.
+      // Events kept for each client would take 100 times 15 MB.
       t.ok(grown < 300, `grew by ${Math.round(grown)} MiB`)
       await until('the reader has it', () => reader.lines().at(-1)?.seq === log.latest)
 

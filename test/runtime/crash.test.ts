@@ -10,7 +10,7 @@ import { createOciRuntime, recoverContainers } from '../../src/runtime/oci/index
 import type { ContainerSpec } from '../../src/runtime/runtime.ts'
 import { launchersOf, ownRuntime, runs, until, type Workplace, workplace } from './own-runtime.ts'
 
-/** Several processes, output that goes on for ever, and no wish to end. */
+/** Several processes that write for ever and ignore the signals that ask them to end. */
 const stubborn = ['sh', '-c', 'trap "" TERM INT HUP; (while :; do echo more; sleep 0.01; done) & sleep 1000']
 
 interface Held {
@@ -44,7 +44,7 @@ t.test('when the process that holds the runtime is killed, nothing is left after
   const { holder, launcher, pid, spec } = await hold(place)
   t.ok(runs(pid))
   t.not(place.left().length, 0)
-  // It is there before it says anything.
+  // The container exists before it writes anything.
   while ((await lastBytes(spec.logs, 5)).stdout.length < 5) await delay(5)
   await kill(holder)
   await until('the container is dead', () => !runs(pid), 2_000)
@@ -75,7 +75,7 @@ t.test('when the launcher is killed with it, recovery removes everything', async
 t.test('a launcher that still works for a daemon that is gone is ended by recovery', async (t) => {
   await using place = await workplace()
   const { holder, launcher, pid } = await hold(place)
-  // Stopped, it notices nothing.
+  // A stopped launcher notices nothing.
   process.kill(launcher, 'SIGSTOP')
   await kill(holder)
   const { killed } = await recoverContainers(place)
@@ -111,7 +111,7 @@ t.test('nothing of the OCI runtime stays beside a container, and the launcher is
   await using place = await ownRuntime()
   const containers = await Promise.all(Array.from({ length: 8 }, () => place.start(['sleep', '1000'])))
   const [launcher = 0] = launchersOf(place.runDirectory)
-  // The OCI runtime tells the pid a moment before it ends.
+  // The OCI runtime writes the pid a moment before it ends.
   await until('the launcher has its containers for children, and no others', () => {
     const children = childrenOf(launcher)
     return children.length === containers.length && containers.every(({ pid }) => children.includes(pid))
@@ -181,7 +181,7 @@ function killIfThere(pid: number): void {
   }
 }
 
-/** Of all its threads; those too that have ended and wait to be asked about. */
+/** Lists the children of all threads of a process, zombies too. */
 function childrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
     const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')

@@ -79,7 +79,7 @@ t.test(
   async (t) => {
     const place = await ownRuntime({ ociRuntime: 'crun' })
     t.teardown(() => place[Symbol.asyncDispose]())
-    // Not a wait for anything: each round meets another moment of the beginning.
+    // This waits for nothing: each round begins at another moment of the container's start.
     for (let moment = 0; moment < 40; moment += 2) {
       const container = await place.start(['sh', '-c', 'sleep 60'])
       const cancel = new AbortController()

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readStream } from '../../src/logs/index.ts'
 import { createOciRuntime } from '../../src/runtime/oci/index.ts'
-import type { ContainerSpec, Exit, RunningContainer, Runtime } from '../../src/runtime/runtime.ts'
+import type { ContainerExit, ContainerSpec, RunningContainer, Runtime } from '../../src/runtime/runtime.ts'
 import { removeTree } from '../remove-tree.ts'
 
 /** Directories of a test's own, with a small root filesystem and a network namespace. */
@@ -24,11 +24,11 @@ export interface Workplace extends AsyncDisposable {
   readonly runDirectory: string
   /** busybox, root, `worker` (uid 1000, also in group `crew`). */
   readonly rootfs: string
-  /** Of a process that sleeps in it. */
+  /** Path of the network namespace, in which a process sleeps. */
   readonly namespace: string
-  /** A specification with directories that exist. */
+  /** Makes a specification whose directories exist. */
   spec(args: readonly string[], changes?: Partial<ContainerSpec>): ContainerSpec
-  /** What is there of the instance, but for its base directory. */
+  /** Lists everything that is left of the instance, except its base directory. */
   left(): string[]
 }
 
@@ -95,13 +95,13 @@ export interface OwnRuntime extends Workplace {
   run(args: readonly string[], changes?: Partial<ContainerSpec>): Promise<Ran>
 }
 
-export interface Ran extends Exit {
+export interface Ran extends ContainerExit {
   stdout: string
   stderr: string
   spec: ContainerSpec
 }
 
-/** A runtime in a workplace; closed with it. */
+/** Creates a runtime in a workplace; it is closed with that. */
 export async function ownRuntime(options: { ociRuntime?: string } = {}): Promise<OwnRuntime> {
   const place = await workplace()
   const problems: string[] = []
@@ -154,12 +154,12 @@ export async function until(what: string, holds: () => boolean, timeout = 10_000
   }
 }
 
-/** Whether a process runs; one that waits to be asked about by its parent does not. */
+/** Tells whether a process runs; a zombie does not. */
 export function runs(pid: number): boolean {
   return existsSync(`/proc/${pid}/exe`)
 }
 
-/** The launchers of a run directory. */
+/** Lists the launchers of a run directory. */
 export function launchersOf(runDirectory: string): number[] {
   return commandsWith(runDirectory)
     .filter(({ args }) => args.some((arg) => arg.includes('launcher.')))
@@ -192,7 +192,7 @@ function commandsWith(directory: string): { pid: number; args: string[] }[] {
         const args = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0')
         return args.some((arg) => arg.startsWith(directory)) ? [{ pid: Number(name), args }] : []
       } catch {
-        // It went between the listing and the reading.
+        // The process ended between the listing and the reading.
         return []
       }
     })

@@ -17,14 +17,14 @@ export interface ContainerDescription {
   env: [name: string, value: string][]
   volumes: { name: string; path: string }[]
   ports: ExposedPort[]
-  services: BoundService[]
+  services: ServiceDescription[]
   /** Ports of the host that lead to the container. */
   publish: PortForward[]
   /** Start timeout of every service, in milliseconds. */
   startTimeout?: number
 }
 
-export interface BoundService {
+export interface ServiceDescription {
   alias: string
   image: string
   args: string[]

@@ -3,7 +3,7 @@ import { milliseconds } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import { collect } from './collect.ts'
-import type { BoundService, ContainerDescription } from './container-definition.ts'
+import type { ContainerDescription, ServiceDescription } from './container-definition.ts'
 import { portForwardOf } from './port-forwards.ts'
 import { splitWords } from './split-words.ts'
 
@@ -75,8 +75,8 @@ export function readContainer(
   }
 }
 
-function boundServices(flags: ContainerFlags): BoundService[] {
-  const services: BoundService[] = []
+function boundServices(flags: ContainerFlags): ServiceDescription[] {
+  const services: ServiceDescription[] = []
   for (const text of flags.bind ?? []) {
     const [alias, image] = splitAt('--bind', text, '=', 'ALIAS=IMAGE')
     if (services.some((service) => service.alias === alias)) throw new MoorageError('ALIAS_TWICE', { alias })
@@ -93,9 +93,13 @@ function boundServices(flags: ContainerFlags): BoundService[] {
   return services
 }
 
-function serviceOf(services: readonly BoundService[], alias: string, option: string): BoundService {
-  const found = services.find((service) => service.alias === alias)
-  if (found) return found
+function serviceOf(
+  services: readonly ServiceDescription[],
+  alias: string,
+  option: string,
+): ServiceDescription {
+  const service = services.find((candidate) => candidate.alias === alias)
+  if (service) return service
   throw new MoorageError('INVALID_OPTION', { option, reason: `no --bind gives the alias "${alias}"` })
 }
 

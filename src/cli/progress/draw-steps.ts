@@ -1,7 +1,7 @@
 import { span } from '../printing/duration-text.ts'
 import { printable, type Style } from '../terminal.ts'
 import { columns, fit, pad } from './columns.ts'
-import type { Standing, Step } from './steps.ts'
+import type { ProgressStep, Standing } from './steps.ts'
 
 /** The place on which the steps are drawn. */
 export interface Canvas {
@@ -37,7 +37,7 @@ const timeWidth = 7
 const barWidth = 20
 
 /** Draws the steps as lines, each narrower than the terminal: a step stands below the one that needs it. */
-export function drawSteps(steps: readonly Step[], canvas: Canvas): string[] {
+export function drawSteps(steps: readonly ProgressStep[], canvas: Canvas): string[] {
   const lines = nested(steps)
   const shown = chosen(lines, canvas.height)
   const room = Math.max(1, canvas.width - 1)
@@ -54,22 +54,22 @@ export function drawSteps(steps: readonly Step[], canvas: Canvas): string[] {
 }
 
 interface Line {
-  step: Step
+  step: ProgressStep
   depth: number
   words: string
 }
 
 /** Orders the steps: images, then commands, each followed by its services; a service that no shown step needs stands alone. */
-function nested(steps: readonly Step[]): Line[] {
+function nested(steps: readonly ProgressStep[]): Line[] {
   const keys = new Set(steps.map(({ key }) => key))
-  const below = new Map<string, Step[]>()
-  const tops: Step[] = []
+  const below = new Map<string, ProgressStep[]>()
+  const tops: ProgressStep[] = []
   for (const step of steps) {
     if (step.parent === undefined || !keys.has(step.parent)) tops.push(step)
     else below.set(step.parent, [...(below.get(step.parent) ?? []), step])
   }
   const lines: Line[] = []
-  const add = (step: Step, depth: number) => {
+  const add = (step: ProgressStep, depth: number) => {
     const children = below.get(step.key) ?? []
     const missing = children.filter(({ standing }) => standing !== 'done').map(({ name }) => name)
     const words =
@@ -127,7 +127,7 @@ function drawStep(
 }
 
 function wordsWithin(
-  bytes: Step['bytes'],
+  bytes: ProgressStep['bytes'],
   words: string,
   { width, unicode }: { width: number; unicode: boolean },
 ): string {

@@ -17,7 +17,7 @@ export function lineView(terminal: Terminal): ProgressView {
   }
 }
 
-/** How loudly a line is said: to everybody, or with `--verbose` only. */
+/** The audience of a line: everybody (`talk`), or people who asked for more. */
 type Loudness = 'talk' | 'whisper'
 
 /**

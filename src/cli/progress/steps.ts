@@ -5,7 +5,7 @@ import { holderText, reasonOf } from '../services/event-words.ts'
 export type Standing = 'waiting' | 'working' | 'done' | 'ending' | 'failed'
 
 /** An image, a download, a command or a service, as the tree shows it. */
-export interface Step {
+export interface ProgressStep {
   readonly key: string
   readonly kind: 'image' | 'http' | 'exec' | 'service'
   name: string
@@ -14,7 +14,7 @@ export interface Step {
   words: string
   bytes?: { done: number; total: number }
   begun: number
-  /** When it was done, in milliseconds since the epoch; from then on its time stands still. */
+  /** The time of its end, in milliseconds since the epoch; from then on its duration stands still. */
   ended?: number
   /** Key of the step that needs it. */
   parent?: string
@@ -22,9 +22,9 @@ export interface Step {
 
 /** The progress of a call as steps, in the order in which they appeared. */
 export class Steps {
-  readonly #steps = new Map<string, Step>()
+  readonly #steps = new Map<string, ProgressStep>()
 
-  get all(): readonly Step[] {
+  get all(): readonly ProgressStep[] {
     return [...this.#steps.values()]
   }
 
@@ -54,17 +54,17 @@ export class Steps {
     }
   }
 
-  #step(kind: Step['kind'], { id, name, time }: ProgressEvent): Step {
+  #step(kind: ProgressStep['kind'], { id, name, time }: ProgressEvent): ProgressStep {
     const key = `${kind} ${id}`
     const earlier = this.#steps.get(key)
     if (earlier) return earlier
-    const step: Step = { key, kind, name, standing: 'waiting', words: '', begun: time }
+    const step: ProgressStep = { key, kind, name, standing: 'waiting', words: '', begun: time }
     this.#steps.set(key, step)
     return step
   }
 
   /** `run <label>` and `service <label>` are steps; a session or a pin is none. */
-  #putBelow(step: Step, holder: string): void {
+  #putBelow(step: ProgressStep, holder: string): void {
     const key = holder.replace(/^run /, 'exec ')
     if (step.parent === undefined && this.#steps.has(key) && !this.#descends(key, step.key)) step.parent = key
   }
@@ -77,7 +77,7 @@ export class Steps {
   }
 }
 
-type Change = Pick<Step, 'standing' | 'words'>
+type Change = Pick<ProgressStep, 'standing' | 'words'>
 
 /** Returns the change that an event makes to its step; undefined if it reports only on other steps. */
 function changeOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Change | undefined {

@@ -20,7 +20,7 @@ export interface Facts {
 }
 
 /** An effect and its cause: `started because`, `run h1u8v0k2m4p6 wants it`. */
-export type Cause = readonly [effect: string, cause: string]
+type Cause = readonly [effect: string, cause: string]
 
 /** Returns the chain of causes, in the order in which one would ask. */
 export function causesOf(facts: Facts): Cause[] {

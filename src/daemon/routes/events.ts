@@ -14,7 +14,7 @@ export function addEventRoutes(app: FastifyInstance, context: RouteContext): voi
 }
 
 /** The place in the log at which a stream begins, and whether it goes on. */
-export interface EventsQuery {
+interface EventsQuery {
   /** The number of the event before the first; `latest`: only events to come. @defaultValue all that are kept */
   since?: string | undefined
   /** The ID of the log that `since` counts in: numbers of an earlier daemon's log mean nothing here. */

@@ -34,7 +34,7 @@ export interface StreamFormat {
   open(response: ServerResponse, stream: Pick<EventStream, 'send' | 'drained'>): StreamWriter
 }
 
-export interface StreamWriter extends Pick<EventStream, 'output' | 'data'> {
+interface StreamWriter extends Pick<EventStream, 'output' | 'data'> {
   write(event: StreamEvent): void
   /** Passes on everything that waits here if, with it, the client has `limit` bytes unread. */
   flush(limit: number): void

@@ -2,7 +2,7 @@ import { rename, rm } from 'node:fs/promises'
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import type { Lease } from '../../lifecycle/index.ts'
 import { lastBytes } from '../../logs/index.ts'
-import type { Exit, RunningContainer } from '../../runtime/runtime.ts'
+import type { ContainerExit, RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
 import { LayerHolders } from '../files/layer-holders.ts'
 import { heldThroughout } from '../plan/lock-conflicts.ts'
@@ -91,7 +91,7 @@ async function exitOf(
   container: RunningContainer,
   leases: readonly Lease[],
   signal: AbortSignal,
-): Promise<Exit> {
+): Promise<ContainerExit> {
   let reason: unknown
   const lost = Promise.race(leases.map((lease) => lease.lost)).then(async (error) => {
     reason ??= error
@@ -124,7 +124,7 @@ function meets(expect: PlannedExec['expect'], exitCode: number): boolean {
   return expect === 'success' ? exitCode === 0 : expect.includes(exitCode)
 }
 
-async function execError(exec: PlannedExec, exit: Exit, record: RunRecord): Promise<MoorageError> {
+async function execError(exec: PlannedExec, exit: ContainerExit, record: RunRecord): Promise<MoorageError> {
   const tails = await lastBytes(record.logs, errorTail)
   const [stdout, stderr] = [tails.stdout.toString(), tails.stderr.toString()]
   const { code: exitCode } = exit

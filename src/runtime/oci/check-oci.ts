@@ -8,7 +8,7 @@ import { controllersThatCrunRefuses, findOciTool, findProgram, hybridRemedy } fr
 import { readProfile } from './seccomp/profile.ts'
 
 /** The result of one check of the host, and the cure if it failed. */
-export interface OciCheck {
+interface OciCheck {
   name: string
   ok: boolean
   detail: string

@@ -1,6 +1,13 @@
 import { errorFromWire, MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
-import type { ContainerSpec, ExecExit, ExecSpec, Exit, RunningContainer, Runtime } from '../runtime.ts'
+import type {
+  ContainerExit,
+  ContainerSpec,
+  ExecExit,
+  ExecSpec,
+  RunningContainer,
+  Runtime,
+} from '../runtime.ts'
 import { LauncherProcess } from './launcher/launcher-process.ts'
 import type { FromLauncher } from './launcher/messages.ts'
 import { recoverContainers } from './recover-containers.ts'
@@ -30,7 +37,7 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<Runt
 /** A container, from the request to start it to its end. */
 interface Order {
   readonly started: PromiseWithResolvers<{ pid: number; notes: readonly string[] }>
-  readonly exited: PromiseWithResolvers<Exit>
+  readonly exited: PromiseWithResolvers<ContainerExit>
 }
 
 class OciRuntime implements Runtime {

@@ -52,8 +52,8 @@ export function outOfMemoryKills(cgroup: string): number {
     for (const name of ['memory.events', 'memory.oom_control']) {
       const path = join(directory, name)
       if (!existsSync(path)) continue
-      const found = /^oom_kill (\d+)$/m.exec(readFileSync(path, 'utf8'))
-      if (found) return Number(found[1])
+      const count = /^oom_kill (\d+)$/m.exec(readFileSync(path, 'utf8'))
+      if (count) return Number(count[1])
     }
   }
   return 0

@@ -9,7 +9,7 @@ import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import { sendSignal, signalName } from '../processes/signals.ts'
 import { readIfThere } from '../read-if-there.ts'
 
-export interface ExecOptions {
+interface ExecOptions {
   tool: OciTool
   /** The OCI runtime's state directory. */
   state: string

@@ -28,8 +28,8 @@ export function resolveUser(root: RootView, requested: string, image: string): C
   const home = entry?.[5] || '/'
   const groups = readTable(root, '/etc/group')
   if (group) {
-    const found = groups.find((fields) => fields[0] === group)
-    const gid = toId(found?.[2]) ?? toId(group)
+    const groupEntry = groups.find((fields) => fields[0] === group)
+    const gid = toId(groupEntry?.[2]) ?? toId(group)
     if (gid === undefined) throw notFound()
     return { uid, gid, additionalGids: [], home }
   }

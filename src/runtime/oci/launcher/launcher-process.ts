@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream'
 import { errorFromWire, MoorageError } from '../../../errors/index.ts'
 import { type FromLauncher, jsonLine, onJsonLines, type ToLauncher } from './messages.ts'
 
-export interface LauncherOptions {
+interface LauncherOptions {
   instance: string
   runDirectory: string
   ociRuntime?: string

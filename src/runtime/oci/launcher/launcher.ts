@@ -5,7 +5,7 @@ import type { ContainerSpec } from '../../runtime.ts'
 import { instanceCgroup, removeCgroup } from '../cgroups/cgroups.ts'
 import { favourCgroupMoves, unfavourCgroupMoves } from '../cgroups/favour-moves.ts'
 import { defaultCapabilities } from '../container/capabilities.ts'
-import { Container, type ContainerContext } from '../container/container.ts'
+import { type ContainerContext, LaunchedContainer } from '../container/launched-container.ts'
 import { readHardLimits } from '../container/ulimits.ts'
 import { findOciTool } from '../oci-tool.ts'
 import { Reaper } from '../processes/reaper.ts'
@@ -21,7 +21,7 @@ import { type FromLauncher, jsonLine, onJsonLines, type ToLauncher } from './mes
  */
 const [instance = '', runDirectory = '', requestedTool] = process.argv.slice(2)
 
-const containers = new Map<string, Container>()
+const containers = new Map<string, LaunchedContainer>()
 let closing = false
 /** Aborted when the launcher closes. */
 const closed = new AbortController()
@@ -33,7 +33,7 @@ function send(message: FromLauncher): void {
 
 function start(context: ContainerContext, spec: ContainerSpec): void {
   const { id } = spec
-  const container = new Container(context, spec, {
+  const container = new LaunchedContainer(context, spec, {
     started: (pid, notes) => send({ type: 'started', id, pid, notes }),
     failed: (error) => send({ type: 'failed', id, error: asMoorageError(error).toJSON() }),
     exited: (exit) => send({ type: 'exited', id, ...exit }),

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { WireError } from '../../../errors/index.ts'
-import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../../runtime.ts'
+import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../runtime.ts'
 
 /** A message of the daemon to the launcher: a line of JSON on its stdin, whose end means that the daemon is gone. */
 export type ToLauncher =
@@ -20,7 +20,7 @@ export type FromLauncher =
   | { type: 'started'; id: string; pid: number; notes: string[] }
   /** The container did not start; no process and no other trace of it is left. */
   | { type: 'failed'; id: string; error: WireError }
-  | ({ type: 'exited'; id: string } & Exit)
+  | ({ type: 'exited'; id: string } & ContainerExit)
   | ({ type: 'execEnded'; exec: string } & ExecExit)
   | { type: 'execFailed'; exec: string; error: WireError }
   /** Something went wrong that nobody waits for. */

@@ -43,9 +43,9 @@ export function* commandLines(): Generator<{ pid: number; args: string[] }> {
 export async function killAll(find: () => number[], { timeout = 10_000 } = {}): Promise<number[]> {
   const killed = new Set<number>()
   const deadline = Date.now() + timeout
-  for (let found = find(); found.length > 0; found = find()) {
-    if (Date.now() > deadline) throw new Error(`these processes do not end: ${found.join(', ')}`)
-    for (const pid of found) {
+  for (let pids = find(); pids.length > 0; pids = find()) {
+    if (Date.now() > deadline) throw new Error(`these processes do not end: ${pids.join(', ')}`)
+    for (const pid of pids) {
       killed.add(pid)
       sendSignal(pid, constants.signals.SIGKILL)
     }

@@ -4,7 +4,7 @@ import type { BindMount, TemporaryMount } from '../../runtime.ts'
 export type ReadyMount = BindMount | TemporaryMount
 
 /** An entry of `mounts` in a container's config.json. */
-export interface OciMount {
+interface OciMount {
   readonly destination: string
   readonly type: string
   readonly source: string

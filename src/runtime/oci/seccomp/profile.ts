@@ -14,7 +14,7 @@ export interface OciSeccomp {
   syscalls: OciSeccompRule[]
 }
 
-export interface OciSeccompRule {
+interface OciSeccompRule {
   names: string[]
   action: string
   errnoRet?: number
@@ -69,7 +69,7 @@ export function readProfile(paths: readonly string[] = profilePaths): {
   throw new MoorageError('RUNTIME_MISSING', { what: `a seccomp profile (${paths.join(' or ')})` })
 }
 
-export interface ProfileTarget {
+interface ProfileTarget {
   /** The container's. */
   capabilities: readonly string[]
   /** In Node's spelling. */

@@ -7,7 +7,7 @@ import { MoorageError } from '../../../errors/index.ts'
 import type { EndedChild } from '../../../kernel/index.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../../logs/index.ts'
 import { withoutUndefined } from '../../../without-undefined.ts'
-import type { ContainerSpec, ExecExit, ExecSpec, Exit } from '../../runtime.ts'
+import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../runtime.ts'
 import { containerCgroup, outOfMemoryKills, processesIn, removeCgroup } from '../cgroups/cgroups.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import type { Reaper } from '../processes/reaper.ts'
@@ -18,7 +18,7 @@ import type { ConfigContext } from './config.ts'
 import { Exec } from './exec.ts'
 import { makeOutputPipe, readOutput } from './output-pipe.ts'
 
-/** What the containers of a launcher share. */
+/** The parts of a launcher that its containers share. */
 export interface ContainerContext extends ConfigContext {
   readonly paths: RuntimePaths
   readonly tool: OciTool
@@ -28,17 +28,17 @@ export interface ContainerContext extends ConfigContext {
 /** Interval between two rounds of SIGKILL for a cgroup that must become empty, in milliseconds. */
 const killInterval = 10
 
-/** What happens to a container, in this order: `failed` alone; or `started`, then `exited`. */
-export interface ContainerEvents {
+/** The events of a container, in this order: `failed` alone; or `started`, then `exited`. */
+interface ContainerEvents {
   started(pid: number, notes: string[]): void
   failed(error: unknown): void
-  exited(exit: Exit): void
+  exited(exit: ContainerExit): void
   /** Something went wrong that nobody waits for. */
   problem(what: string, error: unknown): void
 }
 
 /** One container, from its mounts to their removal; in the launcher's process. */
-export class Container {
+export class LaunchedContainer {
   /** Settles when nothing of it is left; never rejects. */
   readonly removed: Promise<void>
   readonly #context: ContainerContext
@@ -180,7 +180,7 @@ export class Container {
   }
 
   /** Adds whether the kernel killed a process of it for lack of memory: the cgroup still exists, and counts those. */
-  #withOutOfMemory(exit: Exit): Exit {
+  #withOutOfMemory(exit: ContainerExit): ContainerExit {
     if (exit.code === 0) return exit
     try {
       return outOfMemoryKills(this.#cgroup) > 0 ? { ...exit, outOfMemory: true } : exit
@@ -191,7 +191,7 @@ export class Container {
   }
 
   /** From here on the kernel may give its pid to another process. */
-  #markEnded(child: EndedChild): Exit {
+  #markEnded(child: EndedChild): ContainerExit {
     this.#ended = true
     return exitOf(child)
   }
@@ -283,7 +283,7 @@ function spawnWithPipes(path: string, args: string[], input: number) {
   }
 }
 
-/** How the OCI runtime's own process ended. */
+/** The end of the OCI runtime's own process. */
 interface ToolOutcome {
   code: number | null
   signal: NodeJS.Signals | null
@@ -299,7 +299,7 @@ function outcomeOf(child: ChildProcess): Promise<ToolOutcome | Error> {
 /** waitid(2): the process exited by itself; the other codes mean a signal. */
 const CLD_EXITED = 1
 
-function exitOf({ code, status }: EndedChild): Exit {
+function exitOf({ code, status }: EndedChild): ContainerExit {
   if (code === CLD_EXITED) return { code: status, signal: null }
   return { code: 128 + status, signal: signalName(status) }
 }
