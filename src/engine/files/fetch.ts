@@ -8,28 +8,29 @@ import { connect as connectTls } from 'node:tls'
 import { urlProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
 import type { PlannedFetch } from '../plan/planned.ts'
 import type { Releases } from '../release.ts'
 
-/** The most that a URL may answer, in bytes. */
+/** Limit of an answer, in bytes. */
 const largestAnswer = 4 * 1024 ** 3
 const mostRedirects = 10
 const connectTimeout = 10_000
-/** How long an answer may be silent. */
+/** Limit of a silence in an answer, in milliseconds. */
 const longestSilence = 60_000
-/** How often it is looked whether the disk has room for more, in bytes. */
+/** Bytes of an answer after which the free disk space is checked again. */
 const spaceCheckEvery = 64 * 1024 ** 2
 
 interface FetchUrl {
   fetch: PlannedFetch
-  /** The file that the answer becomes. */
+  /** The file that is written. */
   path: string
   network: string
   caller: Caller
-  /** Let go of the services. */
+  /** Releases the services. */
   releases: Releases
 }
 
@@ -39,12 +40,12 @@ interface FetchUrl {
  *
  * @throws MoorageError HTTP_FAILED, DISK_LOW, and what starting a service throws
  */
-export async function fetchUrl(context: EngineContext, wanted: FetchUrl): Promise<void> {
-  const { fetch, path, caller, releases } = wanted
-  const network = await enterServiceNetwork(context, wanted.network, releases)
+export async function fetchUrl(context: EngineContext, request: FetchUrl): Promise<void> {
+  const { fetch, path, caller, releases } = request
+  const network = await enterServiceNetwork(context, request.network, releases)
   const leases = await context.evaluator.acquireBindings({
     bindings: fetch.bindings,
-    network: wanted.network,
+    network: request.network,
     holder: { kind: 'fetch', url: fetch.url },
     caller,
     releases,
@@ -55,26 +56,26 @@ export async function fetchUrl(context: EngineContext, wanted: FetchUrl): Promis
   const aliases = new Map(
     fetch.bindings.map(({ alias }, index) => [alias.toLowerCase(), leases[index]?.address]),
   )
-  const tell = (state: 'running' | 'done' | 'failed', detail?: string) =>
+  const report = (state: 'running' | 'done' | 'failed', detail?: string) =>
     context.events.append({
       kind: 'http',
       id: fetch.url,
       name: fetch.url,
-      network: wanted.network,
+      network: request.network,
       state,
-      ...(detail === undefined ? {} : { detail }),
+      ...withoutUndefined({ detail }),
     })
-  tell('running')
+  report('running')
   try {
     const response = await follow(fetch.url, (url) => open(network, aliases, url, signal))
     await save(response, path, () => context.store.ensureSpace(), signal)
-    tell('done')
+    report('done')
   } catch (error) {
-    // Why it was ended says more than that its connection broke.
+    // The reason of the abort says more than the broken connection.
     const cause = signal.aborted ? signal.reason : error
-    const told = cause instanceof MoorageError ? cause : failed(fetch.url, reasonOf(cause), cause)
-    tell('failed', told.message)
-    throw signal.aborted ? signal.reason : told
+    const failure = cause instanceof MoorageError ? cause : failed(fetch.url, reasonOf(cause), cause)
+    report('failed', failure.message)
+    throw signal.aborted ? signal.reason : failure
   }
 }
 
@@ -112,7 +113,7 @@ async function open(
   const socket = isTls ? secured(tcp, host) : tcp
   const answered = Promise.withResolvers<IncomingMessage>()
   const request = (isTls ? httpsRequest : httpRequest)(url, {
-    // Without any agent, `agent: false` included: that would connect by itself, from the host's own namespace.
+    // No `agent` option, not even `false`: with it Node would connect itself, from the host's own namespace.
     createConnection: () => socket,
     signal,
     headers: { 'accept-encoding': 'identity', 'user-agent': 'moorage', connection: 'close' },
@@ -133,7 +134,7 @@ function secured(socket: Socket, host: string): Socket {
   return connectTls({ socket, ...(isIP(host) === 0 ? { servername: host } : { host }) })
 }
 
-/** As a container of the network resolves it. Addresses of somebody else's private network are not for us to try. */
+/** Resolves a name as a container of the network would. Addresses of other private networks are refused. */
 async function resolve(
   network: ServiceNetwork,
   host: string,
@@ -154,12 +155,12 @@ async function resolve(
 
 async function lookUp(network: ServiceNetwork, host: string, url: URL, signal: AbortSignal): Promise<string> {
   const { status, answers } = await network.query(host, 'A', { signal })
-  const found = answers.find(({ type }) => type === 'A')
-  if (found === undefined) throw failed(url.href, `the name ${host} has no address (${status})`)
-  return found.data
+  const record = answers.find(({ type }) => type === 'A')
+  if (record === undefined) throw failed(url.href, `the name ${host} has no address (${status})`)
+  return record.data
 }
 
-/** RFC 6890: what is not for everybody to reach. */
+/** Addresses that are not reachable for everybody, RFC 6890. */
 const elsewhere = new BlockList()
 for (const [base, bits] of [
   ['0.0.0.0', 8],

@@ -11,13 +11,13 @@ import { takeOutDirectory } from './take-out-directory.ts'
 import { type LayerPlace, locate, openTree } from './tree.ts'
 
 /**
- * The directories that a filesystem is made of, topmost first. The execs that make it are run if they have to be, with
- * their services; when all of it is stored, nothing is run and nothing is started.
+ * Returns the directories of the layers of a filesystem, topmost first. The execs that make it are run if need be,
+ * with their services; if all of it is stored, nothing is run and nothing is started.
  */
 export async function filesystemOf(
   context: EngineContext,
   filesystem: PlannedFilesystem | PlannedFetch,
-  wanted: FilesystemRequest,
+  request: FilesystemRequest,
 ): Promise<string[]> {
   const stored = storedLayers(context, filesystem)
   if (stored !== undefined) return stored
@@ -25,8 +25,8 @@ export async function filesystemOf(
     case 'root':
       return filesystem.directory === null ? [] : [filesystem.directory]
     case 'exec': {
-      const { network, waiter, caller, releases } = wanted
-      // Said, so that who waits for a volume knows who waits for whom.
+      const { network, waiter, caller, releases } = request
+      // Noted, so that deadlocks of waits for volumes are found.
       using _waits = context.waits.add(waiter, runHolder(filesystem, network))
       const result = await context.evaluator.evaluateExec({ exec: filesystem, network, caller })
       releases.add('let go of a layer', () => result.release())
@@ -34,17 +34,17 @@ export async function filesystemOf(
     }
     case 'change': {
       const { base, changes } = changesOf(filesystem)
-      const below = await filesystemOf(context, base, wanted)
-      const own = await layerOf(context, filesystem, wanted, (place, shared) =>
-        change(context, { changes, below, place }, shared),
+      const below = await filesystemOf(context, base, request)
+      const own = await layerOf(context, filesystem, request, (place, shared) =>
+        applyChanges(context, { changes, below, place }, shared),
       )
       return [own, ...below]
     }
     case 'directory': {
       const { input } = filesystem
-      if (filesystem.path === '/') return filesystemOf(context, input, wanted)
+      if (filesystem.path === '/') return filesystemOf(context, input, request)
       return [
-        await layerOf(context, filesystem, wanted, async (place, shared) => {
+        await layerOf(context, filesystem, request, async (place, shared) => {
           using directory = await partOf(context, filesystem, shared)
           await takeOutDirectory(directory.path, place.layer, shared.caller.signal)
         }),
@@ -52,7 +52,7 @@ export async function filesystemOf(
     }
     case 'fetch':
       return [
-        await layerOf(context, filesystem, wanted, async (place, shared) => {
+        await layerOf(context, filesystem, request, async (place, shared) => {
           const { network, caller, releases } = shared
           await mkdir(place.layer)
           const path = join(place.layer, fetchedPath)
@@ -62,7 +62,7 @@ export async function filesystemOf(
   }
 }
 
-/** The same if all of it is stored already; else nothing. */
+/** Returns those directories if all layers are stored; otherwise undefined. */
 export function storedLayers(
   context: EngineContext,
   filesystem: PlannedFilesystem | PlannedFetch,
@@ -78,15 +78,16 @@ export function storedLayers(
     const result = context.store.results.get(at.digest)
     if (result === undefined) return undefined
     layers.push(result.layer)
-    // These two stand on nothing.
+    // These two stand on no other layer.
     if (at.kind === 'directory' || at.kind === 'fetch') return layers
     at = at.kind === 'exec' ? at.input : changesOf(at).base
   }
 }
 
 /**
- * The changes that one layer holds, first to last, and what it stands on. What is written and removed one after the
- * other is one layer, since the kernel takes no more than 500; what is copied, which may be much, is one that others share.
+ * Returns the changes that one layer holds, first to last, and the filesystem below that layer. Consecutive changes
+ * that write and remove share a layer, since the kernel takes 500 layers at most. A copy, which may be large, has a
+ * layer of its own, so that others can share it.
  */
 function changesOf(last: PlannedChange): { base: PlannedFilesystem; changes: PlannedChange[] } {
   const changes = [last]
@@ -102,35 +103,35 @@ function isSmall({ change }: PlannedChange): boolean {
   return change.type !== 'copy'
 }
 
-interface Changing {
+interface LayerOfChanges {
   changes: readonly PlannedChange[]
   below: readonly string[]
   place: LayerPlace
 }
 
-async function change(
+async function applyChanges(
   context: EngineContext,
-  { changes, below, place }: Changing,
+  { changes, below, place }: LayerOfChanges,
   shared: FilesystemRequest,
 ): Promise<void> {
   const { signal } = shared.caller
-  // A copy is alone in its layer.
+  // A copy is the only change in its layer.
   const copied = changes[0]?.change
   using source = copied?.type === 'copy' ? await partOf(context, copied.source, shared) : undefined
   using tree = openTree(context, below, place)
-  for (const { change: wanted, root } of changes) {
-    await applyChange(tree, { change: wanted, root: root.ref, source, signal })
+  for (const planned of changes) {
+    await applyChange(tree, { change: planned.change, root: planned.root.ref, source, signal })
   }
 }
 
-/** A file or a directory of a filesystem, which is made if it has to be, opened for reading. */
+/** Opens a file or a directory of a filesystem for reading. It is made first, if need be. */
 export async function partOf(
   context: EngineContext,
   part: PlannedFilesystem | PlannedFile,
-  wanted: FilesystemRequest,
+  request: FilesystemRequest,
 ) {
   const { filesystem, paths, name } = locate(part)
-  const tree = openTree(context, await filesystemOf(context, filesystem, wanted))
+  const tree = openTree(context, await filesystemOf(context, filesystem, request))
   try {
     const found = tree.find(paths, { name, kind: part.kind === 'file' ? 'file' : 'directory' })
     const { fd, path, stat } = found

@@ -7,24 +7,24 @@ import { Releases } from '../release.ts'
 import { LayerHolders } from './layer-holders.ts'
 import type { LayerPlace } from './tree.ts'
 
-/** For whom a filesystem is made, and what lets go of what is held for it. */
+/** Who asks for a filesystem, and the releases of what is held for it. */
 export interface FilesystemRequest {
   network: string
-  /** Who waits for it. */
+  /** The one that waits for it. */
   waiter: Waiter
   caller: Caller
   releases: Releases
 }
 
-/** What a flight hands to each of its callers. */
+/** The result of a flight, shared by its callers. */
 interface MadeLayer {
   readonly layer: string
   readonly holders: LayerHolders
 }
 
 /**
- * The layer of a vertex: from the store, or made once for all who ask for it meanwhile, and stored under its digest.
- * Whatever goes wrong on the way, nothing of it is left. It is held until `releases` lets go of it.
+ * Returns the layer of a vertex: from the store, or made once for all who ask for it at the same time, and stored
+ * under its digest. If it fails, nothing of it is left. The layer is held until `releases` run.
  */
 export async function layerOf(
   context: EngineContext,
@@ -72,7 +72,7 @@ async function store(
   layer: string,
   place: string,
 ): Promise<MadeLayer> {
-  // Nothing ran, so nothing was said.
+  // An empty log, since nothing has run.
   const logs = join(place, 'logs')
   await mkdir(logs)
   const stored = await context.store.results.adopt({ digest, upper: layer, logs, exitCode: 0 })

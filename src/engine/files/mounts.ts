@@ -8,40 +8,40 @@ import type { FilesystemRequest } from './layer.ts'
 import { locate, openTree } from './tree.ts'
 
 /**
- * What an exec mounts besides volumes: what its files and directories come from is made first, if it has to be. The
- * container gets a view of its own on each, which ends with it: what it changes there is in nobody's result.
+ * Makes what an exec mounts besides volumes. Each mount is a view of its own that ends with the container: what the
+ * container changes in it is in no result.
  *
  * @throws MoorageError PATH_NOT_FOUND, PATH_UNSUITABLE, and what making the sources throws
  */
 export async function mountsOf(
   context: EngineContext,
   exec: PlannedExec,
-  wanted: FilesystemRequest,
+  request: FilesystemRequest,
 ): Promise<ContainerMount[]> {
   // All are settled before an error is reported, so that nothing is added to `releases` after they have run.
-  const settled = await Promise.allSettled(exec.mounts.map((mount) => mountOf(context, mount, wanted)))
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason
-    return one.value
+  const settled = await Promise.allSettled(exec.mounts.map((mount) => mountOf(context, mount, request)))
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
   })
 }
 
 async function mountOf(
   context: EngineContext,
   mount: PlannedMount,
-  wanted: FilesystemRequest,
+  request: FilesystemRequest,
 ): Promise<ContainerMount> {
   const destination = mount.path
   if (mount.type === 'temp') {
     return withoutUndefined({ type: 'temporary' as const, destination, size: mount.size })
   }
   const { filesystem, paths, name } = locate(mount.source)
-  const layers = await filesystemOf(context, filesystem, wanted)
-  // Here the error can say what is missing where; the launcher would only see that the container cannot be started.
+  const layers = await filesystemOf(context, filesystem, request)
+  // Checked here, where the error can say what is missing; the launcher could only say that the start failed.
   using tree = openTree(context, layers)
   tree.find(paths, { name, kind: mount.type })[Symbol.dispose]()
   const scratch = await context.store.temporary()
-  wanted.releases.add('remove what it wrote into a mount', () =>
+  request.releases.add('remove what it wrote into a mount', () =>
     rm(scratch, { recursive: true, force: true }),
   )
   return {
