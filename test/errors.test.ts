@@ -31,7 +31,7 @@ t.test('a sentence fits all who use its code', async (t) => {
   t.equal(moorageError('SERVICE_NOT_RUNNING', { service: 'db' }).message, 'the service db is not running')
   t.equal(
     moorageError('NETWORK_IN_USE', { network: 'ci', users: 2 }).message,
-    'the network "ci" is still used by 2 of its services, runs and ports',
+    'the network "ci" is in use by 2 of its services, runs and ports',
   )
 })
 
