@@ -1,6 +1,6 @@
-/** Who asks. */
+/** The client that asks. */
 export interface Asker {
-  /** Its address as views spell it; `undefined` is nobody in particular, who sees the zones. */
+  /** Its address as views spell it; `undefined` for no particular client: that sees the zones and no view. */
   readonly client: string | undefined
   readonly transport: 'udp' | 'tcp'
 }

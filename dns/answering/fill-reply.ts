@@ -2,12 +2,12 @@ import { flag, headerSize } from '../wire/decode-query.ts'
 import { extendedError, rcode } from '../wire/rcodes.ts'
 import { type RecordSet, recordHead, recordSet } from '../wire/record-set.ts'
 import { recordTypes } from '../wire/record-types.ts'
-import { addHelp, addNs, addRecords, addSoa, finishReply, type Reply } from '../wire/write-reply.ts'
+import { addAdditional, addNs, addRecords, addSoa, finishReply, type Reply } from '../wire/write-reply.ts'
 import type { NameNode, NameTree } from '../zones/name-tree.ts'
 import type { ZoneCut } from '../zones/zone-cut.ts'
 import type { Knowledge } from './knowledge.ts'
 
-/** Writes what is left of a reply whose records have been added: header and OPT. */
+/** Completes a reply, after its records: writes header and OPT record. */
 export function finish(
   reply: Reply,
   { recursion, udpSize }: Knowledge,
@@ -23,7 +23,7 @@ export function refuse(reply: Reply, knowledge: Knowledge, code: number, reason?
   return 'refusal'
 }
 
-/** Replies for a name that exists: with its records of the type, or that it has none of it (RFC 2308, 2.2). */
+/** Replies for a name that exists: with its records of the type, or with NODATA if there are none (RFC 2308, 2.2). */
 export function replyName(reply: Reply, knowledge: Knowledge, node: NameNode): void {
   const { zone } = node
   const { type, nameLength } = reply.query
@@ -33,14 +33,14 @@ export function replyName(reply: Reply, knowledge: Knowledge, node: NameNode): v
     addSoa(reply, nameLength > 1 ? headerSize : 0, knowledge.names.serial, zone.ttl, 'answers')
   } else if (type === recordTypes.NS.code && atTop && zone.kind !== 'localhost') {
     addNs(reply, zone.ttl)
-    // The server that is named there is the zone's own name: what a client would ask for next (RFC 1034, 4.3.2).
+    // The name server is the zone's own name, which the client would resolve next (RFC 1034, 4.3.2).
     addAddresses(reply, node.wire, node)
   } else code = addAnswers(reply, knowledge, node)
   if (reply.answers === 0 && !reply.overflow) addZoneSoa(reply, knowledge.names, zone)
   finish(reply, knowledge, flag.AA, code)
 }
 
-/** Replies for an alias. It has its target's addresses as its own: no CNAME, so that nobody resolves a second name. */
+/** Replies for an alias with the records of its target, without a CNAME: no client has to resolve a second name. */
 export function replyAlias(reply: Reply, knowledge: Knowledge, target: NameNode | undefined): void {
   let code: number = rcode.NOERROR
   let node = target
@@ -51,7 +51,7 @@ export function replyAlias(reply: Reply, knowledge: Knowledge, target: NameNode 
   }
   if (node === undefined) {
     const outside = last?.target !== undefined && knowledge.names.zoneOf(last.target) === undefined
-    // A target that is asked elsewhere cannot be flat.
+    // The client has to resolve a target that is not in our zones: it gets the CNAME.
     if (outside && last?.cname !== undefined) addRecords(reply, last.cname)
     else code = rcode.NXDOMAIN
   } else if (node.target === undefined) code = addAnswers(reply, knowledge, node)
@@ -80,7 +80,7 @@ export function replyMissing(reply: Reply, knowledge: Knowledge, zone: ZoneCut):
   return 'zone'
 }
 
-/** Replies that a name exists nowhere, as the root would; nobody is authoritative for that but the root. */
+/** Replies that a name exists nowhere, as the root would, and without AA: only the root has authority over that. */
 export function replyNoSuchName(reply: Reply, knowledge: Knowledge): void {
   addSoa(reply, 0, knowledge.names.serial, knowledge.ttl, 'authorities')
   finish(reply, knowledge, 0, rcode.NXDOMAIN)
@@ -112,15 +112,15 @@ function addAnswers(reply: Reply, { names }: Knowledge, node: NameNode): number 
   return rcode.NOERROR
 }
 
-/** Adds the addresses that records lead to, such as the targets of SRV (RFC 2782), as far as they are ours to give. */
+/** Adds the addresses of hosts in records, such as the targets of SRV (RFC 2782), if they are in zones of ours. */
 function addHosts(reply: Reply, names: NameTree, { hosts }: RecordSet): void {
   if (reply.overflow) return
   for (const host of hosts) addAddresses(reply, host, names.get(host))
 }
 
 function addAddresses(reply: Reply, owner: Buffer, node: NameNode | undefined): void {
-  if (node?.a !== undefined) addHelp(reply, owner, node.a)
-  if (node?.aaaa !== undefined) addHelp(reply, owner, node.aaaa)
+  if (node?.a !== undefined) addAdditional(reply, owner, node.a)
+  if (node?.aaaa !== undefined) addAdditional(reply, owner, node.aaaa)
 }
 
 /** Longer chains of CNAMEs are circles. */

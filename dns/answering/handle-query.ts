@@ -20,8 +20,8 @@ export interface QueryHandler {
    */
   handle(message: Buffer, asker: Asker, send: Send): Promise<void> | undefined
   /**
-   * Handles the message in the first `size` octets of a buffer by writing the reply over it. Keeps nothing of what may
-   * change after the call. If the reply comes later, `source` is asked how to send it.
+   * Handles the message in the first `size` octets of a buffer by writing the reply over it. Keeps no reference to
+   * the arguments. If the reply comes later, `source` is asked how to send it.
    * @returns the size of the reply; 0 if there is none, or if it comes later
    */
   handleInPlace(packet: Buffer, size: number, asker: Asker, source: { later(): Send }): number
@@ -29,7 +29,7 @@ export interface QueryHandler {
   drain(): Promise<void>
 }
 
-/** Where a reply of ours came from. */
+/** The origin of a reply of ours. */
 type Source = Exclude<Verdict, 'forward' | 'drop'>
 
 export interface QueryHandlerOptions {
@@ -70,7 +70,7 @@ export function createQueryHandler({
     try {
       emitter.emit('query', queryEvent(message, query, asker, sent, source, upstream))
     } catch (error) {
-      // A listener's fault is reported, and is not the next client's.
+      // A fault of a listener must not stop the server.
       fault(error)
     }
   }
@@ -98,7 +98,7 @@ export function createQueryHandler({
     report(message, reply.query, asker, reply.buffer, source)
   }
 
-  /** Sends on what an upstream answered, or says that none did. */
+  /** Passes the answer of an upstream on to the client, or an error if there is none. */
   const finishForward = (message: Buffer, asker: Asker, send: Send, forwarded: Forwarded) => {
     if (forwarded.kind === 'answer') {
       const { answer, short, upstream } = forwarded
@@ -137,7 +137,7 @@ export function createQueryHandler({
     return forwarding.finally(() => inFlight.delete(forwarding))
   }
 
-  /** Counts a message, by what becomes of it. */
+  /** Counts a message by its fate. */
   const count = (verdict: Verdict) => {
     counts.queries++
     if (verdict === 'drop') counts.dropped++

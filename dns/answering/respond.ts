@@ -10,14 +10,14 @@ import { finish, refuse, replyAlias, replyMissing, replyName, replyNoSuchName } 
 import type { Knowledge } from './knowledge.ts'
 
 /**
- * What to do with a query: send `reply` (`view`: an alias answered it; `zone`: our own data; `local`: a name that is
+ * The fate of a query: send `reply` (`view`: an alias answered it; `zone`: our own data; `local`: a name that is
  * never asked elsewhere; `refusal`: an error), ask an upstream (`forward`), or nothing at all (`drop`).
  */
 export type Verdict = 'view' | 'zone' | 'local' | 'refusal' | 'forward' | 'drop'
 
 /**
- * Replies to a query as far as that needs nobody else. It has no state and no side effect but what it writes into
- * `reply`, never throws whatever the packet holds, and for addresses and PTR allocates nothing.
+ * Replies to a query as far as no upstream is needed for that. It has no state, and no side effect but the reply. It
+ * never throws, whatever the packet holds, and for addresses and PTR allocates nothing.
  *
  * @param message the query, in its first `size` octets; it may be the buffer of `reply`
  */
@@ -42,7 +42,7 @@ export function respond(
     return refuse(reply, knowledge, rcode.REFUSED)
   }
   if (type === recordTypes.OPT.code || type === 0) return refuse(reply, knowledge, rcode.FORMERR)
-  // Meta types but ANY (RFC 6895, 3.1) ask for services that there are none of here.
+  // Meta types other than ANY (RFC 6895, 3.1) ask for services that this server has not.
   if (type >= 128 && type < recordTypes.ANY.code) return refuse(reply, knowledge, rcode.NOTIMP)
 
   const alias = view?.table.find(message, headerSize, nameLength, hash)
@@ -66,7 +66,7 @@ export function respond(
   }
   const zone = knowledge.names.zoneOf(message, headerSize, nameLength)
   if (zone !== undefined) return replyMissing(reply, knowledge, zone)
-  // Nobody else knows what a single label means here, and nobody else should learn it.
+  // No upstream knows what a single label means here, and none should learn that it was asked.
   if (query.labels === 1) {
     replyNoSuchName(reply, knowledge)
     return 'local'
@@ -78,7 +78,7 @@ export function respond(
   return 'forward'
 }
 
-/** Refuses a query that was to be forwarded, or says by `flags` that its answer is too large. */
+/** Refuses a query that was to be forwarded, or tells the client by `flags` that the answer is too large. */
 export function respondError(
   message: Buffer,
   asker: Asker,
@@ -94,7 +94,7 @@ export function respondError(
   finish(reply, knowledge, flags, code, reason)
 }
 
-/** Replies as before, for a name whose records have not changed since. */
+/** Replies from the kept replies, if this one is among them. */
 function replyKept(
   reply: Reply,
   knowledge: Knowledge,
@@ -111,7 +111,7 @@ function replyKept(
   return true
 }
 
-/** Keeps a plain reply: records of the name's own, with nothing that depends on who asks. */
+/** Keeps a plain reply: records of the name itself, which are the same for every client that sees the zone. */
 function keepReply({ query }: Reply, { kept }: NameTree, node: NameNode): void {
   const { wire, cname, zone } = node
   const { type, hash } = query

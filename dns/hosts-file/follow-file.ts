@@ -11,8 +11,8 @@ export interface FollowOptions {
 /** Milliseconds without a change until a file is read: a program may truncate it, then write it. */
 const settleTime = 50
 /**
- * Polling interval, in milliseconds, for files of which the kernel reports nothing: behind a symbolic link, on a network
- * filesystem, in a directory that was replaced.
+ * Polling interval, in milliseconds, for files of which the kernel reports nothing: behind a symbolic link, on a
+ * network filesystem, in a directory that was replaced.
  */
 const pollInterval = 1000
 
@@ -85,7 +85,10 @@ function signature(path: string): string {
   }
 }
 
-/** Watches the directory rather than the file: a watch on a file follows the inode, and misses the file that replaces it. */
+/**
+ * Watches the directory rather than the file: a watch on a file follows the inode, and misses the file that replaces
+ * it.
+ */
 function watchDirectory(path: string, check: () => void): Disposable | undefined {
   try {
     const watcher = watch(dirname(path), { persistent: false }, (_event, name) => {

@@ -6,10 +6,10 @@ import { addressOnly, type Endpoint } from '../wire/address.ts'
 import type { PacketSocket } from './packet-socket.ts'
 
 /**
- * The place to listen: an address (not a wildcard: answers must come from the address that was asked, RFC 2181, 4) with
- * a port, 0 for any; or sockets that the caller has bound to one address and port, perhaps in another network namespace.
- * The server takes such sockets and descriptors over, and closes them. One half may be missing, but a server without
- * TCP cannot give an answer that is too large for UDP.
+ * The place to listen: an address (not a wildcard: answers must come from the address that was asked, RFC 2181, 4)
+ * with a port, 0 for any; or sockets that the caller has bound to one address and port, perhaps in another network
+ * namespace. The server takes such sockets and descriptors over, and closes them. One half may be missing, but a
+ * server without TCP cannot give an answer that is too large for UDP.
  */
 export type Listen =
   | { readonly address: string; readonly port: number }

@@ -18,7 +18,7 @@ export interface Connection {
   destroy(): void
 }
 
-interface Parts {
+interface ConnectionOptions {
   socket: Socket
   client: string
   queries: QueryHandler
@@ -30,7 +30,7 @@ interface Parts {
 
 /** @param closed called once, in the turn of the event loop in which the connection stops counting */
 export function openConnection(
-  { socket, client, queries, limits, clock, counts, turns }: Parts,
+  { socket, client, queries, limits, clock, counts, turns }: ConnectionOptions,
   closed: () => void,
 ): Connection {
   const asker = { client, transport: 'tcp' as const }

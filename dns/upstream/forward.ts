@@ -11,9 +11,9 @@ import type { Routes } from './routes.ts'
 import { type Upstream, upstreamKey } from './upstream.ts'
 
 /**
- * The outcome of a forwarded query. `answer` is the upstream's, octet by octet, with the id of the client's query; if it
- * came over TCP, `short` is the truncated answer that came over UDP. `overload`: too many queries wait, none was sent.
- * `unreachable`: no upstream answered. `loop`: the query is a probe that we had sent to an upstream.
+ * The outcome of a forwarded query. `answer` is the upstream's, octet by octet, with the id of the client's query; if
+ * it came over TCP, `short` is the truncated answer that came over UDP. `overload`: too many queries wait, none was
+ * sent. `unreachable`: no upstream answered. `loop`: the query is a probe that we had sent to an upstream.
  */
 export type Forwarded =
   | { kind: 'answer'; answer: Buffer; short?: Buffer; upstream: Upstream }

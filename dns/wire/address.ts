@@ -2,7 +2,7 @@ import type { SocketOptions } from 'node:dgram'
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { DnsError } from '../errors.ts'
 
-/** An IP address, checked: its one canonical spelling, and its octets in network order. */
+/** A valid IP address: its canonical spelling, and its octets in network order. */
 export interface Address {
   readonly text: string
   readonly octets: Buffer
@@ -52,8 +52,8 @@ function ipv6Octets(text: string): Buffer {
 }
 
 /**
- * The key of a client, from what a socket says: dual-stack sockets spell IPv4 clients `::ffff:a.b.c.d`, link-local ones
- * carry a scope. Makes no string for a plain IPv4 address.
+ * The key of a client, by which its view is found, for the address that a socket gives: dual-stack sockets spell IPv4
+ * clients `::ffff:a.b.c.d`, link-local ones carry a scope. Makes no string for a plain IPv4 address.
  */
 export function clientKey(address: string): string {
   if (!address.includes(':')) return address
@@ -63,6 +63,8 @@ export function clientKey(address: string): string {
   return scope === -1 ? address : address.slice(0, scope)
 }
 
-/** For datagram sockets: an address needs no resolver, so a datagram leaves within the call that sends it. */
+/**
+ * Spares datagram sockets the resolver, which an address does not need: a datagram leaves in the call that sends it.
+ */
 export const addressOnly: NonNullable<SocketOptions['lookup']> = (host, _options, done) =>
   done(null, host, host.includes(':') ? 6 : 4)

@@ -3,7 +3,7 @@ const sixSuffix = Buffer.from('\x03ip6\x04arpa\x00', 'latin1')
 const zero = 0x30
 const letterA = 0x61
 
-/** The name, in wire form, whose PTR record says an address's names (RFC 1035, 3.5; RFC 3596, 2.5). */
+/** The name under arpa., in wire form, whose PTR records are the names of an address (RFC 1035, 3.5; RFC 3596, 2.5). */
 export function arpaName(octets: Uint8Array): Buffer {
   return octets.length === 4 ? fourName(octets) : sixName(octets)
 }

@@ -13,19 +13,19 @@ export interface DnsRecord {
   data: string
 }
 
-/** What a client gets. */
+/** An answer, as `query()` returns it. */
 export interface DnsAnswer {
   name: string
   type: string
   /** `NOERROR`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, … */
   status: string
-  /** Whether it comes from a zone or view of this server, not from an upstream. */
+  /** True for an answer from a zone or view of this server, false for one of an upstream. */
   authoritative: boolean
   answers: DnsRecord[]
 }
 
 /**
- * Decodes an answer, ours or an upstream's, without trust in anything that it says.
+ * Decodes an answer, ours or an upstream's. Trusts none of its lengths and pointers.
  * @throws DnsError `INVALID_ANSWER`
  */
 export function decodeAnswer(message: Buffer, name: string, type: string): DnsAnswer {

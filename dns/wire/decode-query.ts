@@ -4,9 +4,9 @@ import { recordTypes } from './record-types.ts'
 
 /** RFC 1035, 4.1.1. The question's name always starts right behind it. */
 export const headerSize = 12
-/** No query is longer; what is cannot mean well. */
+/** The most octets of a query. A longer one is refused, as no honest query is. */
 export const longestQuery = 4096
-/** RFC 1035, 2.3.4: what a client that says nothing else takes over UDP. */
+/** Octets that a client without EDNS takes over UDP (RFC 1035, 2.3.4). */
 export const plainUdpSize = 512
 
 /** Flags of a message (RFC 1035, 4.1.1; RFC 4035, 3). */
@@ -22,12 +22,12 @@ export const flag = {
 const opcodeMask = 0x7800
 
 /**
- * A query, decoded in place: numbers only, offsets point into the message. It is made once and filled again for each
+ * A decoded query: numbers only, with offsets into its message. The object is created once and filled again for each
  * packet, so that decoding allocates nothing.
  */
 export interface Query {
   flags: number
-  /** Where the question ends; `headerSize` if there is none that could be repeated in an answer. */
+  /** The offset at which the question ends; `headerSize` if there is none that a reply could repeat. */
   questionEnd: number
   /** Octets of the question's name, its closing zero included. */
   nameLength: number
@@ -35,7 +35,7 @@ export interface Query {
   hash: number
   type: number
   class: number
-  /** Whether there was an OPT record, and what it said (RFC 6891, 6.1.2). */
+  /** True if there was an OPT record, whose fields follow (RFC 6891, 6.1.2). */
   edns: boolean
   udpSize: number
   dnssecOk: boolean
@@ -56,12 +56,12 @@ export function newQuery(): Query {
   }
 }
 
-/** An rcode, or `drop` for what must not be answered at all. */
+/** An rcode, or `drop` for a message that must not be answered at all. */
 export type Decoded = number | 'drop'
 
 /**
- * The whole policy of early refusal: decodes a query of `size` octets, and says with which rcode it must be refused,
- * if not NOERROR. Reads nothing beyond `size`, follows no pointer, throws never.
+ * The whole policy of early refusal: decodes a query of `size` octets, and returns the rcode with which it must be
+ * refused, or NOERROR. Never reads past `size`, never follows a pointer, never throws.
  */
 export function decodeQuery(message: Buffer, size: number, query: Query): Decoded {
   query.questionEnd = headerSize
@@ -101,7 +101,7 @@ export function decodeQuery(message: Buffer, size: number, query: Query): Decode
   return version > 0 ? rcode.BADVERS : rcode.NOERROR
 }
 
-/** For every query, within its size: `readUInt16BE` looks at its arguments first. */
+/** Reads 16 bits within the size of the message. Runs for every query: `readUInt16BE` would check its arguments. */
 function get16(message: Buffer, at: number): number {
   return ((message[at] as number) << 8) | (message[at + 1] as number)
 }
@@ -116,7 +116,7 @@ function decodeQuestion(message: Buffer, size: number, query: Query): boolean {
     hash = hashStep(hash, length)
     at++
     if (length === 0) break
-    // Nothing stands before the first name that a pointer could mean (RFC 1035, 4.1.4).
+    // A pointer leads to an earlier name (RFC 1035, 4.1.4), and there is none before the question.
     if (length > longestLabel || at + length >= size || at + length - headerSize >= longestName) return false
     for (const end = at + length; at < end; at++) hash = hashStep(hash, message[at] as number)
     labels++
@@ -133,7 +133,7 @@ function decodeQuestion(message: Buffer, size: number, query: Query): boolean {
 
 const bad = -1
 
-/** Where a record's name ends. A pointer ends it, and is not followed. */
+/** The offset at which a record's name ends. A pointer ends it, and is not followed. */
 function skipName(message: Buffer, size: number, start: number): number {
   for (let at = start; at >= 0 && at < size; ) {
     const length = message[at] as number
@@ -154,7 +154,7 @@ function skipRecord(message: Buffer, size: number, start: number): number {
 
 const cookie = 10
 
-/** Whether the options of an OPT record fill it exactly; unknown ones are nobody's concern (RFC 6891, 6.1.2). */
+/** Checks that the options of an OPT record fill it exactly. Unknown ones are ignored (RFC 6891, 6.1.2). */
 function validOptions(message: Buffer, start: number, end: number): boolean {
   let at = start
   while (at + 4 <= end) {

@@ -2,7 +2,7 @@ import { flag, headerSize } from './decode-query.ts'
 import { recordTypes } from './record-types.ts'
 
 /**
- * A query as a good client sends it: recursion desired, an OPT record.
+ * Writes a query as a good client sends it: with the wish for recursion, and an OPT record.
  * @param name in wire form
  */
 export function encodeQuery(name: Buffer, type: number, id: number, udpSize: number): Buffer {

@@ -1,38 +1,38 @@
 import { folded } from './name.ts'
 import type { RecordSet } from './record-set.ts'
 
-/** Slots of the index at first, and at most: a power of two. Half of them are used, then there are twice as many. */
+/** Slots of the index, at first and at most: a power of two. The index doubles when half of them are used. */
 const fewestSlots = 1024
 const mostSlots = 1 << 18
-/** Octets of the memory at first, and at most. */
+/** Octets of the memory, at first and at most. */
 const leastMemory = 64 * 1024
 const mostMemory = 16 * 1024 * 1024
 
-/** An answer in memory: its parts by their distance from where it begins, and where its name begins. */
+/** The offsets of the parts of a reply from its beginning in the memory; its records follow its name. */
 const part = { nameLength: 0, type: 1, count: 2, length: 3, name: 5 } as const
-/** In the index, in place of where an answer begins. */
+/** Marks in the index, in place of the offset of a reply: the slot was never used, or its reply was forgotten. */
 const empty = 0
-const taken = -1
+const deleted = -1
 
 /**
- * Answers from the zones that were given before, each as one piece of memory: name, then records. A question that is
- * asked again is answered with a look at an index and at that piece. The objects that a name is made of are spread over
- * the heap; with 10,000 names, waiting for the memory was two thirds of an answer's time.
+ * Keeps the records of replies that were sent from the zones, each reply as one piece of memory: name, then records.
+ * The same question is then answered from an index and that piece. The objects of a name are spread over the heap:
+ * with 10,000 names, waiting for the memory was two thirds of the time of a reply.
  *
- * It knows nothing that is not known without it: whoever changes a name's records calls `forget`.
+ * It only repeats what the zones hold: a change of a name's records has to call `forget`.
  */
 export class KeptReplies {
-  /** Two words each: the hash, and where the answer begins. */
+  /** Two words for each slot: the key, and the offset of the reply. */
   #slots = new Int32Array(2 * fewestSlots)
-  /** Slots that are not empty, and octets of answers that are not forgotten. */
+  /** The number of slots that are not empty, and the octets of replies that are not forgotten. */
   #used = 0
   #live = 0
-  /** What answers are read from. Another one after `keep`. */
+  /** The memory that holds the replies. `keep` may replace it by a larger one. */
   octets: Uint8Array = new Uint8Array(leastMemory)
-  /** Nothing begins at 0. */
+  /** The offset of the next reply. None begins at 0, which stands for an empty slot. */
   #end = 1
 
-  /** Where the answer begins; 0 if it is not here. `hash` is the name's. */
+  /** @returns the offset of the reply, 0 if it is not kept. @param hash that of the name */
   find(octets: Uint8Array, start: number, length: number, hash: number, type: number): number {
     const key = keyOf(hash, type)
     const slots = this.#slots
@@ -40,11 +40,11 @@ export class KeptReplies {
     for (let slot = firstSlot(key) & mask; ; slot = (slot + 2) & mask) {
       const at = slots[slot + 1] as number
       if (at === empty) return 0
-      if (slots[slot] === key && at !== taken && this.#is(at, octets, start, length, type)) return at
+      if (slots[slot] === key && at !== deleted && this.#is(at, octets, start, length, type)) return at
     }
   }
 
-  /** Remembers an answer that is not here. `octets` spell the name in any case. */
+  /** Keeps a reply that is not kept yet. @param octets they spell the name, in upper or lower case */
   keep(
     octets: Uint8Array,
     start: number,
@@ -71,7 +71,7 @@ export class KeptReplies {
     this.#insert(keyOf(hash, type), at)
   }
 
-  /** Forgets what was answered for a name; its records have changed. */
+  /** Forgets the replies for a name, because its records have changed. */
   forget(wire: Uint8Array, hash: number, types: readonly number[]): void {
     const slots = this.#slots
     const mask = slots.length - 1
@@ -79,23 +79,25 @@ export class KeptReplies {
       const key = keyOf(hash, type)
       for (let slot = firstSlot(key) & mask; slots[slot + 1] !== empty; slot = (slot + 2) & mask) {
         const at = slots[slot + 1] as number
-        if (slots[slot] === key && at !== taken && this.#is(at, wire, 0, wire.length, type)) {
-          slots[slot + 1] = taken
+        if (slots[slot] === key && at !== deleted && this.#is(at, wire, 0, wire.length, type)) {
+          slots[slot + 1] = deleted
           this.#live -= part.name + wire.length + this.lengthAt(at)
         }
       }
     }
   }
 
-  /** How many records there are, in how many octets, and where they begin. */
+  /** The number of records of the reply at an offset. */
   countAt(at: number): number {
     return this.octets[at + part.count] as number
   }
 
+  /** The octets of these records. */
   lengthAt(at: number): number {
     return ((this.octets[at + part.length] as number) << 8) | (this.octets[at + part.length + 1] as number)
   }
 
+  /** The offset of these records. */
   recordsAt(at: number): number {
     return at + part.name + (this.octets[at + part.nameLength] as number)
   }
@@ -120,7 +122,8 @@ export class KeptReplies {
   }
 
   /**
-   * Whether there is room. Where there can be no more, or much was forgotten, all is; what is asked again comes back.
+   * Makes room for so many octets, and tells whether that was possible. At the limit, or if more than half is
+   * forgotten, all replies are dropped; those that are asked for again come back.
    */
   #makeRoom(size: number): boolean {
     if (size > leastMemory) return false
@@ -132,7 +135,7 @@ export class KeptReplies {
         this.octets = larger
       }
     }
-    // Slots of what was forgotten count too: they end no search.
+    // Slots of forgotten replies count too: a search goes on behind them.
     if (this.#used * 4 > this.#slots.length) {
       if (this.#slots.length >= 2 * mostSlots) this.#clear()
       else this.#grow()
@@ -146,7 +149,7 @@ export class KeptReplies {
     this.#used = 0
     for (let slot = 0; slot < old.length; slot += 2) {
       const at = old[slot + 1] as number
-      if (at !== empty && at !== taken) this.#insert(old[slot] as number, at)
+      if (at !== empty && at !== deleted) this.#insert(old[slot] as number, at)
     }
   }
 

@@ -11,9 +11,10 @@ interface Entry<T> {
 const fewestBuckets = 16
 
 /**
- * A map from names in wire form, whatever their case, that is asked with octets of a packet: a lookup makes neither a
- * string nor anything else. It has no `Map` inside: there, what was deleted stays in its bucket until the whole is made
- * anew, so that a name which comes and goes, in a zone of 100,000 others, is soon behind thousands of its own ghosts.
+ * A map from names in wire form, regardless of case. Names are looked up by octets of a packet, which allocates
+ * nothing. There is no `Map` inside: in V8's, deleted entries stay in their bucket until the whole map is rebuilt, so
+ * that a name that comes and goes, in a zone of 100,000 others, would soon stand behind thousands of its own deleted
+ * entries.
  */
 export class NameMap<T> {
   #buckets = new Array<Entry<T> | undefined>(fewestBuckets).fill(undefined)
@@ -23,7 +24,7 @@ export class NameMap<T> {
     return this.#size
   }
 
-  /** `hash` is `hashName` of the same octets, which the packet's decoder has anyway. */
+  /** @param hash `hashName` of the same octets, which the decoder of the packet has computed anyway */
   find(octets: Uint8Array, start: number, length: number, hash: number): T | undefined {
     for (let entry = this.#buckets[this.#bucketOf(hash)]; entry !== undefined; entry = entry.next) {
       if (entry.hash !== hash || entry.wire.length !== length) continue

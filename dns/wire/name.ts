@@ -1,15 +1,15 @@
 import { DnsError } from '../errors.ts'
 
-/** RFC 1035, 2.3.4: octets of a label without its length, and of a whole name in wire form. */
+/** The most octets of a label without its length, and of a whole name in wire form (RFC 1035, 2.3.4). */
 export const longestLabel = 63
 export const longestName = 255
 
-/** Lower case for A-Z and nothing else (RFC 4343). Lengths of labels (at most 63) are below `A`, and stay as they are. */
+/** Maps A-Z to lower case, and every other octet to itself (RFC 4343): also lengths of labels, which are below `A`. */
 export const folded = Uint8Array.from({ length: 256 }, (_, octet) =>
   octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
 )
 
-/** FNV-1a, to be continued octet by octet. */
+/** FNV-1a, octet by octet. */
 export const hashStart = 0x811c9dc5 | 0
 export function hashStep(hash: number, octet: number): number {
   return Math.imul(hash ^ (folded[octet] as number), 0x01000193)
@@ -22,7 +22,7 @@ export function hashName(octets: Uint8Array, start: number, end: number): number
   return hash
 }
 
-/** Whether two stretches of `length` octets are equal but for ASCII case. */
+/** Tells whether two stretches of `length` octets are equal, regardless of ASCII case. */
 export function sameName(
   a: Uint8Array,
   aStart: number,
@@ -38,12 +38,12 @@ export function sameName(
 
 const hostCharacters = /^[a-z0-9_-]+$/
 
-/** What each character of a host name is in a label, in lower case; 0 for those that it cannot have. */
+/** The octet of each character of a host name, in lower case; 0 for characters that a host name cannot have. */
 const hostOctets = Uint8Array.from({ length: 128 }, (_, code) =>
   hostCharacters.test(String.fromCharCode(code).toLowerCase()) ? (folded[code] as number) : 0,
 )
 
-/** A name as nearly all are, in one go; `undefined` for one that is to be looked at closely. */
+/** Writes a host name in one pass, as nearly all names are; `undefined` for any other, which `wireName` checks. */
 function plainName(text: string): Buffer | undefined {
   const size = text.endsWith('.') ? text.length - 1 : text.length
   if (size === 0 || size > longestName - 2) return undefined
@@ -69,7 +69,7 @@ const dot = 0x2e
 
 /**
  * The wire form, in lower case, of an absolute name; a dot at its end is optional, `.` is the root.
- * @param characters what a label may be made of; host names unless told otherwise
+ * @param characters matches a valid label; by default, one of a host name
  * @throws DnsError `INVALID_NAME`
  */
 export function wireName(text: string, characters: RegExp = hostCharacters): Buffer {
@@ -107,7 +107,9 @@ export function wireName(text: string, characters: RegExp = hostCharacters): Buf
   return wire
 }
 
-/** The text of an uncompressed name, without a dot at its end; octets that a host name has not are escaped. */
+/**
+ * The text of an uncompressed name, without a dot at its end; octets that are no characters of host names are escaped.
+ */
 export function textName(wire: Uint8Array, start = 0): string {
   let text = ''
   let at = start
@@ -118,7 +120,7 @@ export function textName(wire: Uint8Array, start = 0): string {
   return text === '' ? '.' : text
 }
 
-/** RFC 1035, 5.1: `\.` for a dot within a label, `\DDD` for what cannot be printed. */
+/** Escapes a dot within a label as `\.`, and an octet that cannot be printed as `\DDD` (RFC 1035, 5.1). */
 function printable(octet: number): string {
   if (octet === 0x2e || octet === 0x5c) return `\\${String.fromCharCode(octet)}`
   if (octet > 0x20 && octet < 0x7f) return String.fromCharCode(octet)

@@ -6,7 +6,7 @@ import { longestLabel, longestName, textName } from './name.ts'
 /** Turns a name as a user writes it into wire form: relative names belong to a zone. */
 export type ResolveName = (name: string) => Buffer
 
-/** How a field of a record's data, or all of it, is written and read. `Input` is what a user gives for it. */
+/** The format of a field of a record's data, or of all of it. `Input` is the type of the value that a user gives. */
 export interface DataFormat<Input> {
   /**
    * Checks the input and writes it as octets. Names are written in full: only the types of RFC 1035 may be compressed
@@ -157,7 +157,7 @@ export const characterStrings: DataFormat<readonly string[]> = {
   },
 }
 
-/** Several fields, one behind the other; the user gives an object of them. */
+/** Several fields, one after the other; the user gives an object with their names. */
 export function fields<Input extends object>(
   formats: {
     readonly [Field in keyof Input]-?: DataFormat<Input[Field]>

@@ -10,7 +10,7 @@ export interface RecordSet {
   readonly type: number
   readonly count: number
   readonly wire: Buffer
-  /** Names in wire form whose addresses help whoever gets these records, such as the targets of SRV. */
+  /** Names in wire form that a client resolves next, such as the targets of SRV: their addresses travel along. */
   readonly hosts: readonly Buffer[]
 }
 
@@ -19,7 +19,7 @@ export const recordHead = 10
 
 const noHosts: readonly Buffer[] = []
 
-/** @returns `undefined` if there are no data, since no set is empty */
+/** @returns `undefined` if there is no data, since no set is empty */
 export function recordSet(
   type: number,
   ttl: number,
@@ -50,7 +50,7 @@ export function setSize(data: readonly Buffer[]): number {
   return data.reduce((size, octets) => size + 2 + recordHead + octets.length, 0)
 }
 
-/** RFC 2181, 8. */
+/** The largest TTL (RFC 2181, 8). */
 const longestTtl = 2 ** 31 - 1
 
 /** @throws DnsError `code` for a number of seconds that no record can carry */

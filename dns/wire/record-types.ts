@@ -11,19 +11,19 @@ import {
   unsigned,
 } from './record-data.ts'
 
-/** All that this server knows about one type of record. */
+/** Everything that this server knows about one type of record. */
 export interface RecordType<Input = never> {
   /** Its number in the registry (IANA, "Domain Name System Parameters"). */
   readonly code: number
-  /** How its data is checked, written and read; without it, data is spelled in hexadecimal digits (RFC 3597, 5). */
+  /** The format of its data. Without one, users cannot set it, and data is spelled in hexadecimal (RFC 3597, 5). */
   readonly data?: DataFormat<Input>
-  /** Whether `zone.setRecords()` takes it. All others are derived by the server, or only spelled. */
+  /** True if users may set it by `zone.setRecords()`. Other types are derived by the server, or only read. */
   readonly settable?: boolean
-  /** Finds in written data the name whose addresses a client asks for next: they travel in the additional section. */
+  /** Finds the name, in data as octets, whose addresses travel in the additional section (RFC 2782, for SRV). */
   readonly host?: (data: Buffer) => Buffer
 }
 
-/** Where a service is to be had (RFC 2782). The lowest priority goes first; `.` says that there is none. */
+/** A host that has a service (RFC 2782). The lowest priority goes first; the target `.` says that there is none. */
 export interface ServiceTarget {
   /** @defaultValue 0 */
   readonly priority?: number
@@ -113,7 +113,7 @@ export type SettableType = {
   [Name in keyof Table]: Table[Name] extends { settable: true } ? Name : never
 }[keyof Table]
 
-/** What a user gives for one record of a type. */
+/** The value that a user gives for one record of a type. */
 export type RecordInput<Type extends SettableType> = Table[Type] extends { data: DataFormat<infer Input> }
   ? Input
   : never

@@ -2,16 +2,16 @@ import { SocketAddress } from 'node:net'
 import { DnsError } from '../errors.ts'
 import { parseAddress } from './address.ts'
 
-/** A block of addresses; one address is a block of its own, with the longest prefix. */
+/** A block of addresses. A single address is a block with the longest prefix. */
 export interface Subnet {
-  /** `10.0.0.0/16`, with no bit set behind the prefix; a single address stands by itself. */
+  /** `10.0.0.0/16`, with no bit set behind the prefix; a single address has no prefix here. */
   readonly text: string
   readonly octets: Buffer
   readonly prefix: number
 }
 
 /**
- * @param text an address or a CIDR; bits behind the prefix do not matter
+ * @param text an address or a CIDR; bits behind the prefix are ignored
  * @throws DnsError `INVALID_ADDRESS`
  */
 export function parseSubnet(text: string): Subnet {
@@ -31,7 +31,7 @@ export function parseSubnet(text: string): Subnet {
 
 /**
  * The length of a prefix, for an address of these octets; `undefined` if it is none.
- * @param texts the parts of a CIDR behind its slashes: only one is right
+ * @param texts the parts of a CIDR behind its slashes: a valid one has a single part
  */
 export function parsePrefix([text = '', ...rest]: readonly string[], octets: Uint8Array): number | undefined {
   const prefix = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN

@@ -3,9 +3,9 @@ import { flag, headerSize, type Query } from './decode-query.ts'
 import { longestName } from './name.ts'
 
 /**
- * How large a reply may be, and what becomes of one that would be larger. Zones refuse sets of records that fit no
- * reply; sets that the server derives by itself are cut; a reply that does not fit what its client takes is emptied and
- * says so by TC, so that the client asks again over TCP; addresses that only help are left out without a word.
+ * The sizes of replies, and the four ways to keep to them. Zones refuse sets of records that fit no reply. Sets that
+ * the server derives by itself are cut. A reply that is larger than its client takes is emptied and has TC set, so
+ * that the client asks again over TCP. Addresses in the additional section that do not fit are left out without TC.
  */
 
 /** The largest message there is: over TCP, its length has two octets. */
@@ -23,7 +23,7 @@ const mostOctets = longestMessage - headerSize - longestName - 4 - optSize - ext
 
 /**
  * Refuses a set of records that fits no reply.
- * @param set what it is, for the error: `addresses of db.dev.internal`
+ * @param what names the records in the error, such as `addresses`
  * @param octets the size of its records on the wire
  * @throws DnsError `INVALID_RECORD`
  */
@@ -39,7 +39,7 @@ export function checkSetSize(name: string, what: string, count: number, octets: 
   }
 }
 
-/** How many records are kept of a set that the server derives: an address may have any number of names. */
+/** The number of records that are sent of a set that the server derives: an address may have any number of names. */
 export function cutToMost(count: number): number {
   return Math.min(count, mostRecords)
 }
@@ -49,7 +49,7 @@ export function replyLimit({ udpSize }: Query, transport: 'udp' | 'tcp', mostOve
   return transport === 'tcp' ? longestMessage : Math.min(udpSize, mostOverUdp)
 }
 
-/** The part of a reply that says how full it is. */
+/** The fields of a reply that concern its size. */
 interface Fill {
   length: number
   limit: number
@@ -59,16 +59,21 @@ interface Fill {
   overflow: boolean
 }
 
-/** Tells whether so many octets fit; if not, the reply is going to be truncated. */
+/** Tells whether so many octets fit. */
+export function hasRoom(reply: Fill, octets: number): boolean {
+  return reply.length + octets <= reply.limit
+}
+
+/** The same for octets that the reply needs: if they do not fit, it is going to be truncated. */
 export function fits(reply: Fill, octets: number): boolean {
-  if (reply.length + octets <= reply.limit) return true
+  if (hasRoom(reply, octets)) return true
   reply.overflow = true
   return false
 }
 
 /**
- * Empties a reply in which something did not fit: no half of a set is sent (RFC 2181, 9).
- * @returns the flags that say so
+ * Empties a reply if something did not fit: no half of a set is sent (RFC 2181, 9).
+ * @returns TC in that case, else no flag
  */
 export function truncate(reply: Fill, { questionEnd }: Query): number {
   if (!reply.overflow) return 0

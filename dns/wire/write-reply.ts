@@ -3,11 +3,11 @@ import type { KeptReplies } from './kept-replies.ts'
 import { extendedError } from './rcodes.ts'
 import { type RecordSet, recordHead } from './record-set.ts'
 import { recordTypes } from './record-types.ts'
-import { extendedErrorSize, fits, longestMessage, optSize, truncate } from './truncation.ts'
+import { extendedErrorSize, fits, hasRoom, longestMessage, optSize, truncate } from './truncation.ts'
 
 /**
- * A reply while it is written: over and over into one buffer, which may be the query's own, since header and question
- * stay where they are. What does not fit sets `overflow`, and nothing is written beyond `limit`.
+ * A reply while it is written. It is used for one query after the other. Its buffer may be the query's own, since
+ * header and question stay in their places. Records that do not fit set `overflow`; nothing is written past `limit`.
  */
 export interface Reply {
   readonly buffer: Buffer
@@ -35,7 +35,7 @@ export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
   }
 }
 
-/** Repeats the question, octet by octet, and keeps room for the OPT record. */
+/** Copies the question, and keeps room for the OPT record. */
 export function startReply(reply: Reply, message: Buffer, limit: number): void {
   const { buffer, query } = reply
   if (buffer !== message) message.copy(buffer, 0, 0, query.questionEnd)
@@ -47,7 +47,7 @@ export function startReply(reply: Reply, message: Buffer, limit: number): void {
   reply.overflow = false
 }
 
-/** Writes header and OPT. `code` may have the upper bits that only an OPT record can carry. */
+/** Writes header and OPT record. `code` may have the upper bits that only an OPT record can carry. */
 export function finishReply(
   reply: Reply,
   flags: number,
@@ -66,13 +66,13 @@ export function finishReply(
   if (query.edns) writeOpt(reply, code, udpSize, reason)
 }
 
-/** For every answer: `writeUInt16BE` looks at its arguments first. */
+/** Runs for every reply: `writeUInt16BE` would check its arguments. */
 function put16(buffer: Buffer, at: number, value: number): void {
   buffer[at] = value >> 8
   buffer[at + 1] = value
 }
 
-/** RFC 6891, 7: an OPT record for an OPT record, in errors and truncated answers too. */
+/** Answers an OPT record by an OPT record, in errors and truncated replies too (RFC 6891, 7). */
 function writeOpt(reply: Reply, code: number, udpSize: number, reason: number): void {
   const { buffer, query } = reply
   const at = reply.length
@@ -94,7 +94,7 @@ function writeOpt(reply: Reply, code: number, udpSize: number, reason: number): 
   reply.length += extendedErrorSize
 }
 
-/** Adds the records of a set, owned by the question's name or, with `owner`, by the name at that offset. */
+/** Adds the records of a set. @param owner the offset of the name that they belong to: by default, the question's */
 export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): void {
   const start = reply.length
   if (!fits(reply, set.wire.length)) return
@@ -107,27 +107,28 @@ export function addRecords(reply: Reply, set: RecordSet, owner = headerSize): vo
   }
 }
 
-/** The same for records that were kept since they were sent before, with the question's name for their owner. */
-export function addKept(reply: Reply, kept: KeptReplies, found: number): void {
-  const length = kept.lengthAt(found)
+/** Adds the records of a kept reply, which belong to the question's name. @param at the offset of that reply */
+export function addKept(reply: Reply, kept: KeptReplies, at: number): void {
+  const length = kept.lengthAt(at)
   if (!fits(reply, length)) return
   const { buffer } = reply
   const { octets } = kept
-  const from = kept.recordsAt(found)
+  const from = kept.recordsAt(at)
   const to = reply.length
-  // Mostly 16 octets, fewer than a call that copies them is worth.
+  // Mostly 16 octets, for which a loop is faster than a call.
   for (let index = 0; index < length; index++) buffer[to + index] = octets[from + index] as number
   reply.length = to + length
-  reply.answers += kept.countAt(found)
+  reply.answers += kept.countAt(at)
 }
 
 /**
- * Adds the records of a set under another name, spelled in full: what a client would ask for next (RFC 2782). What
- * does not fit is left out, whole, and is no reason to say that the answer is truncated (RFC 2181, 9).
+ * Adds the records of a set to the additional section, under another name, which is written in full: addresses that the
+ * client would ask for next (RFC 2782). A set that does not fit is left out as a whole, and the reply does not count as
+ * truncated (RFC 2181, 9).
  */
-export function addHelp(reply: Reply, owner: Buffer, set: RecordSet): void {
+export function addAdditional(reply: Reply, owner: Buffer, set: RecordSet): void {
   const { buffer } = reply
-  if (reply.length + set.wire.length + set.count * (owner.length - 2) > reply.limit) return
+  if (!hasRoom(reply, set.wire.length + set.count * (owner.length - 2))) return
   let at = reply.length
   for (let start = 0; start < set.wire.length; ) {
     const end = start + 2 + recordHead + set.wire.readUInt16BE(start + recordHead)
@@ -140,12 +141,13 @@ export function addHelp(reply: Reply, owner: Buffer, set: RecordSet): void {
 }
 
 const hostmaster = Buffer.from('\x0ahostmaster', 'latin1')
-/** Seconds for secondaries, which there are none of; `minimum` is what counts (RFC 2308, 4). */
+/** Times in seconds for secondary servers, of which there are none. Only `minimum` has an effect (RFC 2308, 4). */
 const soaTimes = { refresh: 3600, retry: 600, expire: 86400 } as const
 
 /**
- * Adds a zone's SOA record. Its names are pointers to `owner`, where the question ends in the zone's name; 0 stands
- * for the root.
+ * Adds a zone's SOA record.
+ * @param owner the offset of the zone's name at the end of the question's, which the names of the record point to; 0
+ * stands for the root
  */
 export function addSoa(
   reply: Reply,
@@ -174,7 +176,7 @@ export function addSoa(
   reply[section]++
 }
 
-/** Adds the NS record of a zone whose name is the question's: the zone's own name, at this server. */
+/** Adds the NS record of a zone whose name is the question's. The name server is the zone's own name. */
 export function addNs(reply: Reply, ttl: number): void {
   if (!fits(reply, 2 + recordHead + 2)) return
   const { buffer } = reply

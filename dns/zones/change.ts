@@ -1,4 +1,4 @@
-/** One change that somebody made: to a name of a zone, or to what a client sees. */
+/** One change: of a name of a zone, or of the view of a client. */
 export type Change =
   | {
       readonly kind: 'zone'
@@ -15,7 +15,7 @@ export type Change =
     }
 
 /**
- * Is told of each change as it is made: how to take it back, and how to tell others of it. Nobody describes a change
- * to whom nobody listens.
+ * Called for each change as it is made, with a function that takes it back and one that describes it. The description
+ * costs nothing unless there is a listener.
  */
 export type Journal = (undo: () => void, describe: () => Change) => void

@@ -21,7 +21,7 @@ export interface EditableZones {
   update(fn: (tx: Transaction) => void): void
 }
 
-/** @param changed gets the changes that were made together, each as a function that describes it */
+/** @param changed called with the changes that were made together, each as a function that describes it */
 export function editableZones(
   { names, primary, first }: Zones,
   table: ViewTable,

@@ -2,10 +2,10 @@ import { NameMap } from '../wire/name-map.ts'
 import { type RecordSet, recordHead } from '../wire/record-set.ts'
 import { NameNode, type NameTree, parent } from './name-tree.ts'
 
-/** The names that a restricted view may see: `named` as they are, `above` only as names that others are below. */
+/** The names that a restricted view may see: `named` with their records, `above` only as parents of such names. */
 export type Granted = NameMap<'named' | 'above'>
 
-/** @param wires names of zones, in wire form. What is above them, up to the zone's top, exists too (RFC 8020). */
+/** @param wires names of zones, in wire form. Their parents, up to the zone's top, exist too (RFC 8020). */
 export function grantNames(wires: readonly Buffer[], names: NameTree): Granted {
   const granted: Granted = new NameMap()
   for (const wire of wires) {
@@ -20,15 +20,15 @@ export function grantNames(wires: readonly Buffer[], names: NameTree): Granted {
 }
 
 /**
- * A name as a restricted view sees it; `undefined` is a name that does not exist for it. It is there even before it has
- * records, if the view was granted it, or one below it, and is without data then.
+ * The node of a name as a restricted view sees it; `undefined` if the name does not exist for it. A name that the view
+ * was granted, or that is above one, exists without data until it gets records.
  */
 export function asSeen(node: NameNode, granted: Granted): NameNode | undefined {
   if (node.zone.kind === 'localhost') return node
   if (node.zone.kind === 'reverse') return reverseAsSeen(node, granted)
   const grant = granted.get(node.wire)
   if (grant === 'named') return withoutHidden(node, granted)
-  // The top of a zone is always there: its SOA is in every answer that says no.
+  // The top of a zone always exists: its SOA is in every negative answer.
   if (grant === 'above' || node.wire.length === node.zone.wire.length) return bare(node)
   return undefined
 }
@@ -51,7 +51,7 @@ function hasNoHosts({ hosts }: RecordSet): boolean {
   return hosts.length === 0
 }
 
-/** An address has those of its names that the view may see; without any, it has none at all. */
+/** Of the names of an address, the view sees those that it was granted. If it sees none, the address has no name. */
 function reverseAsSeen(node: NameNode, granted: Granted): NameNode | undefined {
   if (node.ptr === undefined) return node
   const seen = bare(node)

@@ -7,14 +7,14 @@ import type { ZoneCut } from './zone-cut.ts'
 
 const none: readonly RecordSet[] = []
 
-/** A name that exists: it has records, or a name below it has (an empty non-terminal, RFC 4592, 2.2.2). */
+/** A name that exists: it, or a name below it, has records (an empty non-terminal, RFC 4592, 2.2.2). */
 export class NameNode {
   readonly wire: Buffer
   readonly zone: ZoneCut
-  /** The node right above it, in the same zone; how many there are right below it. */
+  /** The node right above it, in the same zone, and the number of nodes right below it. */
   above: NameNode | undefined = undefined
   children = 0
-  /** Exists by itself, not only for what is below it. */
+  /** True if it exists by itself, not only because of a name below it. */
   named = false
   a: RecordSet | undefined = undefined
   aaaa: RecordSet | undefined = undefined
@@ -51,16 +51,16 @@ export class NameNode {
 /** The types that clients ask for by the hundred thousand. */
 export const keptTypes: readonly number[] = [recordTypes.A.code, recordTypes.AAAA.code, recordTypes.PTR.code]
 
-/** All names of all zones in one table: what exists is found by one lookup, whatever zone it is in. */
+/** All names of all zones, in one map: a name that exists is found by one lookup, whatever zone it is in. */
 export class NameTree {
   readonly #nodes = new NameMap<NameNode>()
   readonly #zones = new NameMap<ZoneCut>()
-  /** Counts changes; the serial of every zone's SOA (RFC 1982 arithmetic needs it never zero). */
+  /** The number of changes: the serial of every zone's SOA (never zero, for RFC 1982 arithmetic). */
   serial = 1
-  /** Records that were sent before, of the types in `keptTypes`. */
+  /** Replies that were sent before, of the types in `keptTypes`. */
   readonly kept = new KeptReplies()
 
-  /** A zone within another comes after it. */
+  /** Adds a zone. One that lies within another has to be added after it. */
   addZone(zone: ZoneCut): void {
     const outer = zone.wire.length > 1 ? this.zoneOf(parent(zone.wire)) : undefined
     this.#zones.set(zone.wire, zone)
@@ -90,42 +90,42 @@ export class NameTree {
     return undefined
   }
 
-  /** Has to be called when the records of a name change, before the next query. */
+  /** Forgets the kept replies of a name. Has to be called when its records change, before the next query. */
   forget(wire: Buffer): void {
     this.kept.forget(wire, hashName(wire, 0, wire.length), keptTypes)
   }
 
-  /** The node of a name, made with those above it if it is new. */
+  /** Returns the node of a name. A new one is created with the nodes above it. */
   name(wire: Buffer, zone: ZoneCut): NameNode {
     const node = this.#climb(wire, 0, zone)
     node.named = true
     return node
   }
 
-  /** Takes the records of a name; the nodes that only existed for it go with it. */
+  /** Removes the records of a name, and the nodes that only existed because of it. */
   clear(node: NameNode): void {
     node.a = node.aaaa = node.ptr = node.cname = undefined
     node.target = undefined
     node.others = none
     if (node.wire.length !== node.zone.wire.length) node.named = false
-    let gone: NameNode | undefined = node
-    while (gone !== undefined && !gone.named && gone.children === 0) {
-      this.#nodes.delete(gone.wire)
-      gone = gone.above
-      if (gone !== undefined) gone.children--
+    let unused: NameNode | undefined = node
+    while (unused !== undefined && !unused.named && unused.children === 0) {
+      this.#nodes.delete(unused.wire)
+      unused = unused.above
+      if (unused !== undefined) unused.children--
     }
   }
 
-  /** The node of the name that begins at `start` of another. */
+  /** Returns the node of the name that begins at `start` of another. Creates it, and those above it, if it is new. */
   #climb(wire: Buffer, start: number, zone: ZoneCut): NameNode {
     const length = wire.length - start
     const found = this.#nodes.find(wire, start, length, hashName(wire, start, wire.length))
     if (found !== undefined) return found
-    // Not a part of the other's octets, which would be kept for it.
-    const own = start === 0 ? wire : Buffer.alloc(length)
-    if (start !== 0) wire.copy(own, 0, start)
-    const node = new NameNode(own, zone)
-    this.#nodes.set(own, node)
+    // A copy: a part of the longer name would keep that in memory.
+    const name = start === 0 ? wire : Buffer.alloc(length)
+    if (start !== 0) wire.copy(name, 0, start)
+    const node = new NameNode(name, zone)
+    this.#nodes.set(name, node)
     if (length > zone.wire.length) {
       node.above = this.#climb(wire, start + (wire[start] as number) + 1, zone)
       node.above.children++

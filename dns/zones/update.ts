@@ -3,16 +3,16 @@ import type { Change, Journal } from './change.ts'
 import type { Views } from './views.ts'
 import type { Zone } from './zone.ts'
 
-/** What `update()` hands to its function: the same zones and views, for as long as the function runs. */
+/** The argument of the function of `update()`: the same zones and views, until the function returns. */
 export interface Transaction {
   zone(name: string): Zone
   readonly views: Views
 }
 
 /**
- * Runs a function that makes several changes; if it throws, takes them back, the last one first. No query is answered
- * meanwhile, since the function is synchronous: so they are seen together.
- * @returns what was changed
+ * Runs a function that makes several changes. If it throws, they are taken back, the last one first. The function is
+ * synchronous, so no query is answered meanwhile, and the changes are seen together.
+ * @returns the changes, each as a function that describes it
  */
 export function runUpdate(
   fn: (tx: Transaction) => void,
@@ -34,7 +34,7 @@ export function runUpdate(
   try {
     const returned: unknown = fn(open(journal))
     if (returned instanceof Promise) {
-      // Its own failure is not lost: it is this error's consequence.
+      // A failure of the promise is not reported: the function must not return one at all.
       returned.catch(() => undefined)
       throw new DnsError('TRANSACTION', 'the function given to update() must not be asynchronous')
     }

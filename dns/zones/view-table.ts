@@ -2,13 +2,13 @@ import { parseAddress } from '../wire/address.ts'
 import { contains, type Subnet } from '../wire/subnet.ts'
 import type { View } from './view.ts'
 
-/** Clients whose subnet was looked for are remembered; more than so many are forgotten together. */
+/** Clients whose subnet was searched are remembered. Above this number, all are forgotten together. */
 const mostRemembered = 4096
 
-/** The views by client: a client's own, else that of the smallest subnet that it is in. */
+/** The views by client: its own, else that of the smallest subnet that it is in. */
 export class ViewTable {
   readonly #clients = new Map<string, View>()
-  /** The longest prefix first. */
+  /** In the order of their prefixes, the longest first. */
   #subnets: readonly { subnet: Subnet; view: View }[] = []
   readonly #remembered = new Map<string, View | undefined>()
 
@@ -30,7 +30,7 @@ export class ViewTable {
     return this.#clients.get(text) ?? this.#subnets.find(({ subnet }) => subnet.text === text)?.view
   }
 
-  /** `undefined` takes it. */
+  /** Sets the view of a client or subnet; `undefined` removes it. */
   put(subnet: Subnet, view: View | undefined): void {
     if (subnet.prefix === subnet.octets.length * 8) {
       if (view === undefined) this.#clients.delete(subnet.text)
@@ -48,7 +48,7 @@ export class ViewTable {
   }
 }
 
-/** Whoever answers packets of his own may call a client anything: that is no reason to throw. */
+/** A caller of `respond()` may give any text for a client, which is no reason to throw. */
 function octetsOf(client: string): Buffer | undefined {
   try {
     return parseAddress(client).octets

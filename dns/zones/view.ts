@@ -8,7 +8,7 @@ import type { ZoneData } from './zone-data.ts'
 /** Alias -> the name that it stands for: relative to the first zone unless it ends in a dot. */
 export type Aliases = Readonly<Record<string, string>>
 
-/** What a view keeps from its client. */
+/** The restrictions of a view. */
 export interface ViewOptions {
   /**
    * The only names of the zones that this client can resolve besides its aliases, relative to the first zone unless
@@ -17,13 +17,16 @@ export interface ViewOptions {
    */
   readonly only?: readonly string[]
   /**
-   * Whether this client may resolve what is asked elsewhere; else that is REFUSED (RFC 8914: Prohibited).
+   * True if this client may resolve names that upstreams are asked for. If not, they are REFUSED (RFC 8914:
+   * Prohibited).
    * @defaultValue true
    */
   readonly outside?: boolean
 }
 
-/** What an alias stands for: found anew at each query, so that it follows its name to another address. */
+/**
+ * The name that an alias stands for. It is looked up at each query, so that the alias follows it to other addresses.
+ */
 export interface Alias {
   readonly target: Buffer
   readonly hash: number
@@ -32,13 +35,13 @@ export interface Alias {
 export interface View {
   readonly aliases: Aliases
   readonly table: NameMap<Alias>
-  /** The names of the zones that it can see; `undefined` is all. */
+  /** The names of the zones that the client can see; `undefined` for all. */
   readonly granted: Granted | undefined
-  /** Whether what is asked elsewhere is asked for this client. */
+  /** True if upstreams are asked for this client. */
   readonly outside: boolean
 }
 
-/** Checks what is given for a view. @throws DnsError `INVALID_NAME`, `NOT_IN_ZONE` */
+/** Creates a view from its user's input. @throws DnsError `INVALID_NAME`, `NOT_IN_ZONE` */
 export function createView(
   aliases: Aliases,
   { only, outside = true }: ViewOptions,
@@ -47,10 +50,10 @@ export function createView(
 ): View {
   const table = new NameMap<Alias>()
   const spelled: Record<string, string> = {}
-  const inZone = (name: string, what: string): Buffer => {
+  const inZone = (name: string, purpose: string): Buffer => {
     const wire = first.resolve(name)
     if (names.zoneOf(wire)?.kind === 'primary') return wire
-    throw new DnsError('NOT_IN_ZONE', `${what} ${textName(wire)}, which is in no zone of this server`)
+    throw new DnsError('NOT_IN_ZONE', `${purpose} ${textName(wire)}, which is in no zone of this server`)
   }
   for (const [alias, name] of Object.entries(aliases)) {
     const wire = wireName(alias)

@@ -6,9 +6,9 @@ import type { ViewTable } from './view-table.ts'
 import type { ZoneData } from './zone-data.ts'
 
 /**
- * What clients see besides the zones, by their source address or by its subnet: a client's own view goes before that of
- * its subnet, a smaller subnet before a larger one, and views do not add up. An alias is any host name, of the real
- * world too, and goes before everything else, for that client alone. A client without a view is an unknown one.
+ * The views of clients, by source address or subnet: what they see besides the zones. A client's own view goes before
+ * that of its subnet, a smaller subnet before a larger one, and views do not add up. An alias is any host name, of the
+ * real world too, and goes before everything else, for that client alone. A client without a view is an unknown one.
  */
 export interface Views {
   /**
@@ -17,14 +17,14 @@ export interface Views {
    * @throws DnsError `INVALID_ADDRESS`, `INVALID_NAME`, `NOT_IN_ZONE`; nothing is changed then
    */
   set(client: string, aliases: Aliases, options?: ViewOptions): void
-  /** Forgets what was set for exactly this client or subnet. Whether it was known. */
+  /** Deletes the view of exactly this client or subnet. @returns false if there was none */
   delete(client: string): boolean
-  /** What was set for exactly this client or subnet. */
+  /** The aliases that were set for exactly this client or subnet. */
   get(client: string): Aliases | undefined
   entries(): IterableIterator<[client: string, aliases: Aliases]>
 }
 
-/** The views as their users see them; the journal is told of each change. */
+/** The views as their users see them. Each change is entered in the journal. */
 export function openViews(views: ViewTable, names: NameTree, first: ZoneData, journal: Journal): Views {
   const put = (client: Subnet, view: View | undefined) => {
     const before = views.at(client)

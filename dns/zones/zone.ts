@@ -30,36 +30,37 @@ export interface Zone {
   /** The zone's own name, without a dot at its end. */
   readonly name: string
   /**
-   * Gives a name its IPv4 and IPv6 addresses (RFC 1035, 3.4.1; RFC 3596), in place of those it had. None at all is a
-   * name that exists without data.
+   * Gives a name its IPv4 and IPv6 addresses (RFC 1035, 3.4.1; RFC 3596), in place of those it had. With none, the
+   * name exists without data.
    * @throws DnsError `INVALID_NAME`, `INVALID_ADDRESS`, `INVALID_RECORD`, `NOT_IN_ZONE`, `CNAME_CONFLICT`; nothing is
    * changed then
    */
   set(name: string, addresses: readonly string[], options?: RecordOptions): void
   /**
-   * Gives a name one TXT record of these strings (RFC 1035, 3.3.14), of at most 255 octets each; none: takes it.
+   * Gives a name one TXT record of these strings (RFC 1035, 3.3.14), of at most 255 octets each. No strings remove the
+   * record.
    * @throws DnsError as `set` does
    */
   setText(name: string, strings: readonly string[], options?: RecordOptions): void
   /**
-   * Says where a service is to be had (RFC 2782), in place of what was said before; none: takes it. The addresses of
-   * targets in zones of this server travel with the answer.
+   * Gives a name the SRV records of a service (RFC 2782), in place of those it had. No targets remove them. The
+   * addresses of targets in zones of this server travel with the answer.
    * @param name such as `_postgres._tcp`
    * @throws DnsError as `set` does
    */
   setSrv(name: string, services: readonly ServiceTarget[], options?: RecordOptions): void
   /**
-   * Makes a name another name for `target` (relative to the zone unless it ends in a dot), and nothing else.
+   * Makes a name another name for `target` (relative to the zone unless it ends in a dot). It can have no other
+   * records.
    * @throws DnsError as `set` does
    */
   setCname(name: string, target: string, options?: RecordOptions): void
   /**
-   * Gives a name records of one type, in place of those of that type which it had; none: takes them. The addresses of
-   * hosts in them, such as targets of SRV, travel with the answer if they are in zones of this server.
-   * @param type one of the settable types of the table in record-types.ts; addresses are set by `set`
+   * Gives a name records of one type, in place of those of this type that it had. No records remove them. The
+   * addresses of hosts in them, such as targets of SRV, travel with the answer if they are in zones of this server.
+   * @param type such as `MX`; addresses are set by `set`
    * @throws DnsError as `set` does, and `INVALID_TYPE`
-   * @example
-   * zone.setRecords('@', 'MX', [{ preference: 10, exchange: 'mail' }])
+   * @example zone.setRecords('@', 'MX', [{ preference: 10, exchange: 'mail' }])
    */
   setRecords<Type extends SettableType>(
     name: string,
@@ -67,9 +68,9 @@ export interface Zone {
     records: readonly RecordInput<Type>[],
     options?: RecordOptions,
   ): void
-  /** Takes a name with all its records. Whether it was there. */
+  /** Deletes a name with all its records. @returns false if there was none */
   delete(name: string): boolean
-  /** A name's addresses; `undefined` for a name that nobody set. */
+  /** A name's addresses; `undefined` for a name that was not set. */
   get(name: string): readonly string[] | undefined
   /** Names, relative and in lower case, with their addresses. */
   entries(): IterableIterator<[name: string, addresses: readonly string[]]>
@@ -77,7 +78,7 @@ export interface Zone {
   records(): IterableIterator<DnsRecord>
 }
 
-/** A zone as its users see it; the journal is told of each change. */
+/** A zone as its users see it. Each change is entered in the journal. */
 export function openZone(data: ZoneData, journal: Journal): Zone {
   const put = (wire: Buffer, content: Content | undefined) => {
     const before = data.content(wire)
@@ -92,7 +93,7 @@ export function openZone(data: ZoneData, journal: Journal): Zone {
       }),
     )
   }
-  /** The content of a name that is about to get records beside it. */
+  /** The content of a name that is about to get more records. */
   const contentBeside = (wire: Buffer): Content => {
     const content = data.content(wire) ?? noContent
     const target = aliasTarget(content)
@@ -102,7 +103,7 @@ export function openZone(data: ZoneData, journal: Journal): Zone {
       `${textName(wire)} is a CNAME of ${textName(target)}: delete it first`,
     )
   }
-  /** The content of a name that is about to become a CNAME: none but a CNAME, which is replaced. */
+  /** The content of a name that is about to become a CNAME: it can have none but another CNAME, which is replaced. */
   const contentForCname = (wire: Buffer): Content => {
     const content = data.content(wire) ?? noContent
     const others = content.addresses.length + content.records.length
@@ -113,12 +114,12 @@ export function openZone(data: ZoneData, journal: Journal): Zone {
       `${textName(wire)} has other records; a CNAME stands alone (RFC 2181, 10.1)`,
     )
   }
-  const setRecords = (name: string, typeText: string, given: readonly unknown[], ttl?: number) => {
+  const setRecords = (name: string, typeText: string, inputs: readonly unknown[], ttl?: number) => {
     const type = settableType(typeText)
     const wire = data.own(name)
     const isCname = type.code === recordTypes.CNAME.code
     const before = isCname ? contentForCname(wire) : contentBeside(wire)
-    const octets = unique(given.map((input) => type.data.write(input as never, type.name, resolve)))
+    const octets = unique(inputs.map((input) => type.data.write(input as never, type.name, resolve)))
     if (isCname && octets.length > 1) {
       throw new DnsError(
         'CNAME_CONFLICT',
@@ -173,7 +174,7 @@ function withRecords(before: readonly TypedRecords[], records: TypedRecords): re
   return records.data.length === 0 ? others : [...others, records].sort((a, b) => a.type - b.type)
 }
 
-/** An address given twice would make a record twice, which RFC 2181, 5 forbids. */
+/** The same address twice would make two equal records, which RFC 2181, 5 forbids. */
 function distinct(addresses: readonly Address[]): Address[] {
   return [...new Map(addresses.map((address) => [address.text, address])).values()]
 }

@@ -8,10 +8,10 @@ import { reverseZones } from './reverse-zones.ts'
 import type { ZoneCut, ZoneKind } from './zone-cut.ts'
 import { ZoneData } from './zone-data.ts'
 
-/** The zones of a server, with the names that every resolver should know by itself. */
+/** The zones of a server, with the names that every resolver should answer by itself. */
 export interface Zones {
   readonly names: NameTree
-  /** Those that the user fills, by name; the first is the one that aliases are relative to. */
+  /** The zones that the user fills, by name. Aliases are relative to the first. */
   readonly primary: ReadonlyMap<string, ZoneData>
   readonly first: ZoneData
 }
@@ -27,7 +27,7 @@ const special: readonly [name: string, kind: ZoneKind][] = [
 ]
 
 /**
- * @param routed domains that have upstreams of their own: of these, nothing is known here by itself
+ * @param routed domains that have upstreams of their own: none of these is added as a special zone
  * @throws DnsError `INVALID_OPTION`, `INVALID_NAME`, `INVALID_ADDRESS`
  */
 export function createZones(
@@ -43,23 +43,25 @@ export function createZones(
     if (!cuts.has(key)) cuts.set(key, { name: key, wire, kind, ttl })
     return key
   }
-  const own = primary.map((name) => add(name, 'primary'))
+  const primaryNames = primary.map((name) => add(name, 'primary'))
   for (const name of reverse.flatMap(reverseZones)) add(name, 'reverse')
-  const taken = new Set(routed.map((name) => textName(wireName(name))))
-  for (const [name, kind] of special) if (!taken.has(name)) add(name, kind)
+  const routedNames = new Set(routed.map((name) => textName(wireName(name))))
+  for (const [name, kind] of special) if (!routedNames.has(name)) add(name, kind)
 
   const names = new NameTree()
-  // Outer zones first.
+  // A zone within another comes after it.
   for (const cut of [...cuts.values()].sort((a, b) => a.wire.length - b.wire.length)) names.addZone(cut)
   const ptrRecords = new PtrRecords(names)
-  const data = new Map(own.map((key) => [key, new ZoneData(cuts.get(key) as ZoneCut, names, ptrRecords)]))
+  const data = new Map(
+    primaryNames.map((key) => [key, new ZoneData(cuts.get(key) as ZoneCut, names, ptrRecords)]),
+  )
   const [first] = data.values()
   if (first === undefined) throw new DnsError('INVALID_OPTION', 'zones: a server needs at least one zone')
   addLocalhost(names, ttl)
   return { names, primary: data, first }
 }
 
-/** This machine has a name whatever the zones say; not where the user has taken over that zone. */
+/** Adds the names of this machine, except in a zone that the user has taken over. */
 function addLocalhost(names: NameTree, ttl: number): void {
   const localhost = wireName('localhost')
   const top = names.get(localhost)
