@@ -1,10 +1,9 @@
-import { rename, rm } from 'node:fs/promises'
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import type { Lease } from '../../lifecycle/index.ts'
 import { lastBytes } from '../../logs/index.ts'
 import type { ContainerExit, RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
-import { LayerHolders } from '../files/layer-holders.ts'
+import { keepForHolders, type LayerHolders, storedLayerHolders } from '../files/layer-holders.ts'
 import { heldThroughout } from '../plan/lock-conflicts.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec } from '../plan/planned.ts'
@@ -146,11 +145,8 @@ async function keepResult(
 ): Promise<FlightResult> {
   const { exitCode, below, upper, record, signal } = run
   if (exec.noCache) {
-    const kept = await context.store.temporary()
-    await rename(upper, kept)
-    const layer = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
-    layer.dropWhenUnused(signal)
-    return { exitCode, layers: [kept, ...below], logs: record.logs, layer }
+    const { layer, holders } = await keepForHolders(context.store, upper, signal)
+    return { exitCode, layers: [layer, ...below], logs: record.logs, layer: holders }
   }
   const stored = await context.store.results.adopt({
     digest: exec.digest,
@@ -164,6 +160,6 @@ async function keepResult(
     exitCode,
     layers: [stored.layer, ...below],
     logs: stored.logs,
-    layer: new LayerHolders(async () => undefined),
+    layer: storedLayerHolders(),
   }
 }

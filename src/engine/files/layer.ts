@@ -1,10 +1,10 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { layerWaiter, type Waiter } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
-import { LayerHolders } from './layer-holders.ts'
+import { keepForHolders, type LayerHolders, storedLayerHolders } from './layer-holders.ts'
 import type { LayerPlace } from './tree.ts'
 
 /** Who asks for a filesystem, and the releases of what is held for it. */
@@ -53,7 +53,7 @@ export async function layerOf(
         await make({ layer, work: join(place, 'work') }, shared)
         signal.throwIfAborted()
         return noCache
-          ? await keepForHolders(context, layer, signal)
+          ? await keepForHolders(context.store, layer, signal)
           : await store(context, digest, layer, place)
       } finally {
         await rm(place, { recursive: true, force: true })
@@ -76,17 +76,5 @@ async function store(
   const logs = join(place, 'logs')
   await mkdir(logs)
   const stored = await context.store.results.adopt({ digest, upper: layer, logs, exitCode: 0 })
-  return { layer: stored.layer, holders: new LayerHolders(async () => undefined) }
-}
-
-async function keepForHolders(
-  context: EngineContext,
-  layer: string,
-  signal: AbortSignal,
-): Promise<MadeLayer> {
-  const kept = await context.store.temporary()
-  await rename(layer, kept)
-  const holders = new LayerHolders(() => rm(kept, { recursive: true, force: true }))
-  holders.dropWhenUnused(signal)
-  return { layer: kept, holders }
+  return { layer: stored.layer, holders: storedLayerHolders() }
 }
