@@ -1,26 +1,26 @@
 import type { DnsServer } from '../../dns/index.ts'
 
-/** One thing that a network's DNS is to say from now on. */
+/** One change of a network's DNS: the addresses of a name, or the view of a client. */
 export type DnsChange =
   | {
       readonly kind: 'name'
       /** Relative to the zone. */
       readonly name: string
-      /** None: the name goes. */
+      /** Without any the name is removed. */
       readonly addresses: readonly string[]
     }
   | {
       readonly kind: 'view'
       /** A client's address, or a subnet. */
       readonly client: string
-      /** Alias -> a name of the zone; undefined: the view goes. */
+      /** Alias -> a name of the zone. Undefined: the view is removed. */
       readonly aliases: Readonly<Record<string, string>> | undefined
-      /** The names that the client can resolve besides its aliases; all where it is not given. */
+      /** The names that the client can resolve besides its aliases. @defaultValue all */
       readonly only?: readonly string[]
     }
 
 /**
- * All of it is seen from the next query on, or nothing.
+ * Makes all of the changes, seen from the next query on, or none.
  *
  * @throws DnsError as the changes of `moorage/dns` do
  */

@@ -5,8 +5,8 @@ import type { DnsServerOptions } from '../../dns/index.ts'
 import { NetnsError } from '../../netns/index.ts'
 import type { DnsChange } from './dns-change.ts'
 
-/** What the thread is to answer for: a zone, to those who ask a network's gateway. */
-export interface Answered {
+/** What the thread answers: queries for a zone, sent to a network's gateway. */
+export interface AnswerOptions {
   readonly zone: string
   readonly reverse: readonly string[]
   readonly upstreams: NonNullable<DnsServerOptions['upstreams']>
@@ -15,8 +15,8 @@ export interface Answered {
   readonly gateway: string
 }
 
-/** Handed to the thread with a port of the network's own. */
-export interface Opening extends Answered {
+/** Opens a network's DNS server in the thread, with a port of the network's own. */
+export interface OpenMessage extends AnswerOptions {
   readonly port: MessagePort
   /** How many messages have been posted to the port. */
   readonly posted: Int32Array
@@ -28,14 +28,14 @@ export type FromDnsThread =
   | { type: 'failed'; message: string; errno: string | undefined; stack: string | undefined }
 
 /** The DNS server of one network, in the thread. */
-export interface AnsweringThread {
-  /** What an answer knows that is given to a query which comes after this has returned. */
+export interface ThreadDns {
+  /** Makes changes: queries that come after this has returned see them. */
   change(changes: readonly DnsChange[]): void
-  /** Ends when its sockets are closed. */
+  /** Resolves when its sockets are closed. */
   close(): Promise<void>
 }
 
-/** The thread of this process: started for the first who holds it, ended after the last. */
+/** The thread of this process: started for its first holder, ended after the last. */
 let current: { worker: Worker; holders: number } | undefined
 
 /**
@@ -56,19 +56,19 @@ export class DnsThread implements AsyncDisposable {
   }
 
   /** @throws NetnsError `KERNEL` */
-  async answer(answered: Answered): Promise<AnsweringThread> {
+  async answer(options: AnswerOptions): Promise<ThreadDns> {
     const { port1: ours, port2: port } = new MessageChannel()
     const posted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
-    const opening: Opening = { ...answered, port, posted }
-    this.#thread.worker.postMessage(opening, [port])
-    const [message] = (await once(ours, 'message')) as [FromDnsThread]
-    if (message.type === 'failed') {
+    const message: OpenMessage = { ...options, port, posted }
+    this.#thread.worker.postMessage(message, [port])
+    const [reply] = (await once(ours, 'message')) as [FromDnsThread]
+    if (reply.type === 'failed') {
       ours.close()
-      throw failure(message)
+      throw failure(reply)
     }
-    const post = (message: ToDnsThread) => {
-      // In this order: whoever sees the number finds the message.
-      ours.postMessage(message)
+    const post = (request: ToDnsThread) => {
+      // In this order: a reader that sees the number finds the message.
+      ours.postMessage(request)
       Atomics.add(posted, 0, 1)
     }
     return {
@@ -81,7 +81,7 @@ export class DnsThread implements AsyncDisposable {
     }
   }
 
-  /** Called once. */
+  /** Must be called once. */
   async [Symbol.asyncDispose](): Promise<void> {
     const thread = this.#thread
     thread.holders -= 1
@@ -105,7 +105,7 @@ function startWorker(): Worker {
   return new Worker(file, {
     name: 'dns',
     trackUnmanagedFds: false,
-    // What a test runner loads into this thread it need not have.
+    // It need not load what a test runner loads into this thread.
     execArgv: process.execArgv.filter((argument) => argument.startsWith('--disable-warning')),
   })
 }

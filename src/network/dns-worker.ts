@@ -1,4 +1,4 @@
-/** The thread that answers DNS queries: one a process, for all of its networks. See dns-thread.ts for why. */
+/** The thread that answers DNS queries, for all networks of the process. See dns-thread.ts for why. */
 import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { basename } from 'node:path'
@@ -6,31 +6,39 @@ import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
 import { createDnsServer, type DnsServer, type DnsServerOptions } from '../../dns/index.ts'
 import { bindBatchedUdp, listenTcp, NetnsError } from '../../netns/index.ts'
 import { applyChanges } from './dns-change.ts'
-import type { FromDnsThread, Opening, ToDnsThread } from './dns-thread.ts'
+import type { FromDnsThread, OpenMessage, ToDnsThread } from './dns-thread.ts'
 
 const door = parentPort
 if (door === null) throw new Error('dns-worker.ts is started by dns-thread.ts')
 
-/** A client waits for each answer, and all of them take little: at nice -5, one goes before what takes long. */
+/** A client waits for each answer, and all of them take little time: at nice -5 they go before longer work. */
 const niceness = -5
 
-/** Linux takes a thread's id for a process's (setpriority(2)). */
+/** Raises the thread's priority; Linux takes a thread's id for a process's (setpriority(2)). */
 function goFirst(): void {
   try {
     setPriority(Number(basename(readlinkSync('/proc/thread-self'))), niceness)
   } catch {
-    // Only root may (CAP_SYS_NICE); then it takes its turn like everybody.
+    // Only root may (CAP_SYS_NICE); without that right the thread takes its turn like any other.
   }
 }
 
 goFirst()
-door.on('message', (message: Opening | 'end') => {
+door.on('message', (message: OpenMessage | 'end') => {
   if (message === 'end') door.close()
   else void serve(message)
 })
 
 /** Answers for one network, until it is told to stop. */
-async function serve({ port, posted, zone, reverse, upstreams, namespace, gateway }: Opening): Promise<void> {
+async function serve({
+  port,
+  posted,
+  zone,
+  reverse,
+  upstreams,
+  namespace,
+  gateway,
+}: OpenMessage): Promise<void> {
   let dns: DnsServer
   let handled = 0
   const tell = (message: FromDnsThread) => port.postMessage(message)
@@ -42,7 +50,7 @@ async function serve({ port, posted, zone, reverse, upstreams, namespace, gatewa
       port.close()
     })
   }
-  /** What was posted before the query came is in the port's queue by now. */
+  /** Handles the messages that were posted before the query came: they are in the port's queue by now. */
   const beforeAnswer = () => {
     if (Atomics.load(posted, 0) === handled) return
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) handle(next.message)

@@ -1,22 +1,22 @@
 import type { Network } from '../../netns/index.ts'
-import type { Claim } from './name-claims.ts'
+import type { NameClaim } from './name-claims.ts'
 
-/** The firewall's part of `isolation: 'bindings'`: between which members connections may be opened. */
+/** The part of a network that decides, with `isolation: 'bindings'`, between which members connections may be opened. */
 export type Gate = Pick<Network, 'grant' | 'revoke'>
 
-/** What is granted at the moment, by client. */
+/** The present grants, by client. */
 export class Grants {
   readonly #gate: Gate
-  readonly #held = new Map<Claim, Set<Claim>>()
+  readonly #held = new Map<NameClaim, Set<NameClaim>>()
 
   constructor(gate: Gate) {
     this.#gate = gate
   }
 
-  /** Grants what is wanted and not yet held. */
-  async open(client: Claim, wanted: ReadonlySet<Claim>): Promise<void> {
+  /** Grants the client those of the services that it does not reach yet. */
+  async open(client: NameClaim, services: ReadonlySet<NameClaim>): Promise<void> {
     const held = this.#held.get(client) ?? new Set()
-    for (const service of wanted) {
+    for (const service of services) {
       if (held.has(service)) continue
       await this.#gate.grant(client, service)
       held.add(service)
@@ -24,11 +24,11 @@ export class Grants {
     }
   }
 
-  /** Revokes what is held and not wanted any more. */
-  async close(client: Claim, wanted: ReadonlySet<Claim>): Promise<void> {
+  /** Revokes all of the client's grants but those for the services. */
+  async close(client: NameClaim, services: ReadonlySet<NameClaim>): Promise<void> {
     const held = this.#held.get(client)
     for (const service of held ?? []) {
-      if (wanted.has(service)) continue
+      if (services.has(service)) continue
       await this.#gate.revoke(client, service)
       held?.delete(service)
     }

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import type { Network } from '../../netns/index.ts'
 import type { JoinOptions, Member } from './member.ts'
 
-/** Where containers are given an address: a service network, or the host's own. */
+/** A network in which containers get an address: a service network, or the host's own. */
 export interface Berths {
   readonly name: string
   readonly network: Pick<Network, 'connectTcp'>
@@ -11,8 +11,8 @@ export interface Berths {
 }
 
 /**
- * The host's own network, for where no other may be made: no addresses or names of one's own, no isolation. Whoever joins
- * it shares the host's ports.
+ * Wraps the host's own network, for hosts where no other may be made: its members have no addresses or names of their
+ * own and no isolation, and share the host's ports.
  */
 export function hostNetwork(name: string): Berths {
   return {
@@ -35,7 +35,7 @@ export function hostNetwork(name: string): Berths {
         const socket = connect(port, address)
         try {
           await once(socket, 'connect', {
-            signal: AbortSignal.any(limits.filter((one) => one !== undefined)),
+            signal: AbortSignal.any(limits.filter((limit) => limit !== undefined)),
           })
           return socket
         } catch (error) {

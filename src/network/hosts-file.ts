@@ -1,12 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 
-/** One line of a hosts file: an address and the names it has. */
+/** One line of a hosts file: an address and its names. */
 export interface HostsEntry {
   address: string
   names: readonly string[]
 }
 
-/** The text of a container's /etc/hosts: localhost, itself, and the services that it is bound to. */
+/** Writes the text of a container's /etc/hosts: localhost, itself, and the services that it is bound to. */
 export function hostsText(entries: readonly HostsEntry[]): string {
   const lines = ['127.0.0.1 localhost', '::1 localhost ip6-localhost ip6-loopback']
   for (const { address, names } of entries) {

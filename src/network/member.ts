@@ -1,16 +1,17 @@
 import { join } from 'node:path'
 import type { AdoptedSandbox, NamespaceOf, Network, Sandbox } from '../../netns/index.ts'
-import type { AliasMap, Entry, Members } from './members.ts'
+import { withoutUndefined } from '../without-undefined.ts'
+import type { AliasMap, MemberEntry, Members } from './members.ts'
 
-/** What a member is called, and what it calls others. */
+/** The names of a member, and its aliases for others. */
 export interface MemberOptions {
   /** Its name in the zone. */
   name?: string
   /** Further names in the zone. */
   names?: readonly string[]
   /**
-   * What it sees besides the zone: alias -> a name of the zone, which nobody needs to have yet. An alias is any host
-   * name, one of the outside world too.
+   * The names that it sees besides the zone: alias -> a name of the zone, which nobody needs to have yet. An alias is
+   * any host name, one of the outside world too.
    */
   aliases?: AliasMap
   /** Others find it by its names even while a run of equal names is there. */
@@ -24,7 +25,7 @@ export interface JoinOptions extends MemberOptions {
 /** A berth: a namespace with an address, names and aliases. It ends with `release()`. */
 export interface Member extends AsyncDisposable {
   readonly address: string
-  /** Where the network has IPv6. */
+  /** Undefined where the network has no IPv6. */
   readonly address6: string | undefined
   /** Path of its network namespace, for an OCI runtime or nsenter. */
   readonly namespace: string
@@ -34,49 +35,55 @@ export interface Member extends AsyncDisposable {
   readonly resolvConf: string
   /** Its sandbox, for starting processes and opening sockets in it. */
   readonly sandbox: Omit<Sandbox, 'fd'>
-  /** Resolves when it is a member no more; one that was adopted also ends with its namespace. */
+  /** Resolves when it is no member any more; an adopted one also ends with its namespace. */
   readonly ended: Promise<void>
   /**
-   * Other aliases, in place of those it has. All of it is in effect when this resolves: DNS, hosts file, grants; or,
-   * where it is rejected, nothing.
+   * Replaces its aliases. DNS, hosts file and grants are all in effect when this resolves; when it rejects, none is.
    */
   setAliases(aliases: AliasMap): Promise<void>
   /** Gives everything back. May be called again. */
   release(): Promise<void>
 }
 
-/** What members of one network share. */
-export interface Place {
+/** Shared by the members of one network. */
+export interface MemberContext {
   readonly network: Network
   readonly members: Members
-  /** Where their hosts files are. */
+  /** The directory of their hosts files. */
   readonly directory: string
   readonly resolvConf: string
-  /** Told when the network has gone, by its members. */
+  /** Called when the network has gone. */
   readonly whenGone: Set<() => void>
 }
 
-/** All of it or, on failure, nothing. */
-export async function joinNetwork(place: Place, { signal, ...options }: JoinOptions): Promise<Member> {
-  const sandbox = await place.network.createSandbox(signal === undefined ? {} : { signal })
-  return enter(place, sandbox, options, signal)
+/** Makes a member in a sandbox of its own: all of it or, on failure, nothing. */
+export async function joinMember(
+  context: MemberContext,
+  { signal, ...options }: JoinOptions,
+): Promise<Member> {
+  const sandbox = await context.network.createSandbox(withoutUndefined({ signal }))
+  return addMember(context, sandbox, options, signal)
 }
 
-/** The same in a namespace that somebody else made; it is let go of when that ends. */
-export async function adoptInto(place: Place, of: NamespaceOf, options: MemberOptions): Promise<Member> {
-  const sandbox = await place.network.adopt(of)
-  const member = await enter(place, sandbox, options)
+/** Makes a member in a namespace that somebody else made; its membership ends with the namespace. */
+export async function adoptMember(
+  context: MemberContext,
+  namespace: NamespaceOf,
+  options: MemberOptions,
+): Promise<Member> {
+  const sandbox = await context.network.adopt(namespace)
+  const member = await addMember(context, sandbox, options)
   void (sandbox as AdoptedSandbox).ended.then(() => member.release()).catch(() => undefined)
   return member
 }
 
-async function enter(
-  { members, directory, resolvConf, whenGone }: Place,
+async function addMember(
+  { members, directory, resolvConf, whenGone }: MemberContext,
   sandbox: Omit<Sandbox, 'fd'>,
   { name, names = [], aliases = {}, service = false }: MemberOptions,
   signal?: AbortSignal,
 ): Promise<Member> {
-  const entry: Entry = {
+  const entry: MemberEntry = {
     claim: { address: sandbox.address, address6: sandbox.address6, service },
     names: [...(name === undefined ? [] : [name]), ...names],
     aliases: { ...aliases },
@@ -100,7 +107,7 @@ async function enter(
     try {
       await members.remove(entry)
     } finally {
-      // Whatever of its names could not be taken back, nobody is reached at its address any more.
+      // Even if some of its names could not be taken back, nobody is reached at its address any more.
       await sandbox.destroy().finally(end)
     }
   }

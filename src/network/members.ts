@@ -2,56 +2,57 @@ import { rmSync } from 'node:fs'
 import type { DnsChange } from './dns-change.ts'
 import type { Grants } from './grants.ts'
 import { type HostsEntry, writeHostsFile } from './hosts-file.ts'
-import { addressesOf, type Claim, NameClaims } from './name-claims.ts'
+import { addressesOf, type NameClaim, NameClaims } from './name-claims.ts'
 
 /** Alias -> a name of the zone. */
 export type AliasMap = Readonly<Record<string, string>>
 
 /** A member, as its network knows it. */
-export interface Entry {
-  readonly claim: Claim
+export interface MemberEntry {
+  readonly claim: NameClaim
   readonly names: readonly string[]
   readonly hostsFile: string
   aliases: AliasMap
 }
 
-/** What one change is made of, in this order. A test makes each of them fail. */
-export type Step = 'grant' | 'dns' | 'hosts' | 'revoke'
+/** The steps of one change, in this order. A test makes each of them fail. */
+export type ChangeStep = 'grant' | 'dns' | 'hosts' | 'revoke'
 
 export interface MembersOptions {
   zone: string
   dns: { change(changes: readonly DnsChange[]): void }
   /** Present when only bound clients may reach, and resolve, a service. */
   grants?: Grants
-  before?: (step: Step) => void
+  /** Called before each step, which fails with what this throws. */
+  beforeStep?: (step: ChangeStep) => void
 }
 
 /**
  * The members of a network. Names, views, hosts files and grants all follow from who is a member and who is bound to
- * what: a change is made there, and then published. When publishing fails the change is taken back, and what was
- * before is published again. Changes are made one after the other.
+ * what: a change is made there, and then published. When publishing fails the change is taken back, and the former
+ * state is published again. Changes are made one after the other.
  */
 export class Members {
   readonly #options: MembersOptions
   readonly #claims = new NameClaims()
-  readonly #entries = new Set<Entry>()
-  /** A name of the zone -> those with an alias for it. */
-  readonly #binders = new Map<string, Set<Entry>>()
+  readonly #entries = new Set<MemberEntry>()
+  /** A name of the zone -> the members with an alias for it. */
+  readonly #binders = new Map<string, Set<MemberEntry>>()
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: MembersOptions) {
     this.#options = options
   }
 
-  /** All of it is in place when this resolves, or nothing. */
-  add(entry: Entry): Promise<void> {
+  /** Adds a member: all of it is in place when this resolves, or nothing. */
+  add(entry: MemberEntry): Promise<void> {
     return this.#change(entry, entry.names, {
       make: () => this.#enter(entry),
       undo: () => this.#leave(entry),
     })
   }
 
-  async remove(entry: Entry): Promise<void> {
+  async remove(entry: MemberEntry): Promise<void> {
     await this.#alone(async () => {
       if (!this.#entries.has(entry)) return
       this.#leave(entry)
@@ -59,7 +60,7 @@ export class Members {
     })
   }
 
-  setAliases(entry: Entry, aliases: AliasMap): Promise<void> {
+  setAliases(entry: MemberEntry, aliases: AliasMap): Promise<void> {
     const before = entry.aliases
     const use = (next: AliasMap) => {
       if (!this.#entries.has(entry)) throw new Error('the member has left its network')
@@ -70,7 +71,7 @@ export class Members {
     return this.#change(entry, [], { make: () => use(aliases), undo: () => use(before) })
   }
 
-  /** The network has gone, and everything that was published with it. */
+  /** Forgets all members: the network has gone, and everything that was published with it. */
   forgetAll(): void {
     for (const entry of [...this.#entries]) this.#leave(entry)
   }
@@ -79,26 +80,26 @@ export class Members {
     return this.#claims.addressesOf(name)
   }
 
-  /** Whether the client with this address has an alias for one of these names. */
+  /** Tells whether the client with this address has an alias for one of these names. */
   isBound(client: string, names: readonly string[]): boolean {
     return names.some((name) =>
       [...(this.#binders.get(name) ?? [])].some(({ claim }) => addressesOf(claim).includes(client)),
     )
   }
 
-  #enter(entry: Entry): void {
+  #enter(entry: MemberEntry): void {
     this.#entries.add(entry)
     for (const name of entry.names) this.#claims.add(name, entry.claim)
     this.#bind(entry)
   }
 
-  #leave(entry: Entry): void {
+  #leave(entry: MemberEntry): void {
     this.#entries.delete(entry)
     for (const name of entry.names) this.#claims.remove(name, entry.claim)
     this.#unbind(entry)
   }
 
-  #bind(entry: Entry): void {
+  #bind(entry: MemberEntry): void {
     for (const target of Object.values(entry.aliases)) {
       const binders = this.#binders.get(target)
       if (binders) binders.add(entry)
@@ -106,7 +107,7 @@ export class Members {
     }
   }
 
-  #unbind(entry: Entry): void {
+  #unbind(entry: MemberEntry): void {
     for (const target of Object.values(entry.aliases)) {
       const binders = this.#binders.get(target)
       binders?.delete(entry)
@@ -115,7 +116,7 @@ export class Members {
   }
 
   #change(
-    entry: Entry,
+    entry: MemberEntry,
     names: readonly string[],
     { make, undo }: { make: () => void; undo: () => void },
   ): Promise<void> {
@@ -125,8 +126,8 @@ export class Members {
       if (failures.length === 0) return
       undo()
       const more = await this.#publish(entry, names, true)
-      // What could not be made, such as a name that is none, cannot be taken back either, and need not be.
-      throwAll([...failures, ...more.filter((again) => String(again) !== String(failures[0]))])
+      // A change that could not be made, such as a name that is none, cannot be taken back either, and need not be.
+      throwAll([...failures, ...more.filter((failure) => String(failure) !== String(failures[0]))])
     })
   }
 
@@ -137,24 +138,24 @@ export class Members {
   }
 
   /**
-   * Makes everybody else's knowledge what claims and aliases say, for those names and for those whom they concern.
+   * Brings DNS, hosts files and grants in line with claims and aliases, for these names and the members they concern.
    *
-   * @param back - taking back or leaving: what can be done is done, whatever fails
+   * @param back - taking back or leaving: every step is tried, whatever fails
    */
-  async #publish(entry: Entry, names: readonly string[], back: boolean): Promise<unknown[]> {
-    const { dns, grants, before } = this.#options
+  async #publish(entry: MemberEntry, names: readonly string[], back: boolean): Promise<unknown[]> {
+    const { dns, grants, beforeStep } = this.#options
     const concerned = new Set(names.flatMap((name) => [...(this.#binders.get(name) ?? [])])).add(entry)
     const failures: unknown[] = []
-    const step = async (name: Step, work: () => unknown) => {
+    const step = async (name: ChangeStep, work: () => unknown) => {
       if (failures.length > 0 && !back) return
       try {
-        if (!back) before?.(name)
+        if (!back) beforeStep?.(name)
         await work()
       } catch (error) {
         failures.push(error)
       }
     }
-    // Who may come in before anybody is told where: a client that has the address shall not be refused.
+    // Grants before addresses: a client that has the address shall not be refused.
     for (const member of concerned) {
       await step('grant', () => grants?.open(member.claim, this.#reachable(member)))
     }
@@ -171,15 +172,15 @@ export class Members {
     return failures
   }
 
-  /** Those that a member is bound to. */
-  #reachable(member: Entry): Set<Claim> {
+  /** Returns the services that a member is bound to. */
+  #reachable(member: MemberEntry): Set<NameClaim> {
     if (!this.#entries.has(member)) return new Set()
     const holders = Object.values(member.aliases).map((target) => this.#claims.holderOf(target))
     return new Set(holders.filter((holder) => holder !== undefined))
   }
 
-  /** What the entry's client sees by DNS. */
-  #view(client: string, entry: Entry): DnsChange {
+  /** Returns the view of the entry's client. */
+  #view(client: string, entry: MemberEntry): DnsChange {
     if (!this.#entries.has(entry)) return { kind: 'view', client, aliases: undefined }
     const { names } = entry
     const aliases = { ...entry.aliases }
@@ -187,7 +188,7 @@ export class Members {
     return { kind: 'view', client, aliases, ...(this.#options.grants === undefined ? {} : { only }) }
   }
 
-  #writeHosts(member: Entry): void {
+  #writeHosts(member: MemberEntry): void {
     if (!this.#entries.has(member)) {
       rmSync(member.hostsFile, { force: true })
       return
@@ -202,7 +203,7 @@ export class Members {
   }
 }
 
-/** One failure as it is, several as one. */
+/** Throws one failure as it is, and several as one. */
 function throwAll(failures: readonly unknown[]): void {
   if (failures.length === 0) return
   if (failures.length === 1) throw failures[0]

@@ -1,9 +1,9 @@
 import { createDnsServer, type DnsAnswer, type DnsServer } from '../../dns/index.ts'
 import type { Network } from '../../netns/index.ts'
 import { applyChanges, type DnsChange } from './dns-change.ts'
-import type { Answered, DnsThread } from './dns-thread.ts'
+import type { AnswerOptions, DnsThread } from './dns-thread.ts'
 
-/** A row of what DNS holds: `view` is `zone`, or the address of the client whose alias it is. */
+/** A record that DNS holds: `view` is `zone`, or the address of the client whose alias it is. */
 export interface NetworkRecord {
   name: string
   type: 'A' | 'AAAA' | 'CNAME'
@@ -12,8 +12,8 @@ export interface NetworkRecord {
 }
 
 /**
- * What a network's members can resolve. There are two copies of it: one here, which is asked in this process, and one
- * in the thread that answers the members. A change goes to both before the call returns.
+ * The names that a network's members can resolve. There are two copies: one here, which this process asks, and one in
+ * the thread that answers the members. A change goes to both before the call returns.
  */
 export interface NetworkDns extends AsyncDisposable {
   /** @throws DnsError; nothing is changed then */
@@ -25,11 +25,11 @@ export interface NetworkDns extends AsyncDisposable {
 export async function openNetworkDns(
   network: Network,
   thread: DnsThread,
-  { zone, upstreams }: Pick<Answered, 'zone' | 'upstreams'>,
+  { zone, upstreams }: Pick<AnswerOptions, 'zone' | 'upstreams'>,
 ): Promise<NetworkDns> {
   await using undo = new AsyncDisposableStack()
   const subnets = [network.subnet, ...(network.subnet6 === undefined ? [] : [network.subnet6])]
-  // First: it checks what it is given.
+  // First, since it checks the options.
   const dns = await createDnsServer({ zones: [zone], reverse: subnets, upstreams })
   undo.defer(() => dns.close())
   const { namespace, gateway } = network
@@ -39,16 +39,16 @@ export async function openNetworkDns(
     applyChanges(dns, zone, changes)
     answering.change(changes)
   }
-  // Whoever has no view of its own, such as a sandbox that is no member, sees no names either.
+  // A client without a view of its own, such as a sandbox that is no member, sees no names either.
   if (network.isolation === 'bindings') {
     change(subnets.map((client) => ({ kind: 'view', client, aliases: {}, only: [] })))
   }
-  const held = undo.move()
+  const servers = undo.move()
   return {
     change,
     query: (name, type, options) => dns.query(name, type, options),
     records: () => recordsOf(dns, zone),
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
   }
 }
 

@@ -2,17 +2,18 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DnsAnswer } from '../../dns/index.ts'
 import { createNetwork, type Isolation, type NamespaceOf, type Network } from '../../netns/index.ts'
+import { withoutUndefined } from '../without-undefined.ts'
 import { holdDnsThread } from './dns-thread.ts'
 import { Grants } from './grants.ts'
-import { adoptInto, type JoinOptions, joinNetwork, type Member, type MemberOptions } from './member.ts'
-import { Members, type Step } from './members.ts'
+import { adoptMember, type JoinOptions, joinMember, type Member, type MemberOptions } from './member.ts'
+import { type ChangeStep, Members } from './members.ts'
 import { type NetworkRecord, openNetworkDns } from './network-dns.ts'
 
 export interface ServiceNetworkOptions {
   name: string
   /** Marks every kernel object; by default it is derived by `moorage/netns`. */
   instance?: string
-  /** Where hosts files and the network's name live. @defaultValue `/run/moorage` */
+  /** The directory of hosts files and of the network's name. @defaultValue `/run/moorage` */
   runDirectory?: string
   /** A CIDR; by default a free one is chosen. */
   subnet?: string
@@ -26,13 +27,13 @@ export interface ServiceNetworkOptions {
   isolation?: Isolation
   /** The zone that names are in. @defaultValue `moorage.internal` */
   zone?: string
-  /** Where names of the outside are asked for. @defaultValue `system` */
+  /** The DNS servers to ask for names of the outside. @defaultValue `system` */
   upstreams?: 'system' | 'none' | string[]
   /** How many sandboxes are kept ready. */
   poolSize?: number
   signal?: AbortSignal
-  /** For tests: told before each step of a change, which fails with what is thrown. */
-  beforeStep?: (step: Step) => void
+  /** For tests: called before each step of a change, which fails with what this throws. */
+  beforeStep?: (step: ChangeStep) => void
 }
 
 export interface ServiceNetwork extends AsyncDisposable {
@@ -40,16 +41,16 @@ export interface ServiceNetwork extends AsyncDisposable {
   readonly zone: string
   /** The network underneath: subnet, gateway, sockets inside it, forwards. */
   readonly network: Network
-  /** A namespace, an address, names and aliases; all of it or, on failure, nothing. */
+  /** Makes a member: a namespace, an address, names and aliases; all of it or, on failure, nothing. */
   join(options?: JoinOptions): Promise<Member>
   /**
-   * The same for a namespace that somebody else made, of a process or by its path; all of it or nothing. It is let go
-   * of when the namespace ends.
+   * The same for a namespace that somebody else made, of a process or by its path; all of it or nothing. The membership
+   * ends with the namespace.
    */
   adopt(namespace: NamespaceOf, options?: MemberOptions): Promise<Member>
-  /** Whether the client with this address has an alias for one of these names. */
+  /** Tells whether the client with this address has an alias for one of these names. */
   isBound(client: string, names: readonly string[]): boolean
-  /** What a client would get; `as` is its address. */
+  /** Resolves a name as a client would; `as` is the client's address. */
   query(name: string, type: string, options?: { as?: string; signal?: AbortSignal }): Promise<DnsAnswer>
   records(): NetworkRecord[]
   /** Ends all members and removes the network. May be called again. */
@@ -57,7 +58,7 @@ export interface ServiceNetwork extends AsyncDisposable {
 }
 
 /**
- * A network with its DNS server: the two joined, without the engine.
+ * Makes a network with its DNS server: the two joined, without the engine.
  *
  * @example
  * await using web = await createServiceNetwork({ name: 'ci' })
@@ -67,7 +68,7 @@ export interface ServiceNetwork extends AsyncDisposable {
 export async function createServiceNetwork(options: ServiceNetworkOptions): Promise<ServiceNetwork> {
   const { zone = 'moorage.internal', upstreams = 'system', runDirectory = '/run/moorage', name } = options
   await using undo = new AsyncDisposableStack()
-  // First: it starts while the network is made.
+  // First, since it starts while the network is made.
   const thread = undo.use(holdDnsThread())
   const network = await createNetwork({ ...networkOptions(options), runDirectory })
   undo.defer(() => network.destroy())
@@ -83,17 +84,16 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   const members = new Members({
     zone,
     dns,
-    ...(grants === undefined ? {} : { grants }),
-    ...(beforeStep === undefined ? {} : { before: beforeStep }),
+    ...withoutUndefined({ grants, beforeStep }),
   })
-  const place = { network, members, directory, resolvConf, whenGone: new Set<() => void>() }
+  const context = { network, members, directory, resolvConf, whenGone: new Set<() => void>() }
 
-  const held = undo.move()
+  const resources = undo.move()
   let closing: Promise<void> | undefined
   const close = () => {
     members.forgetAll()
-    closing ??= held.disposeAsync().finally(() => {
-      for (const end of place.whenGone) end()
+    closing ??= resources.disposeAsync().finally(() => {
+      for (const end of context.whenGone) end()
     })
     return closing
   }
@@ -101,10 +101,10 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
     name,
     zone,
     network,
-    join: (wanted = {}) => joinNetwork(place, wanted),
-    adopt: (namespace, wanted = {}) => adoptInto(place, namespace, wanted),
+    join: (joinOptions = {}) => joinMember(context, joinOptions),
+    adopt: (namespace, memberOptions = {}) => adoptMember(context, namespace, memberOptions),
     isBound: (client, names) => members.isBound(client, names),
-    query: (queried, type, wanted) => dns.query(queried, type, wanted ?? {}),
+    query: (host, type, queryOptions) => dns.query(host, type, queryOptions ?? {}),
     records: () => dns.records(),
     close,
     [Symbol.asyncDispose]: close,
@@ -113,13 +113,5 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
 
 function networkOptions(options: ServiceNetworkOptions) {
   const { name, instance, subnet, ipv6, isolation, poolSize, signal } = options
-  return {
-    name,
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-    ...(isolation === undefined ? {} : { isolation }),
-    ...(instance === undefined ? {} : { instance }),
-    ...(subnet === undefined ? {} : { subnet }),
-    ...(poolSize === undefined ? {} : { poolSize }),
-    ...(signal === undefined ? {} : { signal }),
-  }
+  return { name, ...withoutUndefined({ instance, subnet, ipv6, isolation, poolSize, signal }) }
 }

@@ -1,4 +1,4 @@
-/** Run by doctor.test.ts in a network namespace of its own, which is given one ailment after the other. */
+/** Run by check-host.test.ts in a network namespace of its own, which is given one ailment after the other. */
 import t from 'tap'
 import { checkHost, createNetwork, type Probe } from '../../netns/index.ts'
 import { ownPlace, run } from './support.ts'

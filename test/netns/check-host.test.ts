@@ -5,5 +5,5 @@ import { onOwnHost } from './own-host.ts'
 t.setTimeout(120_000)
 
 t.test('what is around networks is found, each with a remedy that works', (t) =>
-  onOwnHost(t, 'doctor-program.ts'),
+  onOwnHost(t, 'check-host-program.ts'),
 )
