@@ -6,9 +6,9 @@ import t from 'tap'
 const root = join(import.meta.dirname, '..')
 const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: root })].sort()
 
-/** A path below one of the repository's folders, with an ending; `*` and `…` stand for several. */
+/** A path below one of the repository's folders, with an ending. One with `NAME` in it is a pattern. */
 const path =
-  /`((?:bin|dns|docs|examples|netns|scripts|src|test|tools)\/[\w./-]+\.(?:ts|js|mjs|md|json|txt))`/g
+  /`((?![^`]*NAME)(?:bin|dns|docs|examples|netns|scripts|src|test|tools)\/[\w./-]+\.(?:ts|js|mjs|md|json|txt))`/g
 const folder = /`((?:dns|netns|src|test)\/(?:[\w-]+\/)*)`/g
 const link = /\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)/g
 
