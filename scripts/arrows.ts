@@ -1,13 +1,14 @@
 /**
  * Holds the tree to the plan of the house (scripts/house.ts): which room may import which, that a room is entered by
- * its doors only, which wing of a room may import which, that no imports form a cycle, which packages belong to which
- * room, and how many files a folder has. Prints each offence and exits 1; exits 2 when it finds no file to check.
+ * its doors only, which wing of a room may import which, that no imports form a circle, that no file is forgotten,
+ * which packages belong to which room, and how many files a folder has. Prints each offence and exits 1; exits 2 when it
+ * finds no file to check.
  *
  * Usage: node scripts/arrows.ts [ROOT]
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
-import { common, mostFiles, packages, rooms, wideFolders } from './house.ts'
+import { common, mostFiles, packages, programs, rooms, wideFolders } from './house.ts'
 import { findCycles } from './import-cycles.ts'
 import { type Import, importsOf } from './imports.ts'
 
@@ -95,8 +96,25 @@ export function checkTree(root: string): { files: number; offences: string[] } {
       ...[...texts].flatMap(([file, text]) => check(file, text)),
       ...findCycles(graph).map((cycle) => `${cycle.join(' -> ')}: these files import each other in a circle`),
       ...fullFolders(files),
+      ...unusedFiles(files, texts),
     ],
   }
+}
+
+/** A file that nothing imports was forgotten; types count as use. Doors are for others, and programs are started. */
+function unusedFiles(files: readonly string[], texts: ReadonlyMap<string, string>): string[] {
+  const used = new Set(
+    [...texts].flatMap(([file, text]) =>
+      importsOf(text).flatMap(({ specifier }) => targetOf(file, specifier) ?? []),
+    ),
+  )
+  return files
+    .filter((file) => !used.has(file) && !programs.includes(file) && !isDoorFile(file))
+    .map((file) => `${file}: nothing imports it`)
+}
+
+function isDoorFile(file: string): boolean {
+  return posix.basename(file) === 'index.ts' || rooms[file] !== undefined
 }
 
 function fullFolders(files: readonly string[]): string[] {

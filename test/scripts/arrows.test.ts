@@ -42,6 +42,7 @@ t.test('the program', async (t) => {
       'dns/zones/b.ts': "import { c } from './c.ts'\nexport const b = () => c\n",
       'dns/zones/c.ts': "import { a } from './a.ts'\nexport const c = () => a\n",
       'dns/zones/d.ts': "import { a } from './a.ts'\nexport const d = a\n",
+      'dns/index.ts': "export { d } from './zones/d.ts'\n",
     })
     const { status, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' })
     t.equal(status, 1)
@@ -57,7 +58,20 @@ t.test('the program', async (t) => {
     t.equal(status, 1)
     t.match(stderr, /dns\/wire: 16 files side by side, more than 15/)
     const fewer = checkTree(tree(t, Object.fromEntries(files.slice(1))))
-    t.same(fewer.offences, [])
+    t.notMatch(fewer.offences.join(), /side by side/)
+  })
+
+  t.test('exits 1 at a file that nothing imports, unless it is a program or a door', async (t) => {
+    const { offences } = checkTree(
+      tree(t, {
+        'dns/index.ts': "export { a } from './zones/a.ts'\n",
+        'dns/zones/a.ts': "import type { B } from './b.ts'\nexport const a: B = 1\n",
+        'dns/zones/b.ts': 'export type B = number\n',
+        'dns/zones/forgotten.ts': "import { a } from './a.ts'\nexport const c = a\n",
+        'src/cli/main.ts': '',
+      }),
+    )
+    t.same(offences, ['dns/zones/forgotten.ts: nothing imports it'])
   })
 
   t.test('exits 2 where it finds no file, rather than finding nothing wrong', async (t) => {
