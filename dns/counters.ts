@@ -23,7 +23,7 @@ export interface Counters {
   /** Connections that were accepted, and those that were destroyed to keep within the limits. */
   readonly connections: number
   readonly connectionsRefused: number
-  /** How many times an upstream was found to ask this server in turn. */
+  /** The number of times that an upstream was found to ask this server in turn. */
   readonly loops: number
   /** Changes of zones and views. */
   readonly changes: number

@@ -10,11 +10,15 @@ export const rfcDocsPath = join(import.meta.dirname, '../docs/dns-rfcs.md')
 /** The page: a row for each line of the checklist. */
 export function rfcDocs(): string {
   const rows = [
-    ...[...nameLines, ...messageLines].map(({ rfc, does, cases }) => [rfc, does, `${cases.length} cases`]),
+    ...[...nameLines, ...messageLines].map(({ rfc, does, cases }) => [
+      rfc,
+      does,
+      cases.length === 1 ? '1 case' : `${cases.length} cases`,
+    ]),
     ...socketLines.map(({ rfc, does }) => [rfc, does, 'on sockets']),
   ]
   return [
-    '# What the DNS server does of which RFC',
+    '# The RFCs that the DNS server implements',
     '',
     'Each row is a test of `test/dns/checklist.test.ts`, which has the section in its title. `test/dns/knot.test.ts` asks',
     'the same questions of Knot DNS, and lists every difference with its reason. This page is written by',
@@ -24,7 +28,7 @@ export function rfcDocs(): string {
     '|---|---|---|',
     ...rows.map((row) => `| ${row.join(' | ')} |`),
     '',
-    'Not there, and not meant to be: DNSSEC, zone transfers, dynamic updates, wildcards, TSIG, serving what is stale.',
+    'Left out on purpose: DNSSEC, zone transfers, dynamic updates, wildcards, TSIG, serving stale records.',
     '',
   ].join('\n')
 }

@@ -51,7 +51,7 @@ function hasNoHosts({ hosts }: RecordSet): boolean {
   return hosts.length === 0
 }
 
-/** Of the names of an address, the view sees those that it was granted. If it sees none, the address has no name. */
+/** An address has only the names that the view was granted. Without any, its reverse name does not exist. */
 function reverseAsSeen(node: NameNode, granted: Granted): NameNode | undefined {
   if (node.ptr === undefined) return node
   const seen = bare(node)

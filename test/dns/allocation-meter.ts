@@ -71,7 +71,7 @@ function answerAll([queries, source]: [Buffer[], typeof four], times: number): v
   }
 }
 
-/** A batch at a time, and no next one before all answers are there. */
+/** Sends one batch at a time, and the next one after all answers have come. */
 async function askAll(messages: DatagramBatch, fd: number, times: number): Promise<void> {
   const name = Buffer.alloc(16)
   name.writeUInt16LE(AF_INET, 0)
@@ -93,7 +93,7 @@ async function askAll(messages: DatagramBatch, fd: number, times: number): Promi
 
 const result: Record<string, number> = {}
 if (what === 'packets') {
-  // Until the compiler has done what it will do: its own garbage is not the queries'.
+  // Until the compiler is done: its own garbage does not count.
   for (let round = 0; round < 5; round++) for (const kind of Object.values(kinds)) answerAll(kind, 20_000)
   collect()
   console.log('begin')

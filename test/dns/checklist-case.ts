@@ -1,11 +1,11 @@
 import type { QueryParts } from './wire.ts'
 import { opt, question } from './wire.ts'
 
-/** What is expected of an answer; what is not named is not looked at. Records are spelled as in a zone file. */
+/** The expected parts of an answer; all others are not compared. Records are spelled as in a zone file. */
 export interface Want {
-  /** `answer` unless named. */
+  /** @defaultValue `answer` */
   what?: 'answer' | 'silence' | 'forward'
-  /** All twelve bits of it, where there is an OPT record. */
+  /** All twelve bits, if there is an OPT record. */
   rcode?: string
   aa?: boolean
   tc?: boolean
@@ -19,7 +19,7 @@ export interface Want {
   answers?: string[]
   authorities?: string[]
   additionals?: string[]
-  /** The OPT record, or that there is none. */
+  /** The OPT record, or `none`. */
   opt?: 'none' | { size?: number; version?: number; flags?: number; reason?: number; options?: number }
   longest?: number
 }
@@ -32,9 +32,9 @@ export interface Case {
   want: Want
 }
 
-/** One line of the checklist: what the RFC wants, and the cases that show it. */
+/** One line of the checklist: the server's behaviour, and the cases that show it. */
 export interface Line {
-  /** With its section. */
+  /** The RFC and its section. */
   rfc: string
   does: string
   cases: Case[]

@@ -12,11 +12,11 @@ import {
 } from './checklist-case.ts'
 import { opt, question, wire } from './wire.ts'
 
-/** What the RFCs want of messages: headers, EDNS, refusals. */
+/** The checklist of messages: headers, EDNS, refusals. */
 export const messageLines: Line[] = [
   {
     rfc: 'RFC 4035, 3.1.6; RFC 6840, 5.7 and 5.9',
-    does: 'AD and CD are taken; CD is copied, AD is never set',
+    does: 'AD and CD are accepted; CD is copied, AD is never set',
     cases: [
       {
         say: 'both',
@@ -27,7 +27,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 6891, 6.1.1 and 7',
-    does: 'an OPT record for an OPT record, in errors and truncated answers too; none without; a second one is FORMERR',
+    does: 'an OPT record is answered by one, in errors and truncated answers too; without one there is none; a second one is FORMERR',
     cases: [
       { say: 'none', message: question(db), want: { opt: 'none' } },
       {
@@ -52,7 +52,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 6891, 6.1.2 to 6.2.5',
-    does: 'its owner is the root; sizes below 512 are 512, ours is 1,232; unknown options and flags do not matter',
+    does: 'its owner is the root; sizes below 512 are 512, ours is 1,232; unknown options and flags are ignored',
     cases: [
       { say: 'somebody else’s', message: question(db, 'A', edns({ owner: wire('x') })), want: formerr },
       {
@@ -89,7 +89,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 6891, 6.1.3',
-    does: 'a version that is not 0 is BADVERS, with ours',
+    does: 'a version other than 0 is BADVERS, with our version',
     cases: [1, 255].map((version) => ({
       say: `version ${version}`,
       message: question(db, 'A', edns({ version })),
@@ -115,7 +115,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 7873, 5.2; RFC 9018',
-    does: 'cookies are ignored, as is allowed to who has no use for them; one of a length that none has is FORMERR',
+    does: 'cookies are ignored, as a server without them may; one of an impossible length is FORMERR',
     cases: [
       ...[8, 16, 24, 40].map((size) => ({
         say: `${size} octets`,
@@ -140,7 +140,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 8482, 4.2',
-    does: 'ANY gets one HINFO record, of names that exist; it is never asked elsewhere for ours',
+    does: 'ANY of a name that exists gets one HINFO record; for names of ours it is never forwarded',
     cases: [
       { say: 'of a name', message: question(db, 'ANY'), want: { answers: [`${db}. 0 HINFO "RFC8482" ""`] } },
       {
@@ -166,7 +166,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 1996; RFC 2136; RFC 8490; RFC 6895, 3.1',
-    does: 'NOTIFY, UPDATE and DSO are NOTIMP; so are meta types; classes but IN are REFUSED',
+    does: 'NOTIFY, UPDATE and DSO are NOTIMP; so are meta types; classes other than IN are REFUSED',
     cases: [
       ...[4, 5, 6].map((opcode) => ({
         say: `opcode ${opcode}`,
@@ -187,14 +187,14 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 8767',
-    does: 'nothing stale is served: a name that was taken does not exist',
+    does: 'nothing stale is served: a name that was deleted does not exist',
     cases: [
       { say: 'a name that was there', message: question('taken.dev.internal'), want: { rcode: 'NXDOMAIN' } },
     ],
   },
   {
     rfc: 'RFC 8914',
-    does: 'reasons: 18 for clients that may not ask; 20 for what nobody is asked for; 22 where no upstream answers (see RFC 5452)',
+    does: 'reasons: 18 for clients that may not ask; 20 for names that no upstream is asked for; 22 if no upstream answers (see RFC 5452)',
     cases: [
       {
         say: 'the outside, kept from a view',
@@ -211,7 +211,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 8906, 3 and 8',
-    does: 'what is a query is answered, whatever is wrong with it; an answer, or less than a header, never is',
+    does: 'every query is answered, whatever is wrong with it; an answer, or less than a header, never is',
     cases: [
       { say: 'an answer', message: question(db, 'A', { flags: 0x8000 }), want: { what: 'silence' } },
       { say: '11 octets', message: question(db).subarray(0, 11), want: { what: 'silence' } },
@@ -259,7 +259,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'RFC 8945',
-    does: 'there are no keys: a TSIG record is not looked at, and the answer has none',
+    does: 'there are no keys: a TSIG record is ignored, and the answer has none',
     cases: [
       {
         say: 'TSIG',
@@ -270,7 +270,7 @@ export const messageLines: Line[] = [
   },
   {
     rfc: 'names: internal, single labels',
-    does: 'of `internal` we own our zone, no more; single labels are answered here or not at all',
+    does: 'in `internal` we own only our zone; single labels are answered here or not at all',
     cases: [
       ...['metadata.google.internal', 'host.docker.internal', 'internal.example.com'].map((name) => ({
         say: name,

@@ -12,7 +12,7 @@ import {
 } from './checklist-case.ts'
 import { opt, question } from './wire.ts'
 
-/** What the RFCs want of names and records. */
+/** The checklist of names and records. */
 export const nameLines: Line[] = [
   {
     rfc: 'RFC 1034, 4.3.2',
@@ -58,7 +58,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 1035, 4.1.1',
-    does: 'id, opcode, RD and question are copied, QR is 1, Z is 0; an opcode that is not known is NOTIMP',
+    does: 'id, opcode, RD and question are copied, QR is 1, Z is 0; an unknown opcode is NOTIMP',
     cases: [
       {
         say: 'id and RD',
@@ -75,7 +75,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 1035, 2.3.4',
-    does: 'labels have 63 octets, names 255, datagrams 512 for who says nothing else',
+    does: 'labels have at most 63 octets, names 255, datagrams 512 for clients without EDNS',
     cases: [
       {
         say: 'a label of 63',
@@ -102,7 +102,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 1035, 4.1.4',
-    does: 'pointers lead backwards only: before a question there is nothing to lead to',
+    does: 'pointers lead backwards only, and there is nothing before a question',
     cases: [
       { say: 'to itself', message: question(raw('c00c')), want: formerr },
       { say: 'forwards', message: question(raw('01 78 c0 20')), want: formerr },
@@ -121,7 +121,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 1035, 3.3.14; RFC 2181, 8 and 5.2',
-    does: 'strings of TXT have 255 octets; TTLs are 0 to 2^31-1, and one for all records of a set',
+    does: 'strings of TXT have at most 255 octets; TTLs are 0 to 2^31-1, the same for all records of a set',
     cases: [
       {
         say: 'the longest string and TTL',
@@ -142,7 +142,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 2181, 5.4.1 and 9',
-    does: 'what is ours is authoritative; TC only if a set that is needed did not fit, and then nothing of it',
+    does: 'answers from our zones are authoritative; TC is set only if a necessary set did not fit, and no part of it is sent',
     cases: [
       { say: 'authoritative', message: question(db), want: { aa: true, tc: false } },
       {
@@ -234,7 +234,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 3597',
-    does: 'types that are not known have no data here, and are passed on as they are elsewhere',
+    does: 'unknown types are NODATA in our zones, and are forwarded unchanged for other names',
     cases: [
       {
         say: 'in a zone',
@@ -246,7 +246,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 4343',
-    does: 'case does not matter, for A to Z alone, and is kept in question and owner',
+    does: 'the case of A to Z, and of no other letter, is ignored, and kept in question and owner',
     cases: [
       {
         say: 'kept',
@@ -264,7 +264,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 4592',
-    does: 'there are no wildcards: `*` is a label as any other',
+    does: 'there are no wildcards: `*` is a label like any other',
     cases: [
       { say: 'a star', message: question('*.dev.internal'), want: { rcode: 'NXDOMAIN' } },
       { say: 'below a name that exists', message: question(`x.${db}`), want: { rcode: 'NXDOMAIN' } },
@@ -272,7 +272,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 6303',
-    does: 'reverse names of our own subnets are answered here, those of others are asked elsewhere',
+    does: 'reverse names of our own subnets are answered here, all others are forwarded',
     cases: [
       {
         say: 'ours',
@@ -293,7 +293,7 @@ export const nameLines: Line[] = [
   },
   {
     rfc: 'RFC 6761, 6.2 to 6.4; RFC 7686; RFC 6762',
-    does: 'localhost is this machine; invalid, test and onion are not asked elsewhere; local is nothing special',
+    does: 'localhost is this machine; invalid, test and onion are never forwarded; local is not special',
     cases: [
       { say: 'localhost', message: question('localhost'), want: { answers: ['localhost. 0 A 127.0.0.1'] } },
       {

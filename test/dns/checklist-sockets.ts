@@ -29,7 +29,7 @@ const name = 'www.example.com'
 export const socketLines: SocketLine[] = [
   {
     rfc: 'RFC 1035, 4.2.2',
-    does: 'over TCP two octets of length go before a message, in one write with it',
+    does: 'over TCP, two octets of length precede a message, in the same write',
     async show(t) {
       await using server = await serving()
       using client = await tcpClient(server.port)
@@ -46,7 +46,7 @@ export const socketLines: SocketLine[] = [
         listen: ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, port: 0 })),
       })
       for (const { address, port } of server.dns.addresses) {
-        // dig takes an answer from there alone.
+        // dig takes an answer from that address only.
         t.equal((await dig(port, `@${address}`, 'db.dev.internal')).status, 'NOERROR', address)
       }
     },
@@ -78,7 +78,7 @@ export const socketLines: SocketLine[] = [
   },
   {
     rfc: 'RFC 5625, 4',
-    does: 'what is asked elsewhere is passed on as it is: types, flags, options, OPT, sizes, TC; only the id is ours',
+    does: 'a forwarded query is passed on unchanged: types, flags, options, OPT, sizes, TC; only the id is ours',
     async show(t) {
       await using upstream = await fakeUpstream((query) => answerTo(query, ['192.0.2.1']))
       await using server = await serving({ upstreams: [upstream.where] })
@@ -105,7 +105,7 @@ export const socketLines: SocketLine[] = [
   },
   {
     rfc: 'RFC 5625, 4.4; RFC 7766, 5',
-    does: 'what did not fit into a datagram is fetched over TCP; a client over UDP is told so, one over TCP gets it',
+    does: 'an answer that did not fit into a datagram is fetched over TCP; a client over UDP gets TC, one over TCP the answer',
     async show(t) {
       const many = Array.from({ length: 60 }, (_, index) => `192.0.2.${index}`)
       await using upstream = await fakeUpstream((query, transport) =>
@@ -118,7 +118,7 @@ export const socketLines: SocketLine[] = [
   },
   {
     rfc: 'RFC 7766, 6.2.1; RFC 9210',
-    does: 'TCP is there always; many queries on one connection, answered as they are ready',
+    does: 'TCP is always offered; many queries on one connection are answered in the order in which answers are ready',
     async show(t) {
       const held: Buffer[] = []
       await using upstream = await fakeUpstream((query) => void held.push(query))
@@ -161,7 +161,7 @@ export const socketLines: SocketLine[] = [
   },
   {
     rfc: 'RFC 8914, 4.23',
-    does: 'where no upstream answers, SERVFAIL says so: 22, No Reachable Authority',
+    does: 'if no upstream answers, SERVFAIL gives the reason 22, No Reachable Authority',
     async show(t) {
       await using server = await serving({ upstreams: ['127.0.0.1:1'] })
       const failed = await dig(server.port, name)

@@ -13,7 +13,7 @@ export interface Dug {
   text: string
 }
 
-/** What `dig` makes of a question. */
+/** Asks with `dig`. */
 export async function dig(port: number, ...args: string[]): Promise<Dug> {
   const { stdout } = await run('dig', ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=8', ...args])
   const section = /;; ANSWER SECTION:\n([\s\S]*?)\n\n/.exec(stdout)?.[1] ?? ''
@@ -27,7 +27,7 @@ export async function dig(port: number, ...args: string[]): Promise<Dug> {
   }
 }
 
-/** A client over UDP that keeps what it gets, in the order in which it came. */
+/** A client over UDP that keeps the answers in the order in which they came. */
 export async function udpClient(port: number, from = '127.0.0.1') {
   const socket = createSocket('udp4')
   socket.bind(0, from)
@@ -41,7 +41,7 @@ export async function udpClient(port: number, from = '127.0.0.1') {
   return {
     answers,
     send: (message: Buffer, to = port) => socket.send(message, to, '127.0.0.1'),
-    /** The first `count` answers. */
+    /** Waits for the first `count` answers. */
     async received(count: number): Promise<Buffer[]> {
       while (answers.length < count) await new Promise<void>((resolve) => (wake = resolve))
       return answers.slice(0, count)
@@ -50,7 +50,7 @@ export async function udpClient(port: number, from = '127.0.0.1') {
   }
 }
 
-/** A client over TCP, likewise. */
+/** The same over TCP. */
 export async function tcpClient(port: number) {
   const socket: Socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   await once(socket, 'connect')

@@ -32,7 +32,7 @@ dns.views.set(client, {
 })
 t.teardown(() => dns.close())
 
-/** The records of a section, as dns2 reads them: an implementation that is not ours. */
+/** The records of a section, as read by dns2, an independent implementation. */
 function records(answer: Buffer, section: 'answers' | 'authorities'): string[] {
   const packet = Packet.parse(answer)
   if (packet.errors.length > 0) throw packet.errors[0]
@@ -51,7 +51,7 @@ interface Case {
   status?: string
   aa?: boolean
   answers?: string[]
-  /** The owner of the SOA record that a negative answer has. */
+  /** The owner of the SOA record of a negative answer. */
   soa?: string
   verdict?: string
 }
@@ -294,7 +294,7 @@ t.test('whatever exists is NOERROR for every type (aardvark-dns 679)', async (t)
 interface HeaderCase {
   say: string
   message: Buffer
-  /** What is expected of the answer's header; `undefined` is silence. */
+  /** The expected header of the answer; `undefined` is silence. */
   want: Partial<ReturnType<typeof header>> | undefined
 }
 

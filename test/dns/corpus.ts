@@ -31,7 +31,7 @@ export function fillCorpus(dns: DnsServer): void {
   })
 }
 
-/** Names of each kind, and the types that are asked for each. */
+/** Names of each kind, and the types that each is asked for. */
 export const corpusNames = [
   'db.dev.internal',
   'DB.Dev.inTERNAL',

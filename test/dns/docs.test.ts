@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '../..')
 const page = readFileSync(join(root, 'docs/dns.md'), 'utf8')
 const run = promisify(execFile)
 
-/** Each example, with what the page says that it prints. */
+/** Each example, with the output that the page shows. */
 const examples = [...page.matchAll(/```ts\n([\s\S]*?)```\n(?:```text\n([\s\S]*?)```)?/g)].map(
   ([, code = '', output = ''], index) => ({ index: index + 1, code, output }),
 )
@@ -23,7 +23,7 @@ t.test('every example of docs/dns.md prints what stands below it', async (t) => 
     const source = code
       .replaceAll("'moorage/dns'", JSON.stringify(join(root, 'dns/index.ts')))
       .replaceAll("'moorage/netns'", JSON.stringify(join(root, 'netns/index.ts')))
-      // Whoever tests may have something on those ports.
+      // Those ports may be in use on this machine.
       .replaceAll(/\b535\d\b/g, '0')
     t.match(code, /from 'moorage\/dns'/)
     t.ok(code.trim().split('\n').length < 20, `example ${index} has under 20 lines`)

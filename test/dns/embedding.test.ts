@@ -8,7 +8,7 @@ import { createDnsServer } from '../../dns/index.ts'
 
 const run = promisify(execFile)
 
-/** What `dig` makes of a question: status and answers. */
+/** Asks with `dig`. Returns status and answers. */
 async function dig(
   port: number,
   ...args: string[]
@@ -169,7 +169,7 @@ t.test('garbage neither stops it nor gets an answer to an answer', async (t) => 
     client.send(message.subarray(0, 1 + (random() % message.length)), port, '127.0.0.1')
     if (i % 100 === 0) await new Promise(setImmediate)
   }
-  // What the kernel still holds would leave no room for the next question.
+  // Datagrams that wait in the kernel would leave no room for the next question.
   for (let seen = -1; seen !== dns.counters.queries; await new Promise(setImmediate))
     seen = dns.counters.queries
   t.equal((await dig(port, 'db.dev.internal')).status, 'NOERROR', 'it goes on')

@@ -2,23 +2,22 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 
-/** What a resolver under the test's command does with a query. `undefined` is silence. */
+/** Answers a query as the test wants it. `undefined` is silence. */
 export type Behaviour = (query: Buffer, transport: 'udp' | 'tcp') => Buffer | Buffer[] | undefined
 
 export interface FakeUpstream extends AsyncDisposable {
-  /** As `upstreams` takes it. */
+  /** Its address, in the form of the option `upstreams`. */
   readonly where: string
   readonly port: number
-  /** The queries that came, over both transports. */
-  /** Without those by which a server makes sure that it is not asked by itself. */
+  /** The queries that it received, over both transports, without the probes of the loop guard. */
   readonly queries: { message: Buffer; transport: 'udp' | 'tcp'; port: number }[]
-  /** Sends a datagram to whoever asked over UDP from that port, or asked last. */
+  /** Sends a datagram to the client that asked over UDP from that port, or to the last one. */
   say(message: Buffer, port?: number): void
 }
 
 /**
- * A resolver on loopback that behaves as the test says. Unless `probes` is set, a server that makes sure that it is not
- * asked by itself is told so, and the test does not learn of it.
+ * A resolver on loopback that behaves as the test says. Unless `probes` is set, it answers the probes of the loop guard
+ * by itself, and does not record them.
  */
 export async function fakeUpstream(behave: Behaviour, { probes = false } = {}): Promise<FakeUpstream> {
   const tcp = createServer()
@@ -78,14 +77,14 @@ export function frame(message: Buffer): Buffer {
   return Buffer.concat([length, message])
 }
 
-/** Where the question of a query ends. */
+/** The offset at which the question of a query ends. */
 export function questionEnd(query: Buffer): number {
   let at = 12
   while (query[at] !== 0) at += (query[at] ?? 0) + 1
   return at + 5
 }
 
-/** An answer to a query with these IPv4 addresses; other fields as the test says. */
+/** An answer to a query with these IPv4 addresses; other fields as the test wants them. */
 export function answerTo(
   query: Buffer,
   addresses: string[] = [],

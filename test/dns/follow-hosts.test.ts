@@ -102,7 +102,7 @@ t.test('the kernel tells of a change before anybody looks', async (t) => {
   const path = join(folder(t), 'file')
   writeFileSync(path, 'one')
   const seen: (string | undefined)[] = []
-  // Nobody looks: what is due after a second never is.
+  // Without polling: no timer of a second ever fires.
   const clock: Clock = {
     now: systemClock.now,
     setTimeout: (fn, ms) => (ms < 1000 ? systemClock.setTimeout(fn, ms) : { [Symbol.dispose]() {} }),

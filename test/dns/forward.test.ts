@@ -174,7 +174,7 @@ t.test('the next upstream is asked', async (t) => {
   }
   await using second = await fakeUpstream(good)
   const dead = await freePort()
-  // Without waiting: this clock stands still.
+  // The test does not wait: this clock stands still.
   const options = { clock: new ManualClock() }
   await using server = await forwarding([`127.0.0.1:${dead}`, second.where], options)
   t.same((await server.dns.query(name)).status, 'NOERROR', 'where nobody is')
@@ -396,7 +396,7 @@ t.test('an answer that is malformed is told of, soon', async (t) => {
   ]
   for (const [say, behave] of broken) {
     await using upstream = await fakeUpstream(behave)
-    // Without waiting: this clock stands still.
+    // The test does not wait: this clock stands still.
     await using server = await forwarding([upstream.where], { clock: new ManualClock() })
     await t.rejects(server.dns.query(name), { code: 'INVALID_ANSWER' }, say)
   }

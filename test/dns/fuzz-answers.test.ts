@@ -25,7 +25,7 @@ t.test(
     for (let index = 0; index < count && problems.length <= 5; index++) {
       const answer = mutate(seeds, random)
       const problem = (what: string) => problems.push(`${what}: ${answer.toString('hex')}`)
-      // Half of them have been asked what they answer, or would have.
+      // Half of the answers are paired with the question that they answer.
       const message =
         random(2) === 0 ? asking(answer) : Buffer.from(queries[random(queries.length)] as Buffer)
       if (decodeQuery(message, message.length, query) === 0) {
@@ -61,7 +61,7 @@ t.test(
   },
 )
 
-/** The query that an answer would be the answer to. */
+/** The query that this message would answer. */
 function asking(answer: Buffer): Buffer {
   if (answer.length < 17) return Buffer.alloc(0)
   let end = 12

@@ -63,7 +63,7 @@ t.test(
       if (respond(answer, answer.length, { client, transport }, dns.knowledge, reply) !== 'drop') {
         problem('an answer was answered')
       }
-      // As it is answered where no packet is copied.
+      // The same in place, as a packet socket has it answered.
       message.copy(inPlace.buffer)
       respond(inPlace.buffer, message.length, { client, transport }, dns.knowledge, inPlace)
       if (answer.compare(inPlace.buffer, 0, inPlace.length) !== 0)

@@ -2,19 +2,9 @@ import t from 'tap'
 import { DnsError } from '../../dns/errors.ts'
 import { createDnsServer } from '../../dns/index.ts'
 import { decodeAnswer } from '../../dns/wire/decode-answer.ts'
+import { randomNumbers } from './fuzz/random.ts'
 import { readOurs } from './read.ts'
 import { ask, header, opt, question } from './wire.ts'
-
-/** The same numbers in each run, so that what fails can be repeated (xorshift32). */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % below
-  }
-}
 
 const client = '10.0.0.9'
 const cookie = opt({ options: Buffer.from('000a00080102030405060708', 'hex') })

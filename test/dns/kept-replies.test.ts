@@ -3,16 +3,8 @@ import { createDnsServer, type DnsServer } from '../../dns/index.ts'
 import { KeptReplies } from '../../dns/wire/kept-replies.ts'
 import { hashName, wireName } from '../../dns/wire/name.ts'
 import { recordSet } from '../../dns/wire/record-set.ts'
+import { randomNumbers } from './fuzz/random.ts'
 import { ask, opt, question } from './wire.ts'
-
-/** Numbers below a bound, the same each time. */
-function randomNumbers(seed: number) {
-  let state = seed
-  return (bound: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    return (state >>> 8) % bound
-  }
-}
 
 const server = () =>
   createDnsServer({ zones: ['dev.internal', 'other.internal'], reverse: ['10.0.0.0/16', 'fd00::/64'] })
@@ -52,7 +44,7 @@ function change(dns: DnsServer, random: (bound: number) => number): void {
         if (random(2) === 0) throw new Error('taken back')
       })
   } catch (error) {
-    // A CNAME beside other data, or what was to be taken back: the same happens to both.
+    // A CNAME beside other data, or an update that fails on purpose: the same happens on both servers.
     if (!/CNAME|taken back|other records/.test(String(error))) throw error
   }
 }

@@ -8,7 +8,7 @@ import { optOf, readDns2 } from './read.ts'
 import { header, opt, type QueryParts, question, wire } from './wire.ts'
 
 interface Asked {
-  /** What is asked, in words; the differences below are told by it. */
+  /** The question in words, by which the differences below are found. */
   what: string
   message: Buffer
   transport?: 'udp' | 'tcp'
@@ -19,7 +19,7 @@ const cookie = Buffer.from('000a00080102030405060708', 'hex')
 const soaRecord = Buffer.concat([wire('dev.internal'), Buffer.from('00060001000000000000', 'hex')])
 const name = 'db.dev.internal'
 
-/** Every name with every type, and what surrounds a question in every state for some. */
+/** Every name with every type, and for some names every variation of header and OPT record. */
 const asked: Asked[] = [
   ...corpusNames.flatMap((name) =>
     corpusTypes.flatMap((type): Asked[] => {
@@ -152,7 +152,7 @@ const asked: Asked[] = [
   },
 ]
 
-/** Where we say something else than Knot 3.2, and why. Each has to occur: a reason for nothing is an error. */
+/** The differences from Knot 3.2, each with its reason. A difference that does not occur is an error. */
 const differences: { when: RegExp; fields: string[]; why: string }[] = [
   {
     when: /^far\.down\.dev\.internal DS/,
@@ -229,7 +229,7 @@ const differences: { when: RegExp; fields: string[]; why: string }[] = [
   },
 ]
 
-/** An answer as far as it means something: sets have no order (RFC 2181, 5), compression has no meaning. */
+/** The meaning of an answer: without the order of sets (RFC 2181, 5) and without compression. */
 function meaning(answer: Buffer | undefined, message: Buffer): Record<string, unknown> {
   if (answer === undefined) return { answered: false }
   const { answers, authorities, additionals, ...flags } = header(answer)
@@ -251,7 +251,7 @@ function meaning(answer: Buffer | undefined, message: Buffer): Record<string, un
   }
 }
 
-/** Where the question of a message ends that has one in full. */
+/** The offset at which the question of a message ends. */
 function endOf(message: Buffer): number {
   let at = 12
   while (message[at] !== 0) at += (message[at] ?? 0) + 1
@@ -273,7 +273,7 @@ t.test('the same questions to Knot and to us', async (t) => {
   for (const [index, { what, message }] of asked.entries()) {
     const our = meaning(ours[index], message)
     const their = meaning(theirs[index], message)
-    // Where one is silent, that is one difference.
+    // If one server is silent, that is one difference.
     const fields = our.answered === their.answered ? Object.keys(our) : ['answered']
     for (const field of fields) {
       if (our[field] === their[field]) continue
@@ -288,7 +288,7 @@ t.test('the same questions to Knot and to us', async (t) => {
   }
 })
 
-/** Answers by the place of their question; silence is `undefined`. */
+/** The answers in the order of their questions; silence is `undefined`. */
 async function askAll(port: number): Promise<(Buffer | undefined)[]> {
   const found: (Buffer | undefined)[] = asked.map(() => undefined)
   using udp = await udpClient(port)
@@ -300,7 +300,7 @@ async function askAll(port: number): Promise<(Buffer | undefined)[]> {
       tcp.send(message)
       ;[found[id]] = await tcp.received(1)
     }
-    // One after the other, so that a question which is met with silence is seen to be.
+    // One question after the other, so that silence is noticed for the right one.
     const last = question(name, 'A', { id: 0xffff, flags: 0 })
     udp.send(last)
     await udp.received(udp.answers.length + 1)

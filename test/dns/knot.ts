@@ -11,7 +11,7 @@ import { reverseZones } from '../../dns/zones/reverse-zones.ts'
 import { freePort } from '../free-port.ts'
 import { removeTree } from '../remove-tree.ts'
 
-/** The zones of one of our servers as zone files (RFC 1035, 5): what another server needs to say the same. */
+/** The zones of one of our servers as zone files (RFC 1035, 5), from which another server answers the same. */
 export async function zoneFiles(dns: DnsServer, reverse: readonly string[]): Promise<Map<string, string>> {
   const forward = dns.zones.flatMap((zone) => [...dns.zone(zone).records()])
   const pointers = forward
@@ -35,7 +35,7 @@ export async function zoneFiles(dns: DnsServer, reverse: readonly string[]): Pro
       ...[...forward, ...pointers]
         .filter(({ name }) => zoneOf(name) === zone)
         .map(({ name, type, ttl, data }) => `${name}. ${ttl} ${type} ${rooted(type, data)}`),
-      // A zone within another has to be delegated there, or it does not exist for a server that reads files.
+      // A zone within another has to be delegated in it: without that, it does not exist for a server of zone files.
       ...zones.filter((inner) => inner.endsWith(`.${zone}`)).map((inner) => `${inner}. 0 NS ${inner}.`),
     ]
     files.set(zone, `${[...new Set(lines)].join('\n')}\n`)
@@ -48,7 +48,7 @@ function rooted(type: string, data: string): string {
   return data.endsWith('.') ? data : `${data}.`
 }
 
-/** Knot DNS as a reference: an authoritative server that many rely on. On loopback, with files of its own. */
+/** Knot DNS, an authoritative server in wide use, as a reference: on loopback, with files of its own. */
 export async function startKnot(
   files: ReadonlyMap<string, string>,
 ): Promise<AsyncDisposable & { port: number }> {

@@ -20,7 +20,7 @@ export class ManualClock implements Clock {
     return { [Symbol.dispose]: () => void this.#timers.delete(timer) }
   }
 
-  /** Lets time pass, and runs what falls due, in its order. */
+  /** Lets time pass, and runs the timers that fall due, in their order. */
   advance(ms: number): void {
     const end = this.#now + ms
     for (;;) {

@@ -17,7 +17,7 @@ import { header, opt, question } from './wire.ts'
 
 const name = 'db.dev.internal'
 
-/** A packet socket of the test's own: packets go in and answers come out by calls. */
+/** A packet socket without a network: packets go in and answers come out by calls. */
 function packetSocket() {
   let handler: PacketHandler | undefined
   const later: Buffer[] = []
@@ -33,7 +33,7 @@ function packetSocket() {
     close() {
       this.closed++
     },
-    /** The answer, if there is one at once. */
+    /** Returns the answer, if there is one at once. */
     ask(message: Buffer, { from = '10.0.0.9', port = 40_000, packet = room, size = message.length } = {}) {
       const octets = Buffer.from(from.includes(':') ? sixteen(from) : from.split('.').map(Number))
       message.copy(packet)
@@ -43,7 +43,7 @@ function packetSocket() {
         later: () => (answer, length) => void later.push(Buffer.from(answer.subarray(0, length))),
       })
       const answer = Buffer.from(packet.subarray(0, answered))
-      // As a socket does, which receives the next packet there.
+      // As a socket does, which receives the next packet into the same buffer.
       packet.fill(0xff)
       octets.fill(0xff)
       return answer
@@ -51,7 +51,7 @@ function packetSocket() {
   }
 }
 
-/** `fd00::9` and its like. */
+/** The octets of `fd00::9` and similar addresses. */
 function sixteen(text: string): number[] {
   const [head = '', tail = ''] = text.split('::')
   const octets = (half: string) =>
@@ -89,7 +89,7 @@ t.test('packets are answered where they lie, and each client by its view', async
     ['fd00::9', 0],
     ['fd00::8', 3],
     ['fd00:1::8', 0],
-    // A dual-stack socket's way to spell an IPv4 client.
+    // An IPv4 client, as a dual-stack socket spells it.
     ['::ffff:a00:9', 0],
     ['::ffff:a00:8', 3],
   ]
@@ -184,7 +184,7 @@ t.test('a server closes the packet socket that it was given, on failure too', as
   t.same([first.closed, second.closed], [1, 1])
 })
 
-/** Both on one port. With so many tests beside this one, UDP's choice may be taken for TCP. */
+/** Both sockets on one port. The port that UDP got may be in use for TCP, by a test that runs at the same time. */
 async function pair(address: string) {
   for (;;) {
     const udp = bindBatchedUdp(address, 0)
@@ -267,7 +267,7 @@ t.test('closing answers what is in flight, and frees the port', async (t) => {
   bindBatchedUdp('127.0.0.1', port).close()
 })
 
-/** A socket that somebody else made, by its descriptor. */
+/** A socket of another program, by its descriptor. */
 function inherited(type: number, address: string, port: number): number {
   const four = !address.includes(':')
   const sockaddr = Buffer.alloc(four ? 16 : 28)

@@ -5,7 +5,7 @@ import { DataReader } from '../../dns/wire/record-data.ts'
 import { typeName } from '../../dns/wire/record-types.ts'
 import { header } from './wire.ts'
 
-/** An answer as a parser that is not ours reads it: its sections, each record as `name ttl TYPE data`. */
+/** An answer as a parser reads it: its sections, each record as `name ttl TYPE data`. */
 export interface Read {
   answers: string[]
   authorities: string[]
@@ -13,7 +13,7 @@ export interface Read {
   additionals: string[]
 }
 
-/** As our own reader reads it, which is made for answers of upstreams. */
+/** Reads with our own parser, which is made for answers of upstreams. Throws any error. */
 export function readOurs(answer: Buffer): Read {
   const { questions, answers, authorities, additionals } = header(answer)
   const reader = new DataReader(answer, 12)
@@ -34,7 +34,7 @@ export function readOurs(answer: Buffer): Read {
   return read
 }
 
-/** As dns2 reads it. Whatever it finds wrong is thrown. */
+/** Reads with dns2. Throws any error. */
 export function readDns2(answer: Buffer): Read {
   const packet = Packet.parse(answer)
   if (packet.errors.length > 0) throw packet.errors[0]
@@ -53,12 +53,12 @@ export function readDns2(answer: Buffer): Read {
 
 type Fields = Record<string, unknown>
 
-/** It has no types of its own. */
+/** The package has no types. */
 const dnsPacket = createRequire(import.meta.url)('dns-packet') as {
   decode(message: Buffer): Record<'answers' | 'authorities' | 'additionals', Fields[]>
 }
 
-/** As dns-packet reads it. */
+/** Reads with dns-packet. Throws any error. */
 export function readDnsPacket(answer: Buffer): Read {
   const packet = dnsPacket.decode(answer)
   const section = (name: 'answers' | 'authorities' | 'additionals') =>
@@ -77,7 +77,7 @@ export function readDnsPacket(answer: Buffer): Read {
   }
 }
 
-/** What the parsers call the same thing by different names, spelled as in a zone file. */
+/** A record as in a zone file. The parsers have different names for the same field. */
 function line(owner: string, ttl: number, type: string, fields: Fields): string {
   const some = (...names: string[]) => names.map((name) => fields[name]).find((value) => value !== undefined)
   const name = (...names: string[]) => rooted(String(some(...names)))
@@ -128,7 +128,7 @@ function strings(octets: Buffer): string[] {
   return found
 }
 
-/** As `dig +noall +comments +answer +authority +additional` prints it. */
+/** Reads the output of `dig +noall +comments +answer +authority +additional`. */
 export function readDig(text: string): Read & { status: string; flags: string } {
   const section = (name: string) =>
     (new RegExp(`;; ${name} SECTION:\\n([^;]*?)(\\n\\n|$)`).exec(text)?.[1] ?? '')
@@ -147,7 +147,7 @@ export function readDig(text: string): Read & { status: string; flags: string } 
   }
 }
 
-/** What an OPT record says; it is the last record of every answer of ours. `undefined` if there is none. */
+/** The fields of the OPT record, which is the last record of every answer of ours; `undefined` if there is none. */
 export function optOf(answer: Buffer) {
   const { additionals } = header(answer)
   if (additionals === 0) return undefined

@@ -18,7 +18,7 @@ interface Example {
   octets: string
 }
 
-/** For each type whose data is described: what a user gives, how it is spelled, and its octets. */
+/** For each type that has a format: a user's input, its text in a zone file, and its octets. */
 const examples: Record<string, Example> = {
   A: { input: '10.0.0.7', text: '10.0.0.7', octets: '0a000007' },
   NS: { input: 'ns.b', text: 'ns.b', octets: '026e73016200' },
@@ -172,7 +172,7 @@ t.test('records that no answer can hold are refused, and nothing is changed', as
   t.match(header(answer as Buffer), { tc: false, answers: 1 }, 'the largest that is taken is sent whole')
 })
 
-/** Types that the protocol itself treats apart, which other files may speak of. */
+/** Types that the protocol itself treats in a special way, which other files may name. */
 const protocolTypes: Record<string, string> = {
   A: 'addresses of names, which travel along',
   AAAA: 'the same',

@@ -74,7 +74,7 @@ t.test('routes that are wrong', async (t) => {
 t.test('an upstream that asks us in turn is found at once, told of, and left out', async (t) => {
   const clock = new ManualClock()
   await using good = await fakeUpstream(says('192.0.2.1'))
-  // The host's own resolver: what it is asked it asks us, with an id and a port of its own.
+  // The host's own resolver: it asks us each question that it gets, with an id and a port of its own.
   let ours = 0
   let turns = 0
   using resolver = await udpClient(0)

@@ -233,7 +233,7 @@ t.test('a client that reads nothing is not written to for ever', async (t) => {
   client.socket.pause()
   const query = frame(question('many.dev.internal'))
   let sent = 0
-  // As much as the kernel takes from us without the server's reading.
+  // As much as the kernel takes without the server reading any of it.
   while (sent < 200_000 && client.socket.write(query)) sent++
   for (; sent < 20_000; sent++) client.socket.write(query)
   await dig(server.port, name, '+tcp')

@@ -14,7 +14,7 @@ interface Test {
   teardown(fn: () => unknown): unknown
 }
 
-/** A socket of Node's, bound within the call, so that it is of the namespace in which it is called. */
+/** A socket of Node's, bound within the call, so that it belongs to the caller's network namespace. */
 function bound(): Socket {
   const socket = createSocket({ type: 'udp4', lookup: addressOnly })
   socket.bind({ address: '127.0.0.1', port: 0, exclusive: true })
@@ -32,7 +32,7 @@ async function serving(udp: Socket, options: Partial<DnsServerOptions> = {}) {
   return { dns, errors, port: udp.address().port, [Symbol.asyncDispose]: () => dns.close() }
 }
 
-/** A namespace of a test's own, with a server and a client that keeps what it gets; `configure` is run in it. */
+/** A network namespace with a server, and a client that keeps what it receives; `configure` runs in it. */
 async function apart(t: Test, clients = 1) {
   const { fd } = createNamespace(() => run('ip', 'link', 'set', 'lo', 'up'))
   t.teardown(() => closeSync(fd))
@@ -74,7 +74,7 @@ t.test(
     for (const index of clients.keys()) {
       server.dns.views.set(`127.0.2.${index}`, { mine: `host-${index}` })
     }
-    // All are in the kernel before the server sees the first.
+    // All datagrams are in the kernel before the server sees the first.
     for (let id = 0; id < 20; id += 4) {
       for (const client of clients) {
         client.send(question(`host-${id}.dev.internal`, 'A', { id }))

@@ -24,7 +24,7 @@ async function server() {
   return dns
 }
 
-/** What a client gets: data, or a status where there is none. */
+/** The data that a client gets, or the status if there is none. */
 async function got(dns: DnsServer, as: string, name: string, type = 'A'): Promise<string> {
   const { status, answers } = await dns.query(name, type, { as })
   return answers.length > 0 ? answers.map(({ data }) => data).join(' ') : status

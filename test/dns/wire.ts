@@ -1,21 +1,21 @@
 import { type DnsServer, newReply, respond, type Verdict } from '../../dns/index.ts'
 import { typeCode } from '../../dns/wire/record-types.ts'
 
-/** What a test's query is made of; everything is wrong if the test says so. */
+/** The parts of a test's query, each of which may be wrong. */
 export interface QueryParts {
   id?: number
   flags?: number
   class?: number
-  /** In place of 1. */
+  /** QDCOUNT, in place of 1. */
   questions?: number
   answers?: number
   authorities?: number
   additionals?: number
-  /** What follows the question; an EDNS query has an `opt()` here. */
+  /** The octets behind the question; an EDNS query has an `opt()` here. */
   rest?: Buffer[]
 }
 
-/** A name in wire form, as it is spelled. */
+/** A name in wire form, in its own case. */
 export function wire(name: string): Buffer {
   const labels = name.split('.').filter((label) => label !== '')
   return Buffer.concat([
@@ -76,7 +76,7 @@ export function ask(
   return { verdict, answer: silent ? undefined : Buffer.from(reply.buffer.subarray(0, reply.length)) }
 }
 
-/** The parts of an answer's header that tests speak of. */
+/** The parts of an answer's header. */
 export function header(answer: Buffer) {
   const flags = answer.readUInt16BE(2)
   const set = (bit: number) => (flags & bit) !== 0

@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** What one input may take. Others run on this machine too, so what took longer is asked again. */
+/** Milliseconds that one input may take. As other programs run on this machine, a slow input is tried again. */
 const mostTime = 50
 
-/** The inputs that took too long, each three times over. */
+/** Collects the inputs that took too long three times. */
 export function createStopwatch() {
   const slow: string[] = []
   return {
@@ -23,7 +23,7 @@ export function createStopwatch() {
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** Octets that are held after a thorough collection: objects and buffers. */
+/** Octets of objects and buffers that are left after a full collection. */
 export function memoryHeld(): number {
   collectGarbage()
   collectGarbage()

@@ -1,6 +1,6 @@
 import type { Random } from './random.ts'
 
-/** Where the parts of a message begin, as far as it makes sense. */
+/** The offsets of the parts of a message, as far as it can be parsed. */
 interface Parts {
   /** Lengths of labels, and pointers. */
   labels: number[]
@@ -15,7 +15,7 @@ const interestingWords = [
   0, 1, 2, 3, 10, 12, 16, 28, 33, 41, 65, 127, 128, 250, 255, 256, 512, 1232, 32768, 65535,
 ]
 
-/** Walks through a message; what makes no sense ends the walk. */
+/** Walks through a message, up to the first octets that cannot be parsed. */
 function partsOf(message: Buffer): Parts {
   const parts: Parts = { labels: [], words: [], records: [] }
   if (message.length < 12) return parts
@@ -45,7 +45,7 @@ function partsOf(message: Buffer): Parts {
     const data = at + 10
     const end = data + message.readUInt16BE(at + 8)
     parts.words.push(at, at + 2, at + 4, at + 6, at + 8)
-    // Options of OPT, and whatever begins with a number in other data.
+    // Options of OPT, and numbers at the beginning of other data.
     for (let option = data; option + 4 <= Math.min(end, message.length); ) {
       parts.words.push(option, option + 2)
       option += 4 + message.readUInt16BE(option + 2)
@@ -85,7 +85,7 @@ const label: Mutation = (message, { labels }, random) => {
   return message
 }
 
-/** To itself, forwards, backwards, into the header, beyond the end. */
+/** A pointer to itself, forwards, backwards, into the header, or beyond the end. */
 const pointer: Mutation = (message, { labels }, random) => {
   const at = pick(labels, random)
   if (at === undefined || at + 2 > message.length) return message
@@ -105,7 +105,7 @@ const word: Mutation = (message, { words }, random) => {
   return message
 }
 
-/** A record twice, with or without the count of it. */
+/** Repeats a record, with or without counting it. */
 const repeat: Mutation = (message, { records }, random) => {
   const [start, end] = pick(records, random) ?? [0, 0]
   if (end === 0) return message
@@ -124,7 +124,7 @@ const drop: Mutation = (message, { records }, random) => {
   return Buffer.concat([message.subarray(0, start), message.subarray(end)])
 }
 
-/** A part of another seed in the place of a part of this one. */
+/** Replaces a part of this seed by a part of another. */
 const splice: Mutation = (message, _parts, random, seeds) => {
   const other = pick(seeds, random) ?? message
   return Buffer.concat([
@@ -141,7 +141,7 @@ const insert: Mutation = (message, _parts, random) => {
   return Buffer.concat([message.subarray(0, at), more, message.subarray(at)])
 }
 
-/** A name as long as names may be, or longer by a little, in the place of the question’s. */
+/** Replaces the question’s name by one that is as long as names may be, or a little longer. */
 const longName: Mutation = (message, { labels }, random) => {
   const first = labels[0]
   if (first === undefined || message.length < 17) return message
@@ -157,14 +157,14 @@ const longName: Mutation = (message, { labels }, random) => {
   return Buffer.concat([message.subarray(0, 12), name, message.subarray(-4)])
 }
 
-/** Another type, and nothing else. */
+/** Changes the type, and nothing else. */
 const questionType: Mutation = (message, { words }, random) => {
   const at = words[0]
   if (at !== undefined) message.writeUInt16BE(pick(interestingWords, random) ?? 0, at)
   return message
 }
 
-/** The name that another seed asks for, and nothing else; perhaps in other letters. */
+/** Takes the question’s name of another seed, and nothing else; perhaps in another case. */
 const questionName: Mutation = (message, parts, random, seeds) => {
   const other = pick(seeds, random) ?? message
   const [end, otherEnd] = [parts.words[0], partsOf(other).words[0]]
@@ -182,7 +182,7 @@ const mutations: readonly Mutation[] = [
   ...[questionType, questionType, questionName, questionName],
 ]
 
-/** A seed, changed in a few ways of those that parsers of DNS stumble over. */
+/** Changes a seed in a few of the ways that DNS parsers stumble over. */
 export function mutate(seeds: readonly Buffer[], random: Random): Buffer {
   let message: Buffer = Buffer.from(pick(seeds, random) ?? Buffer.alloc(0))
   for (let left = pick([0, 1, 1, 1, 2, 2, 3, 4], random) ?? 0; left > 0 && message.length < 70_000; left--) {

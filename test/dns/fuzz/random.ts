@@ -1,4 +1,4 @@
-/** Numbers below a bound, the same for the same seed, so that what fails can be repeated (xorshift32). */
+/** Numbers below a bound, the same for the same seed, so that a failure can be repeated (xorshift32). */
 export type Random = (below: number) => number
 
 export function randomNumbers(seed: number): Random {

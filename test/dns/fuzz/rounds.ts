@@ -1,13 +1,13 @@
 import type { TAP } from 'tap'
 
-/** How many inputs a run tries, and which: the same in every run of the suite. */
+/** The number of inputs and the seed of a run: the same in every run of the suite. */
 export interface Rounds {
   readonly seed: number
   readonly count: number
 }
 
 /**
- * With MOORAGE_LONG there are more, and others each time. What a run tried is printed, and is tried again with
+ * With MOORAGE_LONG there are more, and different ones each time. A run prints its seed and count, and is repeated with
  * MOORAGE_FUZZ_SEED and MOORAGE_FUZZ_COUNT.
  */
 export function rounds(t: TAP, most: number): Rounds {
