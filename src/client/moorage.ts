@@ -34,7 +34,10 @@ export interface Host {
   service(ports: readonly (number | HostPortOptions)[]): Service
 }
 
-/** A connection to a daemon. Every description begins here; leases that were taken over it end with it. */
+/**
+ * A connection to a daemon. Every description begins here; leases that were taken over it end with it. It keeps no
+ * program running: calls under way and open tunnels do.
+ */
 export class Moorage implements AsyncDisposable {
   readonly #session: Session
   readonly #close: () => Promise<void>

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { Readable } from 'node:stream'
+import { finished, Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { MoorageError } from '../errors/index.ts'
 
@@ -25,7 +25,7 @@ export interface ToolOptions {
   cwd?: string
   /** @defaultValue this process's environment */
   env?: NodeJS.ProcessEnv
-  /** Its standard input; empty unless given. */
+  /** Its standard input; empty unless given. What the tool does not read of a stream is left in it, open. */
   input?: Readable | PipedTool
   /** Takes its standard output, piece by piece. Otherwise the output is returned. */
   onOutput?: (piece: Buffer) => Promise<void>
@@ -59,10 +59,11 @@ export async function runTool(
   }
   signal?.addEventListener('abort', kill, { once: true })
   try {
-    const source = feeder ? feeder.child.stdout : input
+    const stdin = tool.child.stdin as Writable
     // When one end gives up, what the tools say tells more than the broken pipe.
-    const fed =
-      source && pipeline(source as Readable, tool.child.stdin as NodeJS.WritableStream).catch(() => undefined)
+    const fed = feeder
+      ? pipeline(feeder.child.stdout as Readable, stdin).catch(() => undefined)
+      : input && feed(input as Readable, stdin)
     const output = onOutput ? await passOn(tool.child.stdout as Readable, onOutput) : await collect(tool)
     const codes = await Promise.all(started.map(({ ended }) => ended))
     await fed
@@ -122,6 +123,20 @@ function start(
   // Awaited by the caller, possibly after it has failed.
   ended.catch(() => undefined)
   return { child, ended, errors: () => stderr }
+}
+
+/** Writes a stream to a tool, for as long as the tool reads. Resolves when the tool reads no more. */
+function feed(input: Readable, stdin: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    stdin.on('error', () => undefined)
+    stdin.on('close', () => {
+      input.unpipe(stdin)
+      resolve()
+    })
+    // A stream that breaks off ends the tool's input; one that ends is ended by the pipe.
+    finished(input, { writable: false }, (error) => error && stdin.destroy())
+    input.pipe(stdin)
+  })
 }
 
 function killGroup(child: ChildProcess): void {

@@ -14,6 +14,7 @@ import { until } from './fake-daemon.ts'
 async function server() {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-connections-'))
   const sockets = new Set<Socket>()
+  const slow: (() => void)[] = []
   const seen = { connections: 0, requests: 0, left: 0 }
   const http = createServer((request, response) => {
     seen.requests += 1
@@ -22,7 +23,10 @@ async function server() {
     })
     if (request.url === '/stream') response.end('{"type":"heartbeat"}\n{"type":"session","id":"x"}\n')
     else if (request.url === '/open') response.write('{"type":"session","id":"x"}\n')
-    else if (request.url === '/cut') request.socket.destroy()
+    else if (request.url === '/slow') {
+      response.write('{"type":"heartbeat"}\n')
+      slow.push(() => response.end('{"type":"session","id":"x"}\n'))
+    } else if (request.url === '/cut') request.socket.destroy()
     else response.end('{"ok":true}')
   })
   http.on('connection', (socket) => {
@@ -34,6 +38,10 @@ async function server() {
   return {
     seen,
     sockets,
+    /** Ends the answers to `/slow`. */
+    finish: () => {
+      for (const end of slow) end()
+    },
     transport: createTransport(`unix://${join(directory, 'socket')}`),
     async [Symbol.asyncDispose]() {
       http.closeAllConnections()
@@ -96,6 +104,27 @@ t.test(
     await t.rejects(it.transport.call('GET', '/cut'), { code: 'DAEMON_UNREACHABLE' })
   },
 )
+
+t.test('a free connection that went stale takes no other call along (L17)', async (t) => {
+  await using it = await server()
+  const long = ['GET', 'POST', 'GET'].map(async (method) => {
+    const types: string[] = []
+    for await (const { type } of it.transport.stream(method, '/slow')) types.push(type)
+    return types
+  })
+  await until('all have begun', () => it.seen.requests === 3)
+  const inUse = [...it.sockets]
+  for (let n = 0; n < 5; n += 1) {
+    // Several are free at once, and all of them are closed before this program looks again.
+    await Promise.all([1, 2, 3].map(() => it.transport.call('GET', '/ok')))
+    for (const socket of it.sockets) if (!inUse.includes(socket)) socket.destroy()
+    const answers = await Promise.all([1, 2, 3, 4].map(() => it.transport.call('GET', '/ok')))
+    t.same(answers, Array(4).fill({ ok: true }))
+  }
+  it.finish()
+  t.same(await Promise.all(long), Array(3).fill(['heartbeat', 'session']))
+  t.equal(it.seen.left, 0)
+})
 
 t.test('a free connection keeps no program running', async (t) => {
   await using it = await server()

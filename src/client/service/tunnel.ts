@@ -11,7 +11,7 @@ const closingTime = 2_000
 /** Interval of asking the daemon meanwhile, in milliseconds. */
 const askInterval = 5
 
-/** Ports of the daemon's host that lead to a service as long as the tunnel is open. */
+/** Ports of the daemon's host that lead to a service as long as the tunnel is open. It keeps the program running. */
 export class Tunnel implements AsyncDisposable {
   /** Which port leads where; in place of a host port 0 stands the one that was found. */
   readonly ports: readonly PortForward[]

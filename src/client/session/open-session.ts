@@ -9,10 +9,15 @@ export interface OpenSession {
   readonly ended: Promise<MoorageError>
 }
 
-/** Opens the stream that leases hang on; it ends with `signal`. */
+/**
+ * Opens the stream that leases hang on; it ends with `signal`. A program that has nothing else left to do ends, and the
+ * session with it: it need not be closed.
+ */
 export async function openSession(transport: Transport, signal: AbortSignal): Promise<OpenSession> {
   const { host } = transport
-  const events = transport.stream('POST', apiPath('session'), undefined, { signal })[Symbol.asyncIterator]()
+  const events = transport
+    .stream('POST', apiPath('session'), undefined, { signal, idle: true })
+    [Symbol.asyncIterator]()
   const first = await events.next()
   if (first.done || first.value.type !== 'session') {
     await events.return?.()

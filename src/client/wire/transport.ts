@@ -18,6 +18,8 @@ const longestSilence = 60_000
 export interface CallOptions {
   signal?: AbortSignal | undefined
   headers?: Record<string, string>
+  /** Of a stream: waiting for its next event keeps no program running that has nothing else to do. */
+  idle?: boolean
 }
 
 interface RequestOptions extends CallOptions {
@@ -50,7 +52,8 @@ export interface Transport {
 export function createTransport(host: string, { silence = longestSilence } = {}): Transport {
   const address = parseAddress(host)
   // A connection whose call has ended serves the next call. A call that is left early closes its connection, which tells
-  // the daemon that the caller has gone. Free connections keep no program running.
+  // the daemon that the caller has gone. Free connections keep no program running. A call never touches a connection that
+  // another one has: of several that have gone stale, each is noticed by itself.
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 32, scheduling: 'lifo' })
 
   /** Sends a request, and returns the answer if its status is 200. @throws MoorageError, NodeJS.ErrnoException */
@@ -78,7 +81,6 @@ export function createTransport(host: string, { silence = longestSilence } = {})
       // So many connect at once that the socket's queue is full: a moment later it has room.
       const crowded = error.code === 'EAGAIN' && !once
       if ((!stale && !crowded) || signal?.aborted) return opened.reject(error)
-      if (stale) agent.destroy()
       const retry = async () => {
         if (crowded) await setTimeout(5 + Math.random() * 20, undefined, signal ? { signal } : {})
         return open(method, path, send, { signal, headers, once: stale })
@@ -105,12 +107,14 @@ export function createTransport(host: string, { silence = longestSilence } = {})
 
   async function* follow<Event>(
     request: () => Promise<IncomingMessage>,
-    signal: AbortSignal | undefined,
+    { signal, idle = false }: CallOptions,
     decode: (response: IncomingMessage) => AsyncIterable<Event>,
   ): AsyncGenerator<Event> {
     let response: IncomingMessage | undefined
     try {
       response = await request()
+      // The agent undoes this when the connection serves another call.
+      if (idle) response.socket.unref()
       using _watch = watchSilence(response, host, silence)
       for await (const event of decode(response)) {
         if (signal?.aborted) throw signal.reason
@@ -134,12 +138,12 @@ export function createTransport(host: string, { silence = longestSilence } = {})
     },
 
     stream: (method, path, body, options = {}) =>
-      follow(() => open(method, path, sendJson(body), options), options.signal, jsonEventsOf),
+      follow(() => open(method, path, sendJson(body), options), options, jsonEventsOf),
 
     output(method, path, body, options = {}) {
       const headers = { accept: acceptOutput, ...options.headers }
       const request = () => open(method, path, sendJson(body), { ...options, headers })
-      return follow(request, options.signal, outputEventsOf)
+      return follow(request, options, outputEventsOf)
     },
 
     async upload(path, type, body, options = {}) {

@@ -19,11 +19,16 @@ export async function receiveDirectory(
   tar: Readable,
   signal: AbortSignal,
 ): Promise<void> {
-  if (store.trees.has(digest)) {
-    // Read to its end: an answer before that closes the connection to which the client is still writing.
-    await finished(tar.resume())
-    return
+  try {
+    if (!store.trees.has(digest)) await adopt(store, digest, tar, signal)
+  } finally {
+    // Read to its end, whatever became of it: tar stops at the archive's end, the client's last bytes may still be on
+    // their way, and an answer before them closes the connection to which it is writing.
+    await finished(tar.resume()).catch(() => undefined)
   }
+}
+
+async function adopt(store: Store, digest: string, tar: Readable, signal: AbortSignal): Promise<void> {
   const directory = await store.temporary()
   try {
     await extract(tar, store, directory, signal)
