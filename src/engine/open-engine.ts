@@ -72,12 +72,12 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
 
     const store = await openStore(stateDirectory)
     releases.add('close the store', () => store.close())
-    const kept = new PersistentNetworks(stateDirectory)
+    const persistent = new PersistentNetworks(stateDirectory)
     const networks = servicesDns
       ? createNetworks({
           instance,
           runDirectory,
-          kept,
+          kept: persistent,
           settings: withoutUndefined({ subnet, ipv6, isolation }),
         })
       : withoutNetworks()
@@ -90,7 +90,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
         logger: { warn: (fields, message) => log('warn', message, fields) },
       }),
       networks.use(defaultNetwork),
-      ...(servicesDns ? kept.names() : []).map((name) => openKept(networks, name, log)),
+      ...(servicesDns ? persistent.names() : []).map((name) => openKept(networks, name, log)),
     ])
     if (runtime.status === 'fulfilled') releases.add('close the runtime', () => runtime.value.close())
     if (runtime.status === 'rejected') throw runtime.reason

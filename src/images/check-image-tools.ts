@@ -21,7 +21,7 @@ const remedy = 'moorage setup installs it'
 
 /** Looks for the tools and the keyring that images need, for `moorage doctor`. */
 export async function checkImageTools(): Promise<ToolCheck[]> {
-  const found = tools.map(async ([name, use]): Promise<ToolCheck> => {
+  const checks = tools.map(async ([name, use]): Promise<ToolCheck> => {
     try {
       const { stdout, stderr } = await runTool(name, ['--version'])
       const [version = ''] = (String(stdout) || stderr).trim().split('\n')
@@ -34,5 +34,5 @@ export async function checkImageTools(): Promise<ToolCheck[]> {
     (): ToolCheck => ({ name: 'keyring', ok: true, detail: debianKeyring, remedy }),
     (error): ToolCheck => ({ name: 'keyring', ok: false, detail: (error as Error).message, remedy }),
   )
-  return Promise.all([...found, keyring])
+  return Promise.all([...checks, keyring])
 }

@@ -13,9 +13,9 @@ export function hostSources(suite: string, aptDirectory = '/etc/apt'): string[] 
     ...filesOf(join(aptDirectory, 'sources.list.d'), '.list').flatMap(oneLineSources),
     ...filesOf(join(aptDirectory, 'sources.list.d'), '.sources').flatMap(stanzaSources),
   ]
-  const wanted = [suite, `${suite}-updates`, `${suite}-security`]
+  const suites = [suite, `${suite}-updates`, `${suite}-security`]
   const lines = sources
-    .filter((source) => wanted.includes(source.suite) && isDebian(source))
+    .filter((source) => suites.includes(source.suite) && isDebian(source))
     .map((source) => `deb ${source.uri} ${source.suite} main`)
   const hasSuite = sources.some((source) => source.suite === suite && isDebian(source))
   return hasSuite ? [...new Set(lines)] : []

@@ -83,7 +83,7 @@ export function createRegistry(store: Store, options: RegistryOptions): Registry
       const { digest, manifest } = await manifestOf(reference, reference.digest, signal)
       if (manifest.kind === 'image') return digest
       const child = manifest.children.find(
-        (one) => one.os === 'linux' && one.architecture === hostArchitecture,
+        ({ os, architecture }) => os === 'linux' && architecture === hostArchitecture,
       )
       if (child) return child.digest
       const others = manifest.children.map(({ os, architecture }) => `${os}/${architecture}`).join(', ')

@@ -67,16 +67,16 @@ export async function openStore(directory: string): Promise<Store> {
 }
 
 async function assemble(directory: string, index: DatabaseSync, temporaries: Temporaries): Promise<Store> {
-  const kept = async (table: 'images' | 'trees' | 'results') => {
+  const directoriesOf = async (table: 'images' | 'trees' | 'results') => {
     const directories = new StoredDirectories(join(directory, table), temporaries)
     const rows = index.prepare(`SELECT directory FROM ${table}`).all() as { directory: string }[]
     const forget = index.prepare(`DELETE FROM ${table} WHERE directory = ?`)
     for (const name of await directories.sweep(rows.map((row) => row.directory))) forget.run(name)
     return directories
   }
-  const images = imageTable(index, await kept('images'))
-  const trees = treeTable(index, await kept('trees'))
-  const results = resultTable(index, await kept('results'), temporaries)
+  const images = imageTable(index, await directoriesOf('images'))
+  const trees = treeTable(index, await directoriesOf('trees'))
+  const results = resultTable(index, await directoriesOf('results'), temporaries)
   const empty = join(directory, 'empty')
   mkdirSync(empty, { recursive: true, mode: 0o755 })
   const volumes = createVolumeDirectories(join(directory, 'volumes'), temporaries)

@@ -46,9 +46,9 @@ export class StoredDirectories {
   async sweep(rows: readonly string[]): Promise<string[]> {
     await mkdir(this.#root, { recursive: true, mode: 0o700 })
     const present = new Set(await readdir(this.#root))
-    const wanted = new Set(rows)
-    for (const name of present) if (!wanted.has(name)) await this.remove(name)
-    for (const name of wanted) this.#taken.add(name)
+    const withRow = new Set(rows)
+    for (const name of present) if (!withRow.has(name)) await this.remove(name)
+    for (const name of withRow) this.#taken.add(name)
     return rows.filter((name) => !present.has(name))
   }
 

@@ -75,10 +75,10 @@ interface Listing {
  */
 async function list(listing: Listing, directory: Listed, whole: boolean): Promise<Listed[]> {
   const { root, choice, whatever } = listing
-  const found = await reading(root, directory.path, () =>
+  const dirents = await reading(root, directory.path, () =>
     readdir(placeOf(root, directory), { withFileTypes: true, encoding: 'buffer' }),
   )
-  const entries = found.map((entry) => ({ entry, name: entry.name.toString() }))
+  const entries = dirents.map((entry) => ({ entry, name: entry.name.toString() }))
   const listed: Listed[] = []
   for (const { entry, name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = innerOf(directory, name, entry.name, whatever)

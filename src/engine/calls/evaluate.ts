@@ -27,9 +27,9 @@ export function createEvaluateCall(
 ): Pick<Engine, 'evaluate'> {
   const outputs = new OutputCache()
   return {
-    async evaluate(request, asked) {
-      using callerSignal = callerSignals.open(asked.signal)
-      const caller = { ...asked, signal: callerSignal.signal }
+    async evaluate(request, requester) {
+      using callerSignal = callerSignals.open(requester.signal)
+      const caller = { ...requester, signal: callerSignal.signal }
       const network = request.network ?? defaultNetwork
       const { output } = request
       using subscription = new EventSubscription(context.events, { network, onEvent: caller.onEvent })

@@ -17,9 +17,9 @@ export function createServiceCalls(
 ): Pick<Engine, 'start' | 'stop' | 'restart' | 'exec' | 'logs'> {
   const { services } = context
   return {
-    async start(request, holder, asked) {
-      using callerSignal = callerSignals.open(asked.signal)
-      const caller = { ...asked, signal: callerSignal.signal }
+    async start(request, holder, requester) {
+      using callerSignal = callerSignals.open(requester.signal)
+      const caller = { ...requester, signal: callerSignal.signal }
       const network = request.network ?? defaultNetwork
       using subscription = new EventSubscription(context.events, { network, holder, onEvent: caller.onEvent })
       const exec = await plans.exec(request.definition, caller, subscription)
@@ -49,10 +49,10 @@ export function createServiceCalls(
       return finder.service(row.label, row.network)
     },
 
-    async exec(id, request, asked, network) {
-      using callerSignal = callerSignals.open(asked.signal)
+    async exec(id, request, caller, network) {
+      using callerSignal = callerSignals.open(caller.signal)
       const record = finder.record(id, network)
-      return await execInService(context, record, request, { ...asked, signal: callerSignal.signal })
+      return await execInService(context, record, request, { ...caller, signal: callerSignal.signal })
     },
 
     async *logs(id, { network, ...options }) {

@@ -36,7 +36,7 @@ export async function layerOf(
   if (stored !== undefined) return stored.layer
   const maker = layerWaiter(digest, network)
   using _waits = context.waits.add(waiter, maker)
-  const made = await context.flights.join<MadeLayer>(
+  const shared = await context.flights.join<MadeLayer>(
     `${network}/${digest}/layer`,
     async ({ signal }) => {
       const held = new Releases()
@@ -62,8 +62,8 @@ export async function layerOf(
     },
     { signal: caller.signal },
   )
-  releases.add('let go of a layer', made.holders.hold())
-  return made.layer
+  releases.add('let go of a layer', shared.holders.hold())
+  return shared.layer
 }
 
 async function store(

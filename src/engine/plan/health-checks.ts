@@ -11,10 +11,10 @@ import type { PlannedService } from './planned.ts'
  */
 export function checksOf({ exec, options }: PlannedService): Check[] {
   const { ports = [], healthcheck, checks = [] } = options
-  const asked = checks.map((check) => checkOf(check, ports))
-  if (healthcheck === 'none') return asked
+  const requested = checks.map((check) => checkOf(check, ports))
+  if (healthcheck === 'none') return requested
   const image = imageCheckOf(exec.root.config.healthcheck)
-  return [...ports.flatMap(portCheckOf), ...(image ? [image] : []), ...asked]
+  return [...ports.flatMap(portCheckOf), ...(image ? [image] : []), ...requested]
 }
 
 function portCheckOf({ port, protocol, check }: ExposedPort): Check[] {

@@ -26,17 +26,17 @@ export function refuseLockConflicts(root: PlannedVertex): void {
 
 /** Returns each service that an exec needs while it runs, with the services of those. */
 function servicesOf(exec: Pick<PlannedExec, 'bindings' | 'digest'>): PlannedExec[] {
-  const found = new Map<string, PlannedExec>()
+  const services = new Map<string, PlannedExec>()
   const visit = ({ bindings }: Pick<PlannedExec, 'bindings'>) => {
     for (const { service } of bindings) {
-      if (found.has(service.exec.digest)) continue
-      found.set(service.exec.digest, service.exec)
+      if (services.has(service.exec.digest)) continue
+      services.set(service.exec.digest, service.exec)
       visit(service.exec)
     }
   }
   visit(exec)
-  found.delete(exec.digest)
-  return [...found.values()]
+  services.delete(exec.digest)
+  return [...services.values()]
 }
 
 /**

@@ -55,12 +55,12 @@ function recordQueries(
       const key = `image ${pull ?? ''} ${ref}`
       const earlier = answers.get(key) as Awaited<ReturnType<Sources['image']>> | undefined
       const answer = earlier ?? (await sources.image(ref, pull))
-      queries.push({ key, answer, ask: (asked) => asked.image(ref, pull) })
+      queries.push({ key, answer, ask: (newer) => newer.image(ref, pull) })
       return answer
     },
     tree(digest) {
       const answer = sources.tree(digest)
-      queries.push({ key: `tree ${digest}`, answer, ask: (asked) => asked.tree(digest) })
+      queries.push({ key: `tree ${digest}`, answer, ask: (newer) => newer.tree(digest) })
       return answer
     },
   }

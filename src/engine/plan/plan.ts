@@ -60,9 +60,9 @@ function planOperations(definition: Definition, sources: Sources) {
   const planned = new Map<number, Promise<PlannedPart>>()
 
   const operation = (index: number): Operation => {
-    const found = definition.ops[index]
-    if (found === undefined) throw invalid(`there is no operation ${index}`)
-    return found
+    const operation = definition.ops[index]
+    if (operation === undefined) throw invalid(`there is no operation ${index}`)
+    return operation
   }
 
   const part = (index: number): Promise<PlannedPart> => {
@@ -75,9 +75,9 @@ function planOperations(definition: Definition, sources: Sources) {
   }
 
   const filesystem = async (index: number): Promise<PlannedFilesystem> => {
-    const found = await part(index)
-    if (found.kind === 'file') throw invalid(`operation ${index} is a file, not a filesystem`)
-    return found
+    const planned = await part(index)
+    if (planned.kind === 'file') throw invalid(`operation ${index} is a file, not a filesystem`)
+    return planned
   }
 
   const earlier = (index: number, by: number): number => {
@@ -119,9 +119,9 @@ function planOperations(definition: Definition, sources: Sources) {
   const execAt = async (index: number): Promise<PlannedExec> => {
     const op = operation(index)
     if (op.op === 'hostService') return planHostService(op)
-    const found = await filesystem(index)
-    if (found.kind !== 'exec') throw invalid(`operation ${index} is not an exec`)
-    return found
+    const planned = await filesystem(index)
+    if (planned.kind !== 'exec') throw invalid(`operation ${index} is not an exec`)
+    return planned
   }
 
   const exec = async (op: ExecOperation, index: number): Promise<PlannedExec> => {

@@ -16,7 +16,7 @@ interface Thread {
 }
 
 let thread: Thread | undefined
-let asked = 0
+let messages = 0
 
 /**
  * Matches in a thread of its own and with a time limit, since some patterns take years on some lines: neither the
@@ -30,9 +30,9 @@ export function openMatcher(pattern: string, flags: string): Matcher {
   return {
     match(lines) {
       const { promise, resolve } = Promise.withResolvers<FromMatcher['found']>()
-      asked += 1
-      used.waiting.set(asked, resolve)
-      const message: ToMatcher = { id: asked, pattern, flags, lines }
+      messages += 1
+      used.waiting.set(messages, resolve)
+      const message: ToMatcher = { id: messages, pattern, flags, lines }
       used.worker.postMessage(message)
       return promise
     },

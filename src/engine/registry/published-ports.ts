@@ -25,18 +25,18 @@ export class PublishedIndex {
    * @param isOpen - for ports that somebody else closes without calling that function
    */
   add(key: ScopedKey, ports: readonly PortForward[], isOpen: () => boolean = () => true): () => void {
-    const listed = new Set([...(this.#listed.get(key) ?? [])].filter((one) => one.isOpen()))
-    const one = { ports, isOpen }
-    this.#listed.set(key, listed.add(one))
+    const listed = new Set([...(this.#listed.get(key) ?? [])].filter((entry) => entry.isOpen()))
+    const entry = { ports, isOpen }
+    this.#listed.set(key, listed.add(entry))
     return () => {
       const left = this.#listed.get(key)
-      left?.delete(one)
+      left?.delete(entry)
       if (left?.size === 0) this.#listed.delete(key)
     }
   }
 
   of(key: ScopedKey): readonly PortForward[] {
-    return [...(this.#listed.get(key) ?? [])].flatMap((one) => (one.isOpen() ? one.ports : []))
+    return [...(this.#listed.get(key) ?? [])].flatMap((entry) => (entry.isOpen() ? entry.ports : []))
   }
 }
 

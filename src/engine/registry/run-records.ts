@@ -5,7 +5,7 @@ import type { RunningContainer } from '../../runtime/runtime.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 
 /** Number of ended runs, of commands and services, that are remembered with their logs. */
-const kept = 100
+const endedRecords = 100
 
 /** A run of a container, of a service or a command: its row, and the place of its output. */
 export interface RunRecord {
@@ -44,8 +44,8 @@ export class RunRecords implements Disposable {
     this.#logs.set(record, openLogDirectory(record.logs))
     this.#added.resolve()
     this.#added = Promise.withResolvers()
-    const ended = this.#records.filter((one) => one.ended.aborted)
-    for (const old of ended.slice(0, Math.max(0, ended.length - kept))) {
+    const ended = this.#records.filter(({ ended }) => ended.aborted)
+    for (const old of ended.slice(0, Math.max(0, ended.length - endedRecords))) {
       this.#records.splice(this.#records.indexOf(old), 1)
       this.#logs.get(old)?.[Symbol.dispose]()
       this.#logs.delete(old)
@@ -67,7 +67,7 @@ export class RunRecords implements Disposable {
   /** Returns all remembered runs of the same service or command, the oldest first. */
   siblings({ label, kind, row }: RunRecord): RunRecord[] {
     return this.#records.filter(
-      (one) => one.label === label && one.kind === kind && one.row.network === row.network,
+      (record) => record.label === label && record.kind === kind && record.row.network === row.network,
     )
   }
 
