@@ -5,8 +5,8 @@ import { MoorageError } from '../errors/index.ts'
 import type { Store, StoredImage } from '../store/index.ts'
 import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
 import { hostSources } from './debian-mirror.ts'
+import type { Working } from './progress.ts'
 import type { PackagesReference } from './reference.ts'
-import type { Working } from './shared-work.ts'
 import { syncFilesystem } from './sync-filesystem.ts'
 
 /** Part of the digest: raised when the filesystem is made in another way, so that it is another image. */

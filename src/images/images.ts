@@ -1,10 +1,11 @@
+import { createFlights, type Flights } from '../concurrency/index.ts'
 import { asMoorageError } from '../errors/index.ts'
 import type { ImageConfig, Store, StoredImage } from '../store/index.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { buildFromPackages } from './debian-packages.ts'
+import type { Bytes, OnProgress, Working } from './progress.ts'
 import { parseReference, type Reference, type RegistryReference } from './reference.ts'
 import { createRegistry } from './registry.ts'
-import { type Bytes, type OnProgress, SharedWork, type Working } from './shared-work.ts'
 import type { RegistryOptions } from './skopeo.ts'
 
 /** An image that is stored and can be used. */
@@ -58,9 +59,10 @@ export interface Images extends AsyncDisposable {
 
 export function createImages({ store, onNews = () => undefined, registries = {} }: ImagesOptions): Images {
   const registry = createRegistry(store, registries)
-  const fetches = new SharedWork<StoredImage>()
+  // Each works in a temporary directory of its own, so the next may begin while an aborted one unwinds.
+  const fetches = createFlights({ replay: 'last', whileUnwinding: 'begin' })
   /** By digest: several references may mean one image. */
-  const pulls = new SharedWork<StoredImage>()
+  const pulls = createFlights({ replay: 'last', whileUnwinding: 'begin' })
 
   const kept = (reference: Reference): StoredImage | undefined => {
     const pin = store.images.pin(reference.ref)
@@ -77,7 +79,7 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
     const digest = pinned ?? (await registry.digestOf(reference, signal))
     return (
       store.images.get(digest) ??
-      pulls.join(digest, { signal, onProgress }, (working) => registry.pull(reference, digest, working))
+      joinWork(pulls, digest, (working) => registry.pull(reference, digest, working), { signal, onProgress })
     )
   }
 
@@ -129,8 +131,12 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
         const reference = parseReference(ref)
         const image =
           (pull === 'always' ? undefined : kept(reference)) ??
-          (await fetches.join(`${pull ?? ''} ${reference.ref}`, { signal, onProgress }, (working) =>
-            fetchWithNews(reference, working, (reporting) => fetchImage(reference, pull, reporting)),
+          (await joinWork(
+            fetches,
+            `${pull ?? ''} ${reference.ref}`,
+            (working) =>
+              fetchWithNews(reference, working, (reporting) => fetchImage(reference, pull, reporting)),
+            { signal, onProgress },
           ))
         const { digest, rootfs, config } = image
         return { ref, digest, rootfs, config, name: nameOf(reference) }
@@ -141,6 +147,20 @@ export function createImages({ store, onNews = () => undefined, registries = {} 
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Joins a flight whose work tells what it does in words and bytes. */
+function joinWork(
+  flights: Flights,
+  key: string,
+  work: (working: Working) => Promise<StoredImage>,
+  { signal, onProgress }: { signal: AbortSignal | undefined; onProgress: OnProgress | undefined },
+): Promise<StoredImage> {
+  return flights.join<StoredImage, Parameters<OnProgress>>(
+    key,
+    (flight) => work({ signal: flight.signal, onProgress: (...progress) => flight.report(progress) }),
+    { signal, onProgress: onProgress && ((progress) => onProgress(...progress)) },
+  )
 }
 
 function nameOf(reference: Reference): string {

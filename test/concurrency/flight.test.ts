@@ -258,6 +258,15 @@ t.test(
   },
 )
 
+t.test('a caller that wants no progress holds nobody up', async (t) => {
+  const flights = createFlights()
+  const joined = flights.join('k', async ({ report }: Flight<string>) => {
+    report('begun')
+    return 'done'
+  })
+  t.equal(await joined, 'done')
+})
+
 t.test('what goes wrong when nobody is left is told to the owner; the abort itself is not', async (t) => {
   const unheard: unknown[] = []
   const flights = createFlights({ onUnheard: (failure) => unheard.push(failure) })

@@ -1,3 +1,5 @@
+import { createFlights } from '../../concurrency/index.ts'
+
 /** Bytes of the longest output that is cached, and of all that are cached. */
 const longestOutput = 64 * 1024
 const capacity = 16 * 1024 * 1024
@@ -9,7 +11,7 @@ const capacity = 16 * 1024 * 1024
  */
 export class OutputCache {
   readonly #outputs = new Map<string, Buffer>()
-  readonly #reading = new Map<string, Promise<Buffer | undefined>>()
+  readonly #reads = createFlights()
   #size = 0
 
   /** Returns the output that is cached under a key, or that `read` returns. */
@@ -20,16 +22,11 @@ export class OutputCache {
       this.#outputs.set(key, output)
       return output
     }
-    let reading = this.#reading.get(key)
-    if (reading === undefined) {
-      reading = read().finally(() => this.#reading.delete(key))
-      this.#reading.set(key, reading)
-      reading.then(
-        (result) => result && this.#keep(key, result),
-        () => undefined,
-      )
-    }
-    return reading
+    return this.#reads.join(key, async () => {
+      const found = await read()
+      if (found) this.#keep(key, found)
+      return found
+    })
   }
 
   #keep(key: string, output: Buffer): void {
