@@ -1,6 +1,6 @@
 /**
- * Where a process may be killed in the middle of something, for the tests of recovery: after each step of making and
- * removing a network or a sandbox. Does nothing unless MOORAGE_NETNS_FAULT names the point.
+ * The points at which tests of recovery kill a process: after each step of making and removing a network or a sandbox.
+ * Does nothing unless MOORAGE_NETNS_FAULT names the point.
  */
 export const faultPoints = [
   'name-claimed',

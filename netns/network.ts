@@ -36,22 +36,22 @@ export interface NetworkOptions {
    * @defaultValue `network`: all reach all
    */
   isolation?: Isolation
-  /** Milliseconds that a released address rests before somebody else gets it. @defaultValue 120,000 */
+  /** Milliseconds that a released address stays in quarantine, before another sandbox gets it. @defaultValue 120,000 */
   quarantine?: number
   /** How many sandboxes one bridge may have; more of them get another bridge. @defaultValue 1023, the kernel's limit */
   portsPerBridge?: number
   /** How many sandboxes are kept ready. @defaultValue 8 */
   poolSize?: number
-  /** Where the addresses of links to the host are from. @defaultValue 169.254.240.0/20 */
+  /** The subnet that the addresses of links to the host are from. @defaultValue 169.254.240.0/20 */
   uplinkRange?: string
   signal?: AbortSignal
 }
 
-/** Who is meant by a grant. */
+/** A sandbox that is granted something, or to which a grant leads. */
 export type Granted = Pick<Sandbox, 'address' | 'address6'>
 
 export interface NetworkEvents {
-  /** What is wrong has changed; see `problems`. */
+  /** The list of problems has changed; see `problems`. */
   problems: (problems: readonly NetworkProblem[]) => void
   /** Somebody changed or flushed the rules, in the network or on the host; they have been put back. */
   'firewall-restored': (restored: { where: 'network' | 'host'; by: string }) => void
@@ -65,31 +65,32 @@ export interface Network extends AsyncDisposable {
   readonly subnet: string
   /** The only address of the network's own; sandboxes may ask it for DNS (port 53) and ping it, nothing more. */
   readonly gateway: string
-  /** Where it has IPv6. */
+  /** Undefined where it has no IPv6. */
   readonly subnet6: string | undefined
   readonly gateway6: string | undefined
   readonly mtu: number
   readonly isolation: Isolation
-  /** What is wrong at the moment: a route of the host that has come to meet the subnet, rules that stay lost. */
+  /** The present problems: a route of the host that has come to meet the subnet, rules that could not be put back. */
   readonly problems: readonly NetworkProblem[]
   on<Name extends keyof NetworkEvents>(event: Name, listener: NetworkEvents[Name]): void
   off<Name extends keyof NetworkEvents>(event: Name, listener: NetworkEvents[Name]): void
   /** The path of the namespace that holds bridge and gateway. */
   readonly namespace: string
-  /** Whether this host has a route to the sandboxes; without one all else works, `connectTcp` included. */
+  /** Tells whether this host has a route to the sandboxes; without one all else works, `connectTcp` included. */
   readonly hostRoute: HostRouteState
-  /** Sandboxes in use, and those that are ready. */
+  /** The number of sandboxes in use. */
   readonly sandboxes: number
+  /** The number of sandboxes that are kept ready. */
   readonly pooled: number
   /**
-   * A sandbox, at once when the pool has one.
+   * Makes a sandbox, at once if one is ready.
    *
    * @throws NetnsError `ADDRESSES_EXHAUSTED`, `NETWORK_GONE`, `KERNEL`, `NFT_FAILED`
    */
   createSandbox(options?: { signal?: AbortSignal }): Promise<Sandbox>
   /**
-   * Gives a namespace that somebody else made a link to this network, an address, routes and the same firewall. What
-   * it has already stays; it gets a default route only where it has none.
+   * Gives a namespace that somebody else made a link to this network, an address, routes and the same firewall. All
+   * that it has stays; it gets a default route only where it has none.
    *
    * @example
    * const box = await net.adopt({ pid: 4711 })
@@ -97,25 +98,25 @@ export interface Network extends AsyncDisposable {
    */
   adopt(namespace: NamespaceOf): Promise<AdoptedSandbox>
   /**
-   * With `isolation: 'bindings'`: the client may open connections to the service, from the moment this resolves until
+   * Lets the client open connections to the service, with `isolation: 'bindings'`, from the moment this resolves until
    * `revoke` or the end of either. Granting twice is granting once.
    *
    * @throws NetnsError `NETWORK_GONE` when either is no sandbox of this network (any more)
    */
   grant(client: Granted, service: Granted): Promise<void>
-  /** When it resolves no packet passes between the two, in open connections neither: those are reset. */
+  /** Takes a grant back: when this resolves no packet passes between the two, and open connections are reset. */
   revoke(client: Granted, service: Granted): Promise<void>
-  /** A UDP socket inside the network, for example on the gateway's port 53. It is bound when this returns. */
+  /** Makes a UDP socket inside the network, for example on the gateway's port 53. It is bound when this returns. */
   bindUdp(address: string, port: number): dgram.Socket
-  /** The same, for a server of many small questions: it receives and sends in batches. */
+  /** Makes a UDP socket that receives and sends in batches, for a server of many small questions. */
   bindBatchedUdp(address: string, port: number): BatchedUdp
-  /** A TCP server inside the network, which listens. */
+  /** Makes a TCP server inside the network, which listens when this resolves. */
   listenTcp(address: string, port: number): Promise<net.Server>
-  /** A connection from the gateway's address to a sandbox; needs no route on the host. */
+  /** Connects from the gateway's address to a sandbox; needs no route on the host. */
   connectTcp(address: string, port: number, options?: ConnectOptions): Promise<net.Socket>
   /**
-   * A port of the host that leads to a sandbox, until it is closed or the network destroyed; needs no route on the
-   * host.
+   * Opens a port of the host that leads to a sandbox, until it is closed or the network destroyed; needs no route on
+   * the host.
    *
    * @example
    * await using web = await net.forward({ host: { port: 0 }, to: { address: box.address, port: 80 } })
@@ -124,17 +125,17 @@ export interface Network extends AsyncDisposable {
    */
   forward(options: ForwardOptions): Promise<Forward>
   /**
-   * Leaves it in the kernel, without sandboxes, for `openNetwork`, of this process or a later one. Until then nothing
-   * keeps its rules on the host.
+   * Leaves the network in the kernel, without sandboxes, for `openNetwork`, of this process or a later one. Until then
+   * nothing keeps its rules on the host.
    */
   giveUp(): Promise<void>
-  /** Removes it from the kernel, sandboxes included; those who are in one are cut off. May be called again. */
+  /** Removes the network and its sandboxes from the kernel; processes in one are cut off. May be called again. */
   destroy(): Promise<void>
 }
 
 export interface OpenNetworkOptions {
   name: string
-  /** To be sure that it is of this instance. */
+  /** The instance that it must be of. @defaultValue any */
   instance?: string
   /** As it was given to `createNetwork`. @defaultValue `/run/moorage` */
   runDirectory?: string

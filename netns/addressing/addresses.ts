@@ -44,7 +44,9 @@ export const addressNumber = (address: string) => ip.toLong(address)
 export const addressBytes = (address: number | string) =>
   ip.toBuffer(typeof address === 'number' ? ip.fromLong(address) : address)
 
-/** Derives a locally administered MAC from an address: always the same one, so that nobody has to ask or to remember. */
+/**
+ * Derives a locally administered MAC from an address: always the same one, so that nobody has to ask or to remember.
+ */
 export const macBytes = (address: number | string) =>
   Buffer.concat([Buffer.of(0x02, 0x6d), addressBytes(address)])
 export const macText = (mac: Uint8Array) => Buffer.from(mac).toString('hex').replace(/..\B/g, '$&:')

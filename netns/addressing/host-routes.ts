@@ -12,14 +12,14 @@ export interface HostRoute {
   length: number
   /** The name of its link. */
   link: string | undefined
-  /** It is no route, but the address of a server that this host asks for names. */
+  /** True for the address of a server that this host asks for names: that is no route. */
   nameserver?: boolean
 }
 
 export interface HostRoutes {
   routes: HostRoute[]
   routes6: HostRoute[]
-  /** How large packets may be on their way out, in bytes. */
+  /** The largest size of packets on their way out, in bytes. */
   mtu: number
 }
 
@@ -53,7 +53,7 @@ export function readHostRoutes(socket: NetlinkSocket): HostRoutes {
   }
 }
 
-/** Where a stub (127.0.0.53) stands in the first, the real servers are in the second. */
+/** If the first names a stub (127.0.0.53), the real servers are in the second. */
 const resolvConfs = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
 
 /** Reads the addresses of the name servers in a resolv.conf; none where there is no such file. */

@@ -1,13 +1,13 @@
 /** The names of links and nft tables. All that the host sees of them carries the instance. */
 
-/** Inside a network's namespace names are its own affair. */
+/** These are inside a namespace of ours, so they need no instance. */
 export const bridgePrefix = 'br'
 export const bridgeName = `${bridgePrefix}0`
 export const networkTable = 'moorage'
 export const innerUplinkName = 'up0'
 export const sandboxLinkName = 'eth0'
 
-/** With the instance and a counter of at most 4 characters it fills the 15 that a link's name may have. */
+/** The prefix, the instance and a counter of at most 4 characters fill the 15 that a link's name may have. */
 export const uplinkPrefix = (instance?: string) => (instance === undefined ? 'moor' : `moor${instance}u`)
 
 /** A name is not used again at once: its last bearer may still be dying in the kernel. */

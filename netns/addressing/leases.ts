@@ -7,11 +7,11 @@ export interface AddressLeasesOptions {
   quarantine?: number
   /** Milliseconds, from any beginning. */
   now?: () => number
-  /** Where to begin: the addresses before it were leased a moment ago. */
+  /** The address to begin with: those before it were leased a moment ago. */
   next?: number | undefined
 }
 
-/** Who has which address of a subnet. The next lease is the next address, so that one is reused as late as can be. */
+/** Leases the addresses of a subnet. The next lease is the next address, so that each is reused as late as can be. */
 export class AddressLeases {
   readonly #first: number
   readonly #last: number

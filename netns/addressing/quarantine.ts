@@ -1,11 +1,14 @@
-/** As long as the kernel remembers a connection that was not answered (nf_conntrack_tcp_timeout_syn_sent), in ms. */
+/**
+ * How long an address stays in quarantine, in milliseconds: as long as the kernel remembers a connection that was not
+ * answered (nf_conntrack_tcp_timeout_syn_sent).
+ */
 export const defaultQuarantine = 120_000
 
-/** Released addresses that nobody gets yet, so that what was meant for the last holder reaches nobody. */
+/** Released addresses that nobody gets yet, so that packets for the last holder reach nobody. */
 export class Quarantine {
   readonly #duration: number
   readonly #now: () => number
-  /** Address -> when it may be used again; in the order in which they were released. */
+  /** Address -> the time when it may be used again, in the order of release. */
   readonly #ends = new Map<number, number>()
 
   /** @param duration - milliseconds */

@@ -1,4 +1,4 @@
-/** Routes of the host that lead into a network's subnet: of the two, the host could reach only one. */
+/** Finds routes of the host that lead into a network's subnet: of the two, the host could reach only one. */
 import ip from 'ip'
 import { addressNumber, type Subnet } from './addresses.ts'
 import { masked, type Subnet6 } from './addresses6.ts'
@@ -20,7 +20,7 @@ export function conflictOf(subnet: Subnet, routes: readonly HostRoute[]): HostRo
   })
 }
 
-/** The same for IPv6. */
+/** Finds the same for IPv6. */
 export function conflictOf6(subnet: Subnet6, routes: readonly HostRoute[]): HostRoute | undefined {
   return routes.find(({ address, length }) => {
     if (length < widestNetwork.ipv6) return false

@@ -1,4 +1,4 @@
-/** Which subnet a network gets: the one that was asked for, or the first of a list that is free on this host. */
+/** Chooses a network's subnet: the one that was asked for, or the first of a list that is free on this host. */
 import { NetnsError } from '../kernel/index.ts'
 import { parseSubnet, type Subnet } from './addresses.ts'
 import { parseSubnet6, randomSubnet6, type Subnet6 } from './addresses6.ts'

@@ -9,8 +9,8 @@ export const defaultUplinkRange = '169.254.240.0/20'
 /**
  * Chooses a pair of addresses that nobody on the host has.
  *
- * @param start - where to begin to look; different for each instance, so that two which choose at the same moment do
- *   not choose the same
+ * @param start - the number of the pair to begin with; it differs between instances, so that two which choose at the
+ *   same moment do not choose the same
  * @throws NetnsError `NO_UPLINK`
  */
 export function chooseUplinkAddresses(

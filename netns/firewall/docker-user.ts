@@ -1,6 +1,6 @@
 /**
- * The way out on a host with Docker, which drops what it does not know. An accept in a table of ours does not outweigh
- * that; Docker leaves one chain to others, DOCKER-USER, and so there is one marked rule in it.
+ * Opens the way out on a host with Docker, which drops all that it does not know. An accept in a table of ours does not
+ * outweigh that; Docker leaves one chain to others, DOCKER-USER, and so there is one marked rule of ours in it.
  */
 
 import { uplinkPrefix } from '../addressing/kernel-names.ts'
@@ -11,7 +11,7 @@ const dockerChain = 'DOCKER-USER'
 const ownChain = (instance: string) => `MOORAGE-${instance}`
 const mark = (instance: string) => `moorage ${instance}`
 
-/** What leaves towards a bridge of Docker's stays Docker's to judge: its networks are not for our containers. */
+/** Packets to Docker's own bridges are left to Docker's judgement: its networks are not for our containers. */
 const dockerBridges = ['docker0', 'docker_gwbridge', 'br-+']
 
 function ownRules(instance: string): string {
@@ -42,9 +42,9 @@ async function addDockerRules(instance: string): Promise<void> {
 }
 
 /**
- * Removes it, from wherever it is.
+ * Removes the rule wherever it is.
  *
- * @returns where it was, in words
+ * @returns the places where it was, in words
  */
 export async function removeDockerRules(instance: string): Promise<string[]> {
   const removed: string[] = []
@@ -60,17 +60,17 @@ export async function removeDockerRules(instance: string): Promise<string[]> {
 
 const isOurs = (rule: string, instance: string) => rule.includes(`-j ${ownChain(instance)}`)
 
-/** Before it another rule may have said no already. */
+/** Tells whether our rule is the first, and there once: a rule before it may have said no already. */
 const isFirst = (rules: readonly string[], instance: string) =>
   rules.filter((rule) => isOurs(rule, instance)).length === 1 &&
   isOurs(rules.find((rule) => rule.startsWith('-A ')) ?? '', instance)
 
-/** How often it is looked where nobody tells of changes: with rules of the older kind. Milliseconds. */
+/** The polling interval for rules of the older kind, whose changes nobody announces, in milliseconds. */
 const legacyInterval = 3_000
-/** Docker changes much at once when it starts. */
+/** The pause before changes are looked at, in milliseconds: Docker changes much at once when it starts. */
 const settling = 50
 
-/** Keeps the rule there, also when Docker starts later, or makes its chain anew, until it is disposed of. */
+/** Keeps the rule in place, even if Docker starts later or makes its chain anew, until this is disposed of. */
 export class DockerWayOut implements AsyncDisposable {
   readonly #instance: string
   readonly #failed: (error: Error) => void
@@ -108,7 +108,7 @@ export class DockerWayOut implements AsyncDisposable {
     }, settling).unref()
   }
 
-  /** One after the other; what fails is told, and is tried again at the next change. */
+  /** Adds the rule, one call after the other; a failure is reported, and the next change tries again. */
   #add(): Promise<void> {
     this.#adding = this.#adding.then(async () => {
       if (this.#closed) return

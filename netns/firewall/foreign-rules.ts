@@ -1,19 +1,19 @@
-/** What other firewalls of this host do to what it forwards, and who they are. */
+/** Finds the other firewalls of this host, and whether they drop what it forwards. */
 
 import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import { inLegacyUse, listChain } from './iptables.ts'
 import { runNft } from './nft.ts'
 
-/** A chain of somebody else's, of either kind of rules. */
+/** Somebody else's chain, of either kind of rules (nf_tables or the older one). */
 export interface ForeignChain {
   /** `ip filter`, or `ip filter (legacy)`. */
   table: string
   name: string
-  /** Drops what it is not told to let through, on its way through this host. */
+  /** It drops all forwarded packets that no rule of its own accepts. */
   shut: boolean
 }
 
-/** The chains of all tables but ours. */
+/** Lists the chains of all tables but ours. */
 export async function foreignChains(): Promise<ForeignChain[]> {
   const listed = await runNft('list chains\n').catch(() => '')
   const found = listed.split(/^table /m).flatMap((part) => {
@@ -41,7 +41,7 @@ export async function foreignChains(): Promise<ForeignChain[]> {
   return found
 }
 
-/** Whether somebody has followed our advice already. */
+/** Tells whether the rules have an accept for uplinks, as our remedy advises. */
 async function letsOut(program: string): Promise<boolean> {
   const rules = (await listChain(program)) ?? []
   return rules.some((rule) => rule.includes(`-i ${uplinkPrefix()}+ `) && rule.endsWith('-j ACCEPT'))

@@ -22,7 +22,7 @@ export async function removeHostTable(instance: string): Promise<boolean> {
 }
 
 /**
- * The rules of an instance on the host. They match its uplinks by the beginning of their names, so that they are
+ * Writes the rules of an instance on the host. They match its uplinks by the beginning of their names, so that they are
  * written once, however many networks come and go. Other tables are left alone, and may refuse what this one accepts.
  */
 function hostRuleset(instance: string): string {

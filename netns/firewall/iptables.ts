@@ -1,4 +1,4 @@
-/** Running `iptables`, for the rules of others that are not ours to own: Docker's. */
+/** Runs `iptables`, for the chains of others: Docker's. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -9,8 +9,8 @@ import { runNft } from './nft.ts'
 type Family = 'ip' | 'ip6'
 
 /**
- * The programs that reach a chain of the filter table, one for each kind of rules that has it: there are two kinds, by
- * nf_tables and by what was before, which do not see one another, and which of them `iptables` is differs.
+ * Finds the programs that reach a chain of the filter table, one for each kind of rules that has it. There are two
+ * kinds, nf_tables and the older one, which do not see one another; `iptables` is the one or the other, by host.
  */
 export async function programsWith(chain: string): Promise<string[]> {
   const found: string[] = []
@@ -26,7 +26,7 @@ export async function programsWith(chain: string): Promise<string[]> {
 const nftPrograms = { ip: ['iptables-nft', 'iptables'], ip6: ['ip6tables-nft', 'ip6tables'] } as const
 const legacyPrograms = { ip: 'iptables-legacy', ip6: 'ip6tables-legacy' } as const
 
-/** Whether anybody has made a filter table of the older kind: looking at it by its program would make one. */
+/** Tells whether there is a filter table of the older kind; its program is not asked, since that would make one. */
 export function inLegacyUse(family: Family): boolean {
   try {
     return readFileSync(`/proc/thread-self/net/${family}_tables_names`, 'utf8').split('\n').includes('filter')
@@ -35,7 +35,7 @@ export function inLegacyUse(family: Family): boolean {
   }
 }
 
-/** What `nft list chains` prints: `table ip filter {`, and in it `chain DOCKER-USER {`. */
+/** @param listed - the output of `nft list chains`: `table ip filter {`, and in it `chain DOCKER-USER {` */
 function hasChain(listed: string, family: Family, chain: string): boolean {
   const table = listed.split(/^table /m).find((part) => part.startsWith(`${family} filter {`))
   return table?.split('\n').some((line) => line.trim() === `chain ${chain} {`) ?? false
@@ -47,8 +47,8 @@ async function firstThatWorks(programs: readonly string[]): Promise<string> {
 }
 
 /**
- * The rules of a chain, or of all, as `iptables -S` prints them; undefined where there is no such chain, or no such
- * program.
+ * Lists the rules of a chain, or of all chains, as `iptables -S` prints them; undefined where there is no such chain,
+ * or no such program.
  */
 export async function listChain(program: string, chain?: string): Promise<string[] | undefined> {
   const { code, printed } = await run(program, ['-w', '5', '-S', ...(chain === undefined ? [] : [chain])])
@@ -56,9 +56,9 @@ export async function listChain(program: string, chain?: string): Promise<string
 }
 
 /**
- * Changes chains and rules in one transaction, and leaves alone what is not named.
+ * Changes chains and rules in one transaction, and leaves all others alone.
  *
- * @throws NetnsError `NFT_FAILED` with what it said
+ * @throws NetnsError `NFT_FAILED` with the program's words
  */
 export async function restoreRules(program: string, rules: string): Promise<void> {
   const restore = program.replace(/^(ip6?tables)(.*)$/, '$1$2-restore')
@@ -66,7 +66,7 @@ export async function restoreRules(program: string, rules: string): Promise<void
   if (code !== 0) throw new NetnsError('NFT_FAILED', `${restore} refused: ${said.trim()}`)
 }
 
-/** A program that is not there is as one that fails. */
+/** Runs a program; one that is not there counts as one that fails. */
 async function run(program: string, args: readonly string[], input = '') {
   const child = spawn(program, args, { stdio: 'pipe' })
   child.stdin.on('error', () => {})

@@ -1,4 +1,6 @@
-/** The addresses where clouds tell a machine its secrets (169.254.169.254 and others): nobody in a network reaches them. */
+/**
+ * The addresses where clouds tell a machine its secrets (169.254.169.254 and others): nobody in a network reaches them.
+ */
 
 /** Besides 169.254.0.0/16: Alibaba and Azure by IPv4, Amazon and Google by IPv6. */
 const metadataAddresses = { ipv4: '100.100.100.200, 168.63.129.16', ipv6: 'fd00:ec2::254, fd20:ce::254' }

@@ -5,7 +5,7 @@ import { bridgePrefix, innerUplinkName, networkTable } from '../addressing/kerne
 import { refuseMetadata } from './metadata-addresses.ts'
 import { refusedChain } from './refused-chain.ts'
 
-/** Who may open connections inside a network: everybody, or who was granted it. */
+/** Decides who may open connections inside a network: everybody, or only those who were granted it. */
 export type Isolation = 'network' | 'bindings'
 
 export interface NetworkRules {
@@ -26,7 +26,7 @@ export interface Sender {
   bridge: number
 }
 
-/** Two sandboxes, by addresses of one family: from the one to the other the bridge passes on what opens no connection. */
+/** Two sandboxes, by addresses of one family, from one to the other of which the bridge passes on open connections. */
 export interface SwitchedPair {
   from: { link: string; address: string; mac: string }
   to: { address: string; mac: string }
@@ -40,7 +40,7 @@ const elements = (keys: readonly string[]) => (keys.length === 0 ? '' : `element
 /** Writes the elements of a set or a map, those of one family. */
 type Elements = (ipv6: boolean) => string
 
-/** Maps of the bridge's table, and the rules by which it passes on by itself what is for a sandbox. */
+/** The maps of the bridge's table, and the rules by which the bridge itself passes on frames for a sandbox. */
 interface Switching {
   maps: string
   /** Rules that come before the check of the sender. */
@@ -49,7 +49,9 @@ interface Switching {
   checked: string
 }
 
-/** With isolation 'network' nothing is to be decided between two sandboxes, so nothing need go through the IP layer. */
+/**
+ * With isolation 'network' there is nothing to decide between two sandboxes, so nothing need go through the IP layer.
+ */
 const switchAll = (macs: Elements): Switching => ({
   maps: `map macs {
     type mark . ipv4_addr : ether_addr

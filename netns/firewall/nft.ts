@@ -7,14 +7,14 @@ import { inNamespace, NetnsError } from '../kernel/index.ts'
 /**
  * Runs commands in one transaction: all of them or none.
  *
- * @param namespace - of the network they are for; without it, the host's
- * @returns what they print
- * @throws NetnsError `NFT_FAILED` with what nft said
+ * @param namespace - the network's namespace that they are for. @defaultValue the host's
+ * @returns their output
+ * @throws NetnsError `NFT_FAILED` with nft's words
  */
 export async function runNft(commands: string, namespace?: number): Promise<string> {
   const start = () => spawn('nft', ['-f', '-'], { stdio: 'pipe' })
   const nft = namespace === undefined ? start() : inNamespace(namespace, start)
-  // It may end before it has read everything; what it said then is the better error.
+  // It may end before it has read everything; its own words are the better error then.
   nft.stdin.on('error', () => {})
   nft.stdin.end(commands)
   const ended = Promise.all([text(nft.stdout), text(nft.stderr), once(nft, 'close')])

@@ -1,4 +1,4 @@
-/** Notices when somebody else changes tables of ours, as `nft flush ruleset` does, and puts them back. */
+/** Notices when somebody else changes tables of ours, as `nft flush ruleset` does, and puts the tables back. */
 import { Monitor, NETLINK_NETFILTER, NFNLGRP_NFTABLES, NftTransactions } from '../kernel/index.ts'
 
 export interface TableGuardOptions {
@@ -6,11 +6,14 @@ export interface TableGuardOptions {
   tables: readonly string[]
   /** Makes them anew, in one transaction. */
   restore: () => Promise<unknown>
-  /** Told after each restoration: who made it necessary, or why it failed. */
+  /** Called after each restoration with who made it necessary, and the reason if it failed. */
   onRestored: (by: string, failure?: Error) => void
 }
 
-/** Of a table that somebody else fights for, give up after so many restorations in one go; the next change begins anew. */
+/**
+ * The restorations in one go after which to give up, if somebody else fights for the table; the next change begins
+ * anew.
+ */
 const mostTries = 5
 
 /** Listens in the namespace that the calling thread is in when it is made. */
@@ -31,7 +34,7 @@ export class TableGuard implements Disposable {
     )
   }
 
-  /** The next transaction is our own. */
+  /** Announces that the next transaction is our own. */
   expect(): void {
     this.look()
     this.#own += 1
@@ -46,9 +49,9 @@ export class TableGuard implements Disposable {
   }
 
   /**
-   * Reads what was told since the last time.
+   * Reads the notifications since the last time.
    *
-   * @param mayBeOurs - what could not be told is taken for our own doing
+   * @param mayBeOurs - changes whose notifications were lost are taken for our own
    */
   look(mayBeOurs = false): void {
     if (this.#closed) return
@@ -60,7 +63,7 @@ export class TableGuard implements Disposable {
       else this.#culprit = by
     }
     if (lost) this.#own = 0
-    // Who waits for it is told of a failure, and so is onRestored.
+    // A caller that waits for it learns of a failure, and so does onRestored.
     if (this.#culprit !== undefined) this.restore().catch(() => {})
   }
 
@@ -69,10 +72,9 @@ export class TableGuard implements Disposable {
   }
 
   /**
-   * Makes the tables anew, as they are to be at this moment; whoever asks while that is being done gets one more
-   * round of it.
+   * Makes the tables anew, as they are to be at this moment; a call while that is being done causes one more round.
    *
-   * @param by - who made it necessary; without it nobody is told
+   * @param by - who made it necessary; without it `onRestored` is not called
    */
   restore(by = ''): Promise<void> {
     this.#culprit ??= by

@@ -36,8 +36,8 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
 }
 
 /**
- * Opens a network whose process has died or given it up. What it keeps: name, instance, subnets, gateway, isolation,
- * uplink and the host's route. It does not keep sandboxes and grants. Whoever is still in a sandbox is cut off.
+ * Opens a network whose process has died or given it up. It keeps name, instance, subnets, gateway, isolation, uplink
+ * and the host's route, but neither sandboxes nor grants. Processes that are still in a sandbox are cut off.
  *
  * @throws NetnsError `NETWORK_GONE` when there is none, or it is damaged; `NETWORK_EXISTS` when somebody holds it
  */

@@ -2,7 +2,9 @@
 import { closeSync, constants, fstatSync, openSync, statfsSync } from 'node:fs'
 import { inNamespace, NetnsError } from '../kernel/index.ts'
 
-/** By a process that lives in it, or by a path: of `ip netns`, of an OCI runtime, `/proc/PID/ns/net`. */
+/**
+ * Names a namespace by a process that lives in it, or by a path: of `ip netns`, of an OCI runtime, `/proc/PID/ns/net`.
+ */
 export type NamespaceOf = { pid: number } | { path: string }
 
 export interface ForeignNamespace {
@@ -11,22 +13,22 @@ export interface ForeignNamespace {
   enter<T>(use: (fd: number) => T): T
 }
 
-/** `f_type` of what is behind a namespace's path (NSFS_MAGIC). */
+/** The `f_type` of the filesystem of namespaces (NSFS_MAGIC). */
 const namespaceMagic = 0x6e736673
 
 /**
  * @throws NetnsError `BAD_NAMESPACE`: there is none, it is of another kind, or it is this process's own
  */
-export function foreignNamespace(of: NamespaceOf): ForeignNamespace {
-  const path = 'pid' in of ? `/proc/${of.pid}/ns/net` : of.path
-  const whose = 'pid' in of ? `the process ${of.pid}` : path
+export function foreignNamespace(namespace: NamespaceOf): ForeignNamespace {
+  const path = 'pid' in namespace ? `/proc/${namespace.pid}/ns/net` : namespace.path
+  const owner = 'pid' in namespace ? `the process ${namespace.pid}` : path
   const open = () => {
     try {
-      // Without waiting, whatever it is that somebody named.
+      // Without waiting, since the path may be a pipe.
       return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     } catch (cause) {
       const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : String(cause)
-      throw new NetnsError('BAD_NAMESPACE', `${whose} ${reason}`, { cause })
+      throw new NetnsError('BAD_NAMESPACE', `${owner} ${reason}`, { cause })
     }
   }
   const identity = withOpen(open, (fd) => {
@@ -40,14 +42,14 @@ export function foreignNamespace(of: NamespaceOf): ForeignNamespace {
     return identityOf(fd)
   })
   if (identity === withOpen(() => openSync('/proc/self/ns/net', 'r'), identityOf)) {
-    throw new NetnsError('BAD_NAMESPACE', `${whose} is in the network namespace of this process itself`)
+    throw new NetnsError('BAD_NAMESPACE', `${owner} is in the network namespace of this process itself`)
   }
   return {
     path,
     enter: (use) =>
       withOpen(open, (fd) => {
         // A pid or a path may mean something else by now.
-        if (identityOf(fd) !== identity) throw new NetnsError('BAD_NAMESPACE', `${whose} has ended`)
+        if (identityOf(fd) !== identity) throw new NetnsError('BAD_NAMESPACE', `${owner} has ended`)
         return use(fd)
       }),
   }

@@ -74,7 +74,7 @@ export function networkHandle({ name, facts, worker, network, poolSize }: Networ
     const remove = async () => {
       inUse -= 1
       allForwards.delete(own)
-      // With the network all its sandboxes go.
+      // All sandboxes go with the network.
       if (removal === undefined) await destroySandbox(sandbox.address)
       else await removal
     }
@@ -122,7 +122,7 @@ export function networkHandle({ name, facts, worker, network, poolSize }: Networ
       const sandbox = holdSandbox(facts, path, enter)
       const ended = worker.call('adoptionEnded', { network, address: facts.address }).then(
         () => sandbox.destroy(),
-        // With the worker lost there is nothing left to be told of.
+        // The worker was lost: nothing is left that could end.
         () => undefined,
       )
       return { ...sandbox, ended }

@@ -8,7 +8,7 @@ export interface HostOptions {
   uplinkRange?: string
 }
 
-/** An instance's part of the host: forwarding is on, and its nft table is there, until this is disposed of. */
+/** Holds an instance's part of the host: forwarding is on, and its nft table is there, until this is disposed of. */
 export interface Host extends AsyncDisposable {
   readonly instance: string
   /** The name of the table, in the family `inet`. */
@@ -17,8 +17,8 @@ export interface Host extends AsyncDisposable {
 }
 
 /**
- * Prepares the host for an instance's networks, and keeps it so while there are none. Nobody has to: each network
- * sees to it itself, and the last to go removes it.
+ * Prepares the host for an instance's networks, and keeps it prepared while there are none. This is optional: each
+ * network prepares the host itself, and the last to go removes the table.
  *
  * @throws NetnsError `NFT_FAILED`, `BAD_CIDR`, `INVALID_NAME`
  */

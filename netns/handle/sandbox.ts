@@ -10,10 +10,10 @@ import type { SandboxFacts } from '../topology/sandbox-port.ts'
 /** One container's network: a namespace with a loopback, and an address on the network's bridge. */
 export interface Sandbox extends AsyncDisposable {
   readonly address: string
-  /** Where the network has IPv6. */
+  /** Undefined where the network has no IPv6. */
   readonly address6: string | undefined
   readonly mac: string
-  /** For an OCI runtime or nsenter: `/proc/<this process>/fd/N`, valid until `destroy`. */
+  /** Its path, for an OCI runtime or nsenter: `/proc/<this process>/fd/N`, valid until `destroy`. */
   readonly namespace: string
   /** The same, as a descriptor of this process. */
   readonly fd: number
@@ -23,14 +23,19 @@ export interface Sandbox extends AsyncDisposable {
    * @throws NetnsError `NETWORK_GONE` when it was destroyed
    */
   spawn(command: string, args?: readonly string[], options?: SpawnOptions): ChildProcess
-  /** A UDP socket of this process at the sandbox's address, or another one of its own. Bound when this returns. */
+  /**
+   * Makes a UDP socket of this process at the sandbox's address, or another one of its own. Bound when this returns.
+   */
   bindUdp(port: number, address?: string): dgram.Socket
-  /** A TCP server of this process at the sandbox's address, or another one of its own, which listens. */
+  /**
+   * Makes a TCP server of this process at the sandbox's address, or another one of its own. It listens when this
+   * resolves.
+   */
   listenTcp(port: number, address?: string): Promise<net.Server>
-  /** A connection of this process that others see as the sandbox's. */
+  /** Makes a connection of this process that others see as the sandbox's. */
   connectTcp(address: string, port: number, options?: ConnectOptions): Promise<net.Socket>
   /**
-   * A port of the sandbox that leads to the host, until it is closed or the sandbox destroyed.
+   * Opens a port of the sandbox that leads to the host, until it is closed or the sandbox destroyed.
    *
    * @example
    * await box.forward({ port: 5432, to: { port: 5432 } })    // to 127.0.0.1 of the host
@@ -38,8 +43,8 @@ export interface Sandbox extends AsyncDisposable {
    */
   forward(options: HostForwardOptions): Promise<Forward>
   /**
-   * Lets go of it: from now on nothing reaches its address, which rests before somebody else gets it. A process that
-   * is still in it is not ended. May be called again.
+   * Removes it from the network: from now on nothing reaches its address, which stays in quarantine before another
+   * sandbox gets it. A process that is still in it is not ended. May be called again.
    */
   destroy(): Promise<void>
 }
@@ -47,8 +52,8 @@ export interface Sandbox extends AsyncDisposable {
 /** A namespace that somebody else made, with a link, an address and routes of this network. */
 export interface AdoptedSandbox extends Omit<Sandbox, 'fd'> {
   /**
-   * Resolves when it is in the network no more: it was released, the network destroyed, or its namespace ended, which
-   * happens with the last process, mount and descriptor that held it. Nothing of ours does, but for sockets and
+   * Resolves when it is no longer in the network: it or the network was destroyed, or its namespace ended, which
+   * happens with the last process, mount and descriptor that held it. Nothing of ours holds it, but for sockets and
    * forwards that were opened in it.
    */
   readonly ended: Promise<void>
@@ -59,7 +64,7 @@ export interface SandboxParts {
   namespace: string
   /** Runs a function with a descriptor of the namespace. */
   enter: <T>(use: (fd: number) => T) => T
-  /** Where its own go, so that they end with the network as well. */
+  /** Collects the sandbox's forwards, so that they end with the network as well. */
   forwards: OpenForwards
   remove: () => Promise<void>
 }

@@ -19,31 +19,31 @@ const field = {
 const vectorLength = 2
 
 export interface DatagramBatchOptions {
-  /** How many. */
+  /** The most datagrams of a batch. */
   count: number
   /** Octets that each has room for. */
   room: number
   /** `AF_INET` or `AF_INET6`: how long the addresses are. */
   nameLength: number
-  /** Whether the address that a datagram was sent to is received too, and is where its answer comes from. */
+  /** Receives the address that a datagram was sent to as well; its answer comes from there. */
   destinations: boolean
 }
 
 /**
  * Room for a batch of datagrams, as recvmmsg(2) and sendmmsg(2) take it: each is received and, with its answer written
- * over it, sent back to where it came from. Headers, vectors, addresses and contents are one piece of memory outside
- * the heap. So every address that is written in it leads into itself, and whoever refers to it keeps all of it: the
- * garbage collector does not see addresses that only stand in memory.
+ * over it, sent back to its source. Headers, vectors, addresses and contents are one piece of memory outside the heap.
+ * So every address that is written in it leads into itself, and a reference to any part keeps all of it: the garbage
+ * collector does not see addresses that only stand in memory.
  */
 export class DatagramBatch {
-  /** By place: of each of the latest that were received, and after those that are to be sent. */
+  /** Parts of the messages by place. */
   readonly #contents: Buffer[] = []
   readonly #names: Buffer[] = []
   readonly #controls: Buffer[] = []
   readonly #memory: ArrayBuffer
   readonly #octets: Uint8Array
   readonly #words: Uint32Array
-  /** Which place a header points to: answered messages move to the front. */
+  /** The place that each header points to: answered messages move to the front. */
   readonly #places: Int32Array
   readonly #vectors: number
   readonly #room: number
@@ -88,7 +88,7 @@ export class DatagramBatch {
     }
   }
 
-  /** Receives what there is, in place of what there was. @returns how many, or, below zero, the errno */
+  /** Receives the datagrams that wait, in place of the last batch. @returns how many, or, below zero, the errno */
   receive(fd: number): number {
     this.clear()
     if (this.#destinations) {
@@ -101,7 +101,7 @@ export class DatagramBatch {
     return received
   }
 
-  /** Forgets what was staged. */
+  /** Forgets the staged answers. */
   clear(): void {
     for (let index = 0; index < this.#staged; index++) {
       this.#words[this.#vectorOf(index) + vectorLength] = this.#room
@@ -109,12 +109,12 @@ export class DatagramBatch {
     this.#staged = this.#sent = 0
   }
 
-  /** What place the message at an index has now: before anything was staged, the one that it was received in. */
+  /** Returns the present place of the message at an index: until anything is staged, the one it was received in. */
   placeOf(index: number): number {
     return this.#places[index] as number
   }
 
-  /** How long a received datagram was; more than there is room for when it was cut. */
+  /** Returns the length of a received datagram; more than there is room for when it was cut. */
   sizeOf(index: number): number {
     return this.#words[(headerSize / 4) * index + field.size] as number
   }
@@ -123,24 +123,27 @@ export class DatagramBatch {
     return this.#contents[place] as Buffer
   }
 
-  /** The struct sockaddr of where it came from. */
+  /** Returns the struct sockaddr of its source. */
   name(place: number): Buffer {
     return this.#names[place] as Buffer
   }
 
-  /** The control messages that came with it, that is, where it was sent to. */
+  /** Returns the control messages that came with it, that is, the address that it was sent to. */
   control(place: number): Buffer {
     return this.#controls[place] as Buffer
   }
 
-  /** The first octets of a message are now its answer. In order of their indices; not all need an answer. */
+  /**
+   * Makes the first octets of a message its answer. Messages are staged in order of their indices; some may be left
+   * out.
+   */
   stage(index: number, size: number): void {
     const to = this.#staged++
     if (to !== index) this.#swap(to, index)
     this.#words[this.#vectorOf(to) + vectorLength] = size
   }
 
-  /** Staged, and not sent yet. */
+  /** The number of answers that are staged and not sent yet. */
   get unsent(): number {
     return this.#staged - this.#sent
   }
@@ -153,7 +156,7 @@ export class DatagramBatch {
     return sent
   }
 
-  /** Gives up the next one to be sent. */
+  /** Gives up the next answer. */
   skip(): void {
     this.#sent++
   }

@@ -1,6 +1,6 @@
 import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 
-/** What can go wrong in this folder; `KERNEL` carries the errno's name besides. */
+/** The codes of `moorage/netns`; an error with `KERNEL` has the errno's name besides. */
 export type NetnsErrorCode =
   | 'NOT_ROOT'
   | 'BAD_CIDR'
@@ -32,11 +32,11 @@ export class NetnsError extends Error {
 }
 
 /**
- * The error of a failed system call.
+ * Builds the error of a failed system call.
  *
  * @param errno - as the kernel gives it, positive
  * @param doing - what was being done, with the names involved: `mount /a on /b`
- * @param said - what the kernel itself added (netlink's extended acknowledgement)
+ * @param said - the kernel's own words (netlink's extended acknowledgement)
  */
 export function kernelError(errno: number, doing: string, said?: string): NetnsError {
   const name = errno === 0 ? 'UNKNOWN' : getSystemErrorName(-errno)

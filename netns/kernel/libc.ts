@@ -52,7 +52,8 @@ const call: Calls = {
   flock: libc.func('int flock(int, int)'),
 }
 
-// The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424 are).
+// The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424
+// are).
 const numbered = {
   fsopen: libc.func('long syscall(long, str, uint)'),
   fsconfig: libc.func('long syscall(long, int, uint, str, str, int)'),
@@ -62,7 +63,7 @@ const numbered = {
 const EINTR = 4
 const EAGAIN = 11
 
-/** The result, or the error with what was being done; a call that a signal interrupted is made again. */
+/** Returns the result, or throws the error with what was being done; repeats a call that a signal interrupted. */
 function checked(doing: string, run: () => number): number {
   for (;;) {
     const result = run()
@@ -101,7 +102,9 @@ export const send = (fd: number, data: Uint8Array, doing: string) =>
 const MSG_DONTWAIT = 0x40
 const MSG_TRUNC = 0x20
 
-/** The datagram's length (more than `data` has when it was cut), or undefined when there is none. Never waits. */
+/**
+ * Returns the datagram's length (more than `data` has when it was cut), or undefined when there is none. Never waits.
+ */
 export function receive(fd: number, data: Uint8Array, doing: string): number | undefined {
   for (;;) {
     const length = call.recv(fd, data, data.length, MSG_DONTWAIT | MSG_TRUNC)
@@ -114,7 +117,7 @@ export function receive(fd: number, data: Uint8Array, doing: string): number | u
 
 /**
  * Receives as many datagrams as there are, at most `count`, into struct mmsghdr's. Never waits.
- * @returns how many; or, below zero, the errno: no error is made, as this is called for each batch
+ * @returns how many; or, below zero, the errno: no error is thrown, since this is called for each batch
  */
 export function receiveMany(fd: number, messages: Uint8Array, count: number): number {
   // MSG_TRUNC: a datagram that was cut says how long it was.
@@ -122,13 +125,15 @@ export function receiveMany(fd: number, messages: Uint8Array, count: number): nu
   return received >= 0 ? received : -koffi.errno()
 }
 
-/** Sends datagrams from struct mmsghdr's, in order, until one cannot be sent. Never waits. Returns likewise. */
+/**
+ * Sends datagrams from struct mmsghdr's, in order, until one cannot be sent. Never waits. Returns the same as above.
+ */
 export function sendMany(fd: number, messages: Uint8Array, count: number): number {
   const sent = call.sendmmsg(fd, messages, count, MSG_DONTWAIT)
   return sent >= 0 ? sent : -koffi.errno()
 }
 
-/** The address that a socket is bound to, as struct sockaddr_in or sockaddr_in6. */
+/** Returns the address that a socket is bound to, as struct sockaddr_in or sockaddr_in6. */
 export function socketName(fd: number): Uint8Array {
   const name = new Uint8Array(sockaddrSize)
   const length = new Uint8Array(Uint32Array.of(name.length).buffer)
@@ -136,33 +141,36 @@ export function socketName(fd: number): Uint8Array {
   return name
 }
 
-/** Of struct sockaddr_in6, the longer one. */
+/** The size of struct sockaddr_in6, the longer one. */
 export const sockaddrSize = 28
 
-/** The octets of an address in its one or other spelling; undefined when it is none. */
+/** Returns the octets of an IPv4 or IPv6 address; undefined when it is none. */
 export function addressOctets(text: string): Uint8Array | undefined {
   const octets = new Uint8Array(16)
   if (call.inet_pton(AF_INET, text, octets) === 1) return octets.subarray(0, 4)
   return call.inet_pton(AF_INET6, text, octets) === 1 ? octets : undefined
 }
 
-/** Where a buffer is. It stays there as long as it is referred to, if it is outside the heap, as an ArrayBuffer is. */
+/**
+ * Returns the address of a buffer. It is fixed while the buffer is referred to, since ArrayBuffers are outside the
+ * heap.
+ */
 export const addressOf = (buffer: ArrayBuffer): bigint => koffi.address(new Uint8Array(buffer))
 
 /** A descriptor that the event loop watches. */
 export interface Watch {
-  /** What to wait for, from now on. */
+  /** Sets the events to wait for from now on. */
   wait(events: { readable?: boolean; writable?: boolean }): void
-  /** Before the descriptor is closed. */
+  /** Must be called before the descriptor is closed. */
   close(): void
 }
 
 /**
- * Calls back when a descriptor is ready, as often as it is found so, until closed.
+ * Calls back each time that a descriptor is found ready, until closed.
  *
  * koffi calls back outside of every callback scope of Node's: an exception would be lost, and neither promises nor
  * `process.nextTick` would go on until something else happens. So the work is done in an immediate: in the same turn of
- * the event loop, right after all that is ready was found.
+ * the event loop, right after all ready descriptors were found.
  */
 export function watch(fd: number, ready: () => void): Watch {
   let due = false
@@ -186,7 +194,7 @@ export function watch(fd: number, ready: () => void): Watch {
   }
 }
 
-/** The index of a link of the calling thread's namespace, 0 when there is none of this name. */
+/** Returns the index of a link of the calling thread's namespace, 0 when there is none of this name. */
 export const linkIndex = (name: string) => call.if_nametoindex(name)
 
 export const mount = (source: string, target: string, flags: number) =>

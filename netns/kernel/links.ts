@@ -66,7 +66,7 @@ export function addBridge(link: { index: number; name: string; mac: Mac; mtu: nu
     header: linkHeader(link.index),
     attributes: [
       [IFLA_IFNAME, text(link.name)],
-      // Else it takes its ports' lowest, and changes it as they come and go.
+      // Without an address of its own it takes its ports' lowest, and changes it as they come and go.
       [IFLA_ADDRESS, link.mac],
       [IFLA_MTU, u32(link.mtu)],
       [
@@ -83,7 +83,7 @@ export function addBridge(link: { index: number; name: string; mac: Mac; mtu: nu
 
 /** One end of a veth pair. */
 export interface VethEnd {
-  /** 0: the kernel chooses. It then chooses the peer's too, whatever is asked for (veth_newlink). */
+  /** With 0 the kernel chooses. It then chooses the peer's too, whatever is asked for (veth_newlink). */
   index: number
   name: string
   mac?: Mac
@@ -98,7 +98,7 @@ export interface Veth extends VethEnd {
   peer: VethEnd & { namespace: number; group?: number }
 }
 
-/** Both ends are down: an end that is up before its peer exists is refused (ENOTCONN). */
+/** Makes a veth pair. Both ends are down: an end that is up before its peer exists is refused (ENOTCONN). */
 export function addVeth({ index, name, mac, mtu, master, group, peer }: Veth): Request {
   // One queue is enough; the kernel's default is one for each processor.
   const queues: Attribute[] = [
@@ -138,8 +138,8 @@ export function addVeth({ index, name, mac, mtu, master, group, peer }: Veth): R
 }
 
 /**
- * A port of a bridge gets only what is for a MAC that it is known to have: neither broadcasts nor what the bridge knows
- * no port for. It goes on learning: a bridge none of whose ports learns or floods tells each of them all MACs.
+ * Makes a port of a bridge get only frames for the MACs behind it: neither broadcasts nor frames for unknown MACs. It
+ * goes on learning: a bridge none of whose ports learns or floods tells each of them all MACs.
  */
 export function quietPort(index: number): Request {
   return {
@@ -160,8 +160,9 @@ export function quietPort(index: number): Request {
 }
 
 /**
- * Brings a link up without an IPv6 link-local address and what follows from one. By netlink: writing to /proc/sys
- * costs the more the more namespaces there are. Two messages, since the kernel would bring it up first.
+ * Brings a link up without an IPv6 link-local address and its consequences. It uses netlink, since the cost of writing
+ * to /proc/sys grows with the number of namespaces. It takes two messages, since in one the kernel would bring the link
+ * up first.
  */
 export function bringUp(index: number, name: string): Request[] {
   return [
@@ -180,12 +181,12 @@ export function bringUp(index: number, name: string): Request[] {
   ]
 }
 
-/** The loopback keeps ::1. Its index is 1 in every namespace. */
+/** Brings the loopback up, which keeps ::1. Its index is 1 in every namespace. */
 export function bringLoopbackUp(): Request {
   return { type: RTM_NEWLINK, header: linkHeader(1, IFF_UP, IFF_UP), attributes: [], doing: 'bring lo up' }
 }
 
-/** Puts a link into a group, for removeLinkGroup. */
+/** Puts a link into a group, for `removeLinkGroup`. */
 export function setLinkGroup(index: number, group: number): Request {
   return {
     type: RTM_NEWLINK,
@@ -213,7 +214,7 @@ export interface FoundLink {
   index: number
   name: string
   mtu: number
-  /** Of the bridge whose port it is. */
+  /** The index of the bridge whose port it is. */
   master: number | undefined
 }
 
@@ -235,9 +236,10 @@ export function listLinks(socket: NetlinkSocket): FoundLink[] {
 const IF_OPER_UP = 6
 
 /**
- * Whether a link that was brought up passes packets yet. When its peer comes up later, the kernel leaves that to a
- * work queue, and drops what is sent until then; a bridge's port, and a bridge with its first port, likewise. Since
- * Linux 6.8 asking brings it about (rtnl_getlink, linkwatch_sync_dev); before, one has to ask again.
+ * Tells whether a link that was brought up passes packets yet. When its peer comes up later, the kernel leaves that to
+ * a work queue, and drops all packets until then; the same goes for a bridge's port, and for a bridge with its first
+ * port. Since Linux 6.8 asking is enough to make it ready (rtnl_getlink, linkwatch_sync_dev); before, one has to ask
+ * again.
  */
 export function isReady(socket: NetlinkSocket, index: number): boolean {
   const header = linkHeader(index)

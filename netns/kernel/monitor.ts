@@ -1,4 +1,4 @@
-/** Hearing what others change in a namespace: netlink's multicast groups. */
+/** Hears what others change in a namespace, by netlink's multicast groups. */
 import { closeSync } from 'node:fs'
 import { NetnsError } from './errors.ts'
 import { receive, setsockopt, type Watch, watch } from './libc.ts'
@@ -12,7 +12,7 @@ export interface Notice {
 
 const SOL_SOCKET = 1
 const SO_RCVBUFFORCE = 33
-/** Enough to be told of a few ten thousand things at once; it takes memory only as it fills. */
+/** Enough for a few ten thousand notices at once, in bytes; it takes memory only as it fills. */
 const bufferSize = 32 * 1024 * 1024
 
 const datagram = Buffer.alloc(64 * 1024)
@@ -37,7 +37,7 @@ export class Monitor implements Disposable {
     }
   }
 
-  /** What has been told since the last time; `lost`: not all of it, since the kernel's buffer was full. */
+  /** Returns the notices since the last time; with `lost` not all of them, since the kernel's buffer was full. */
   drain(): { notices: Notice[]; lost: boolean } {
     const notices: Notice[] = []
     let lost = false

@@ -1,6 +1,6 @@
 /**
- * Doing something inside another network namespace. Only the calling thread moves, and it is back before anything
- * else can run on it: that is why `fn` must be synchronous.
+ * Runs functions inside another network namespace. Only the calling thread moves, and it is back before anything else
+ * can run on it: that is why `fn` must be synchronous.
  */
 import { closeSync, openSync, stat } from 'node:fs'
 import { NetnsError } from './errors.ts'
@@ -15,8 +15,8 @@ let away = false
 function leaveHome(): number {
   if (home === undefined) {
     home = openSync(own, 'r')
-    // libuv makes all its pool's threads at the first work it is given, in the namespace of whoever gives it. Were
-    // that from inside, they would live there for ever, and dns.lookup with them.
+    // libuv makes all threads of its pool at the first work it is given, in the namespace of the thread that gives it.
+    // If that thread were inside, they would live there for ever, and dns.lookup with them.
     stat('/', () => {})
   }
   if (away) throw new NetnsError('KERNEL', 'inNamespace was called from inside another namespace')

@@ -13,7 +13,7 @@ export interface Request {
   /** The fixed structure of the message's family: ifinfomsg, ifaddrmsg, … */
   header: Uint8Array
   attributes: readonly Attribute[]
-  /** What was being done, should the kernel refuse it. */
+  /** Says what is being done, for the error if the kernel refuses. */
   doing: string
 }
 
@@ -47,7 +47,7 @@ export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
   return Buffer.concat(parts)
 }
 
-/** Of attributes that come twice the last is kept; rtnetlink's lists are nested, so none does. */
+/** If an attribute comes twice the last is kept; rtnetlink's lists are nested, so none does. */
 export function decodeAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -94,7 +94,7 @@ const NETLINK_ADD_MEMBERSHIP = 1
 const NETLINK_CAP_ACK = 10
 const NETLINK_EXT_ACK = 11
 
-/** A netlink socket of the calling thread's namespace; with `groups` it hears what others change. */
+/** Opens a netlink socket of the calling thread's namespace; with `groups` it hears what others change. */
 export function openNetlink(protocol: number, groups: readonly number[] = []): number {
   const doing = 'open a netlink socket'
   const fd = socket(AF_NETLINK, SOCK_RAW, protocol, doing)
@@ -113,7 +113,7 @@ export function openNetlink(protocol: number, groups: readonly number[] = []): n
   }
 }
 
-/** Acknowledgements that a socket's receive buffer surely holds. */
+/** How many acknowledgements a socket's receive buffer surely holds. */
 const mostAtOnce = 100
 
 // An answer is read completely before the next call, and nothing here waits: one buffer serves all sockets.
@@ -159,7 +159,7 @@ export class NetlinkSocket implements Disposable {
     return refused
   }
 
-  /** Everything of a kind that the namespace has. */
+  /** Lists everything of a kind that the namespace has. */
   dump(request: Request): Message[] {
     const sequence = ++this.#sequence
     send(this.#fd, encode(request, sequence, NLM_F_DUMP), request.doing)
@@ -174,7 +174,7 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** The one answer to a question. */
+  /** Asks a question that has one answer. */
   get(request: Request): Message {
     const sequence = ++this.#sequence
     send(this.#fd, encode(request, sequence, 0), request.doing)
@@ -197,7 +197,7 @@ export class NetlinkSocket implements Disposable {
   close(): void {
     if (this.#fd < 0) return
     closeSync(this.#fd)
-    // Its number is soon another's: whoever comes too late gets EBADF.
+    // The number is soon another file's: calls that come too late shall get EBADF.
     this.#fd = -1
   }
 
@@ -206,7 +206,7 @@ export class NetlinkSocket implements Disposable {
   }
 }
 
-/** The buffer is used again, so what is kept is copied. */
+/** Copies an answer's contents, since the buffer is used again. */
 function contentOf(payload: Buffer, headerSize: number): Message {
   const copy = Buffer.from(payload)
   return {
@@ -215,7 +215,7 @@ function contentOf(payload: Buffer, headerSize: number): Message {
   }
 }
 
-/** The messages of a datagram. */
+/** Splits a datagram into its messages. */
 export function* split(datagram: Buffer) {
   for (let at = 0; at + headerLength <= datagram.length; ) {
     const length = datagram.readUInt32LE(at)
@@ -230,7 +230,7 @@ export function* split(datagram: Buffer) {
   }
 }
 
-/** struct nlmsgerr, then the request (its header alone, if capped), then what the kernel has to say. */
+/** Reads struct nlmsgerr, then the request (its header alone, if capped), then the kernel's own words. */
 export function errorOf(payload: Buffer, flags: number, doing: string): NetnsError | undefined {
   const errno = -payload.readInt32LE(0)
   if (errno === 0) return undefined

@@ -1,6 +1,6 @@
 /**
- * nftables' own netlink messages, as far as they are needed often: elements of sets, added and removed in one
- * transaction, and hearing who changes what. Whole rulesets are `nft`'s affair. (linux/netfilter/nf_tables.h)
+ * The netlink messages of nftables that are needed often: elements of sets are added and removed in one transaction,
+ * and notices tell who changes what. Whole rulesets are left to `nft`. (linux/netfilter/nf_tables.h)
  */
 import { closeSync } from 'node:fs'
 import { NetnsError } from './errors.ts'
@@ -50,18 +50,20 @@ export interface SetElements {
   set: string
   /** Concatenated keys, as `concatenation` makes them. */
   keys: readonly Uint8Array[]
-  /** Of a map: what each key leads to. Not needed to remove it. */
+  /** The value of each key of a map. Not needed for removal. */
   values?: readonly Uint8Array[] | undefined
 }
 
-/** The key of a set whose type is a concatenation (`ipv4_addr . ether_addr`): each part is padded to four bytes. */
+/**
+ * Makes the key of a set whose type is a concatenation (`ipv4_addr . ether_addr`): each part is padded to four bytes.
+ */
 export function concatenation(...parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat(parts.flatMap((part) => [part, Buffer.alloc(-part.length & 3)]))
 }
 
 const IFNAMSIZ = 16
 
-/** A link's name as a set's key has it. */
+/** Makes a link's name a part of a set's key. */
 export function linkNameKey(name: string): Buffer {
   const key = Buffer.alloc(IFNAMSIZ)
   key.write(name)
@@ -109,7 +111,7 @@ const answer = Buffer.alloc(64 * 1024)
 
 const SOL_SOCKET = 1
 const SO_SNDBUFFORCE = 32
-/** A transaction must fit into it; one for a hundred thousand elements does. */
+/** In bytes. A transaction must fit into it; one for a hundred thousand elements does. */
 const bufferSize = 16 * 1024 * 1024
 
 /** A connection to nftables of the namespace that the calling thread was in when it was made. */
@@ -137,7 +139,7 @@ export class NftSocket implements Disposable {
     if (requests.length === 0) return
     const first = this.#sequence + 1
     const messages = [batch(NFNL_MSG_BATCH_BEGIN), ...requests, batch(NFNL_MSG_BATCH_END)]
-    // Refusals come unasked; the last change is the one that is acknowledged, so that success is told too.
+    // Refusals come unasked; only the last change asks for an acknowledgement, which tells of success.
     const encoded = messages.map((message, index) =>
       encode(message, ++this.#sequence, index === messages.length - 2 ? NLM_F_ACK : 0),
     )
@@ -173,19 +175,19 @@ export class NftSocket implements Disposable {
   }
 }
 
-/** What one transaction changed. */
+/** The changes of one transaction. */
 interface NftTransaction {
   /** The names of tables in which something changed. */
   tables: Set<string>
-  /** Who made it: `nft (4711)`. */
+  /** Its maker: `nft (process 4711)`. */
   by: string
 }
 
-/** Puts notifications together to transactions: each ends with the new generation's number and its maker. */
+/** Joins notifications to transactions: each ends with the new generation's number and its maker. */
 export class NftTransactions {
   #tables = new Set<string>()
 
-  /** Those that are complete; the beginning of another is kept for the next time. */
+  /** Returns the complete transactions; the beginning of another is kept for the next time. */
   read(notices: readonly Notice[]): NftTransaction[] {
     const complete: NftTransaction[] = []
     for (const { type, payload } of notices) {

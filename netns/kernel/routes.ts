@@ -24,7 +24,7 @@ type Bytes = Uint8Array
 
 const familyOf = (address: Bytes) => (address.length === 4 ? AF_INET : AF_INET6)
 
-/** An address for people. */
+/** Writes an address for people. */
 function addressName(address: Bytes): string {
   if (address.length === 4) return address.join('.')
   const groups = Buffer.from(address).toString('hex').match(/.{4}/g) ?? []
@@ -34,7 +34,7 @@ function addressName(address: Bytes): string {
 const IFA_ADDRESS = 1
 const IFA_LOCAL = 2
 
-/** IPv6: nobody is asked whether the address is taken, so that it can be used at once. */
+/** For IPv6: do not ask first whether the address is taken, so that it can be used at once. */
 const IFA_F_NODAD = 2
 
 /** Gives a link an address that is alone in its subnet, or has one neighbour: `peer`. */
@@ -69,7 +69,7 @@ const RTN_BROADCAST = 3
 const RTN_MULTICAST = 5
 
 export interface Route {
-  /** Undefined: the default route. */
+  /** The destination. Undefined: the default route. */
   to?: { address: Bytes; length: number }
   /** The link. */
   index: number
@@ -94,7 +94,7 @@ function routeRequest(type: number, flags: number, { to, index, via, source }: R
   return { type, flags, header, attributes, doing: type === RTM_NEWROUTE ? `add ${name}` : `remove ${name}` }
 }
 
-/** Refused with `EEXIST` where there is one already. */
+/** Adds a route; refused with `EEXIST` where there is one already. */
 export const addRoute = (route: Route) => routeRequest(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route)
 export const removeRoute = (route: Route) => routeRequest(RTM_DELROUTE, 0, route)
 
@@ -112,7 +112,7 @@ function neighbourHeader(index: number, address: Bytes): Buffer {
   return header
 }
 
-/** Tells a namespace where an address is, so that it never asks (nor believes who answers). */
+/** Tells a namespace the MAC of an address, so that it never asks for it, nor believes an answer. */
 export function addNeighbour(index: number, address: Bytes, mac: Bytes): Request {
   return {
     type: RTM_NEWNEIGH,
@@ -127,8 +127,8 @@ export function addNeighbour(index: number, address: Bytes, mac: Bytes): Request
 }
 
 /**
- * Tells a bridge which MAC is behind one of its ports. It is forgotten with the port, unless another one has taken it
- * over: the last that had the address may still be dying in the kernel.
+ * Tells a bridge which MAC is behind one of its ports. The bridge forgets it with the port, unless another port has
+ * taken it over: the last that had the address may still be dying in the kernel.
  */
 export function addForwarding(port: number, mac: Bytes): Request {
   const header = Buffer.alloc(12)
@@ -156,12 +156,12 @@ export function removeNeighbour(index: number, address: Bytes): Request {
 
 export interface FoundRoute {
   address: Bytes
-  /** 0: a default route. */
+  /** The length of the prefix; 0 is a default route. */
   length: number
   index: number | undefined
 }
 
-/** The routes of every table, local addresses among them; not those for broadcast and multicast. */
+/** Lists the routes of all tables, local addresses included; without those for broadcast and multicast. */
 export function listRoutes(socket: NetlinkSocket, family: 'ipv4' | 'ipv6' = 'ipv4'): FoundRoute[] {
   const header = Buffer.alloc(12)
   header.writeUInt8(family === 'ipv4' ? AF_INET : AF_INET6, 0)

@@ -22,7 +22,7 @@ export interface OwnerRecord {
   description?: NetworkDescription
   /** Its owner let go of it, for somebody to open it again. */
   givenUp?: boolean
-  /** Where its leases had got to then. */
+  /** The address that its leases had got to then. */
   nextAddress?: number
 }
 
@@ -45,7 +45,7 @@ export function readOwner(file: string | number): OwnerRecord {
   try {
     return { ...nobody, ...JSON.parse(readFileSync(file, 'utf8')) }
   } catch {
-    // Gone meanwhile, or written by halves when its process was killed: nobody's.
+    // The file has gone meanwhile, or was half written when its process was killed: it is nobody's.
     return nobody
   }
 }

@@ -1,4 +1,4 @@
-/** Finding and removing what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
+/** Finds and removes what nobody owns: a crash takes the sandboxes with it, but not what has a name. */
 
 import { checkInstance, isInstance } from '../addressing/instance.ts'
 import { tableName } from '../addressing/kernel-names.ts'
@@ -16,7 +16,7 @@ export interface RecoverOptions {
 }
 
 export interface Recovered {
-  /** What was removed, in words. */
+  /** The removed objects, in words. */
   removed: string[]
   /** The networks of this instance that somebody owns, which were left alone. */
   kept: string[]
@@ -24,17 +24,17 @@ export interface Recovered {
 
 /**
  * Removes every kernel object of an instance that nobody owns: named namespaces, uplinks (their routes go with them),
- * files, and the host's nft table when there is no network left. A network that was given up is owned by nobody, too:
- * whoever wants it opens it first. What a living process has is never touched. Blocks for about 20 ms for each uplink.
+ * files, and the host's nft table when there is no network left. Nobody owns a network that was given up, either: to
+ * keep it, open it first. Objects of a living process are never touched. Blocks for about 20 ms for each uplink.
  */
 export async function recover({ instance, runDirectory }: RecoverOptions): Promise<Recovered> {
   checkInstance(instance)
   const removed: string[] = []
   using socket = new NetlinkSocket()
-  // Before the owners: an uplink's name is written into its owner's file before it is made.
+  // Uplinks are listed before owners, since an uplink's name is written into its owner's file before it is made.
   const uplinks = listUplinks(socket, instance)
   for (const owner of listOwners(runDirectory)) {
-    // A name that no file speaks for belongs to no instance, and to nobody.
+    // A name without a file belongs to no instance, and to nobody.
     if (owner.instance !== instance && owner.instance !== '') continue
     const { name } = owner
     const claim = tryClaim(runDirectory, name)
@@ -45,13 +45,13 @@ export async function recover({ instance, runDirectory }: RecoverOptions): Promi
   const living = listOwners(runDirectory).filter(
     (owner) => owner.instance === instance && isHeld(runDirectory, owner.name),
   )
-  // They would go by themselves, but later: the kernel is in no hurry to reap a namespace.
+  // Uplinks would go by themselves, but later: the kernel is in no hurry to reap a namespace.
   for (const uplink of uplinks) {
     if (living.some((owner) => owner.uplink === uplink.name)) continue
     removeUplink(socket, uplink)
     removed.push(`link ${uplink.name}`)
   }
-  // Should somebody begin at this very moment, he notices, and puts it back.
+  // A network that is made at this very moment notices the loss of the table, and puts it back.
   if (living.length === 0) {
     if (await removeHostTable(instance)) removed.push(`nft table inet ${tableName(instance)}`)
     removed.push(...(await removeDockerRules(instance)))
@@ -59,7 +59,7 @@ export async function recover({ instance, runDirectory }: RecoverOptions): Promi
   return { removed, kept: living.map(({ name }) => name) }
 }
 
-/** Makes room for a network whose name a dead process held: `claim` is ours already. */
+/** Removes what a dead process left under a name. `claim` is ours already. */
 export async function takeOver(claim: Claim, runDirectory: string, instance: string): Promise<void> {
   const { previous } = claim
   claim.clear(instance)
@@ -68,7 +68,7 @@ export async function takeOver(claim: Claim, runDirectory: string, instance: str
     const uplink = rtnetlink.listLinks(socket).find(({ name }) => name === previous.uplink)
     if (uplink !== undefined) removeUplink(socket, uplink)
   }
-  // Its instance may be one that was derived for that process alone: nobody else will ever recover it.
+  // Its instance may have been derived for that process alone: then nobody else will ever recover it.
   if (previous.instance !== instance && isInstance(previous.instance)) {
     await recover({ instance: previous.instance, runDirectory })
   }

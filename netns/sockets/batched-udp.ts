@@ -18,44 +18,44 @@ import {
 } from '../kernel/index.ts'
 import { type BoundSocket, bindSocket, enable, type NewSocket, SOL_SOCKET } from './bind-socket.ts'
 
-/** Where a datagram came from. Its fields are good during the call that it is handed to, and no longer. */
+/** The source of a datagram. Its fields are valid only during the call that it is handed to. */
 export interface PacketSource {
   /** 4 octets of an IPv4 address, or 16 of an IPv6 one. */
   readonly octets: Uint8Array
   readonly port: number
-  /** For an answer that is not ready at once: how to send it, whenever that is; a socket that is closed sends nothing. */
+  /** Returns a function that sends an answer later on, if it is not ready at once. A closed socket sends nothing. */
   later(): (answer: Uint8Array, size: number) => void
 }
 
-/** What is done with what arrives. */
+/** Handles the datagrams that arrive. */
 export interface PacketHandler {
   /**
-   * Answers the datagram in the first `size` octets of `packet`: writes over it, and returns how long the answer is, or 0
-   * for none. `packet` is used again after the call. Only so many octets are there as `packet` has: a larger datagram
+   * Answers the datagram in the first `size` octets of `packet`: writes over it, and returns the length of the answer,
+   * or 0 for none. `packet` is used again after the call. A `size` above the length of `packet` tells that the datagram
    * was cut.
    */
   packet(packet: Buffer, size: number, source: PacketSource): number
-  /** Something failed, for one datagram or at all; the socket goes on. */
+  /** Called when something failed, for one datagram or at all; the socket goes on. */
   failed(error: Error): void
 }
 
-/** What a socket did so far. */
+/** Counts the work of a socket so far. */
 export interface BatchCounters {
   readonly received: number
   readonly sent: number
-  /** Calls of the kernel that brought anything. `received / batches` is how much batching there is. */
+  /** Receiving calls that brought anything; `received / batches` is the mean size of a batch. */
   readonly batches: number
-  /** Answers that had to wait for the kernel's queue, and those that it refused. */
+  /** How often answers had to wait for the kernel's queue, and how many it refused. */
   readonly waits: number
   readonly refused: number
 }
 
-/** A UDP socket of this kind; it fits `listen` of `moorage/dns`. */
+/** A UDP socket that works in batches; it fits `listen` of `moorage/dns`. */
 export interface BatchedUdp extends Disposable {
   readonly address: string
   readonly port: number
   readonly counters: BatchCounters
-  /** Begins to receive; once. */
+  /** Begins to receive; may be called once. */
   receive(handler: PacketHandler): void
   /** May be called at any time, from a handler too, and again. Answers that were not sent yet are dropped. */
   close(): void
@@ -66,13 +66,15 @@ export interface BatchedUdpOptions {
   namespace?: number
   /** Datagrams that are received at once. @defaultValue 64 */
   batch?: number
-  /** Octets of the largest datagram, question or answer; larger ones are cut. @defaultValue 4224 */
+  /** Octets of the largest datagram, be it question or answer; larger ones are cut. @defaultValue 4224 */
   room?: number
-  /** Octets that may pile up in the kernel while the process does something else. @defaultValue 4 MiB, 5,000 questions */
+  /**
+   * Octets that may pile up in the kernel while the process does something else. @defaultValue 4 MiB, 5,000 questions
+   */
   receiveBuffer?: number
 }
 
-/** After so many batches, the event loop's other work has its turn. */
+/** The number of batches after which the event loop's other work has its turn. */
 const batchesPerTurn = 16
 
 const SO_RCVBUF = 8
@@ -86,12 +88,12 @@ const EINTR = 4
 const EBADF = 9
 const EAGAIN = 11
 
-/** Keeps every open socket from being collected: what wakes it is seen by the event loop only. */
+/** Keeps every open socket from being collected: only the event loop refers to what wakes it. */
 const open = new Set<BatchedUdp>()
 
 /**
- * A UDP socket on an address, bound when this returns. On a wildcard (`0.0.0.0`, `::`) answers come from the address
- * that was asked.
+ * Makes a UDP socket on an address, bound when this returns. On a wildcard (`0.0.0.0`, `::`) answers come from the
+ * address that was asked.
  *
  * @param port - 0 for any
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
@@ -118,7 +120,9 @@ function bindUdpSocket(address: string, port: number, receiveBuffer: number): Bo
   })
 }
 
-/** Past the machine's limit (net.core.rmem_max, often 208 KiB) for root; up to it for others. */
+/**
+ * Sets the receive buffer: for root past the machine's limit (net.core.rmem_max, often 208 KiB), for others up to it.
+ */
 function setReceiveBuffer(fd: number, octets: number): void {
   const value = new Uint8Array(Uint32Array.of(octets).buffer)
   try {
@@ -150,17 +154,19 @@ function batchedUdp(
     if (!closed) handler?.failed(kernelError(errno, `${doing} on ${address} port ${port}`))
   }
 
-  /** What was asked on one link may be answered over another; IPv6 needs it, for its link-local addresses. */
+  /**
+   * Lets an answer leave over another link than its question came in by. IPv6 keeps the link, for link-local addresses.
+   */
   const forgetLink = (control: Buffer) => (family === AF_INET ? control.fill(0, 16, 20) : control)
 
-  /** Sends what is staged. Whether all of it is done with: sent, or refused. */
+  /** Sends the staged answers. Returns true when all are done with: sent, or refused. */
   const flush = (of: DatagramBatch): boolean => {
     while (of.unsent > 0 && !closed) {
       const sent = of.send(fd)
       if (sent > 0) counters.sent += sent
       else if (sent === -EAGAIN) return false
       else if (sent !== -EINTR) {
-        // The error is the first one's alone, a client's that has gone or that a firewall does not let pass.
+        // Only the first answer failed: its client has gone, or a firewall does not let it pass.
         of.skip()
         counters.refused++
         failed(-sent, 'send a datagram')
@@ -180,7 +186,7 @@ function batchedUdp(
     }
   })
 
-  /** One answer by itself. They are few: somebody else had to be asked first. */
+  /** Sends a single answer. There are few of these: somebody else had to be asked first. */
   const later = (name: Buffer, control: Buffer) => (answer: Uint8Array, size: number) => {
     if (closed) return
     const single = new DatagramBatch({ count: 1, room: size, ...kind })
@@ -189,7 +195,7 @@ function batchedUdp(
     single.control(0).set(control)
     single.stage(0, size)
     if (flush(single)) return
-    // The kernel's queue is full; whoever asked will ask again.
+    // The kernel's queue is full; the client will ask again.
     counters.refused++
     failed(EAGAIN, 'send a datagram')
   }
@@ -233,7 +239,7 @@ function batchedUdp(
         watching?.wait({ writable: true })
         return
       }
-      // Not full: there was no more a moment ago.
+      // The batch is not full: there was no more a moment ago.
       if (received < batch) return
     }
   }

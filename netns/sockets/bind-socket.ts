@@ -31,7 +31,8 @@ const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
 
 /**
- * Makes a socket, and binds it; an IPv6 one takes no IPv4 packets, else `::` would take the IPv4 port of its number too.
+ * Makes a socket, and binds it; an IPv6 one takes no IPv4 packets, else `::` would take the IPv4 port of its number
+ * too.
  *
  * @param type - of socket(2), with its flags
  * @param port - 0 for any

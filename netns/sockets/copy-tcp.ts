@@ -1,27 +1,27 @@
-/** Copying TCP connections: whoever connects to a server is given one of its own to somewhere else. */
+/** Copies TCP connections: each connection to a server gets one of its own to somewhere else. */
 import type net from 'node:net'
 
 export interface TcpForwardOptions {
   /** It must have `allowHalfOpen` and `pauseOnConnect`; it is closed with the forward. */
   server: net.Server
-  /** A connection to where it leads, with `allowHalfOpen`. */
+  /** Connects to the target, with `allowHalfOpen`. */
   dial: (signal: AbortSignal) => Promise<net.Socket>
-  /** Whether a client may; the others' connections are reset. */
+  /** Tells whether a client may connect; the connections of others are reset. */
   admits: (client: string) => boolean
-  /** Connections at one time; what is above is reset. */
+  /** Connections at one time; more are reset. */
   limit: number
 }
 
 export interface Copying {
   /** Connections, or UDP clients, at this moment. */
   readonly size: number
-  /** Resolves when nothing is open any more; what is under way is cut off. */
+  /** Cuts off all connections; resolves when nothing is open any more. */
   close(): Promise<void>
 }
 
 /**
- * Each direction ends by itself, as it does without a forward between: one who has sent all may still read. A reset on
- * one side is one on the other. A slow reader slows the writer (pipe), so that nothing piles up here.
+ * Copies connections as if there was nothing between. Each direction ends by itself: a side that has sent all may still
+ * read. A reset on one side is one on the other. A slow reader slows the writer (pipe), so that nothing piles up here.
  */
 export function forwardTcp({ server, dial, admits, limit }: TcpForwardOptions): Copying {
   const open = new Set<net.Socket>()
@@ -62,7 +62,7 @@ export function forwardTcp({ server, dial, admits, limit }: TcpForwardOptions): 
   }
 }
 
-/** An IPv4 client of an IPv6 socket is known by its IPv4 address. */
+/** Returns the IPv4 address of an IPv4 client of an IPv6 socket; others as they are. */
 const plainAddress = (address = '') => address.replace(/^::ffff:(?=\d+\.)/, '')
 
 function join(client: net.Socket, target: net.Socket): void {
@@ -73,8 +73,8 @@ function join(client: net.Socket, target: net.Socket): void {
     // Small writes of an interactive protocol are not held back for the acknowledgement of the last.
     one.setNoDelay(true)
     one.on('error', () => reset(other))
-    // Ended by both sides it is closed without an error, and the other is about to be as well. Closed before that, it
-    // was cut off by us.
+    // A socket that both sides ended closes without an error, and the other one is about to. If it closes before that,
+    // we cut it off.
     one.once('close', () => {
       if (!one.readableEnded || !one.writableFinished) reset(other)
     })
@@ -82,7 +82,7 @@ function join(client: net.Socket, target: net.Socket): void {
   }
 }
 
-/** Destroys it with a RST instead of a FIN: its peer shall not take it for an end. */
+/** Destroys a socket with a RST instead of a FIN: its peer shall not take it for an end. */
 function reset(socket: net.Socket): void {
   socket.on('error', () => {})
   if (!socket.destroyed) socket.resetAndDestroy()

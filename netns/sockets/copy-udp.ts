@@ -1,12 +1,12 @@
-/** Copying datagrams: each client of a socket has one of its own towards where it leads, so that answers find back. */
+/** Copies datagrams: each client of a socket gets a socket of its own to the target, so that answers find back. */
 import type dgram from 'node:dgram'
 import net from 'node:net'
 import type { Copying } from './copy-tcp.ts'
 
 export interface UdpForwardOptions {
-  /** What clients send to; it is closed with the forward. */
+  /** The socket that clients send to; it is closed with the forward. */
   socket: dgram.Socket
-  /** A socket from which the destination is reached; undefined where there is none at the moment. */
+  /** Opens a socket from which the target is reached; undefined where there is no target at the moment. */
   open: () => { socket: dgram.Socket; address: string; port: number } | undefined
   admits: (client: string) => boolean
   /** Clients at one time; one more ends the one that has been silent longest. */
@@ -16,7 +16,7 @@ export interface UdpForwardOptions {
   timers: Timers
 }
 
-/** The two functions that a test replaces. */
+/** The two functions that tests replace. */
 export interface Timers {
   set(run: () => void, milliseconds: number): unknown
   clear(timer: unknown): void
@@ -36,7 +36,7 @@ interface Session {
 
 export function forwardUdp(options: UdpForwardOptions): Copying {
   const { socket, open, admits, limit, idleTimeout, timers } = options
-  /** By the client's address and port; whoever was active last is last. */
+  /** By the client's address and port; the client that was active last is last. */
   const sessions = new Map<string, Session>()
 
   const end = (key: string) => {
@@ -65,7 +65,7 @@ export function forwardUdp(options: UdpForwardOptions): Copying {
       close: () => outward.close(),
     }
     outward.on('message', (datagram, from) => {
-      // Nobody else may answer in its name.
+      // Nobody else may answer in the name of the target.
       if (from.address !== address || from.port !== port) return
       touch(key, session)
       socket.send(datagram, client.port, client.address, ignored)
@@ -97,7 +97,7 @@ export function forwardUdp(options: UdpForwardOptions): Copying {
   }
 }
 
-/** With no descriptor left, or the network gone, a datagram is lost, and nothing more. */
+/** Returns undefined with no descriptor left, or with the network gone: then only the datagram is lost. */
 function openOr(open: UdpForwardOptions['open']) {
   try {
     return open()
@@ -106,9 +106,9 @@ function openOr(open: UdpForwardOptions['open']) {
   }
 }
 
-/** As the kernel tells whom a datagram is from. */
+/** Writes an address as the kernel writes the source of a datagram. */
 const canonical = (address: string) =>
   new net.SocketAddress({ address, family: net.isIPv6(address) ? 'ipv6' : 'ipv4' }).address
 
-/** A datagram may be lost; the sockets' own errors are told by their events. */
+/** Ignores that a datagram is lost; sockets report their own errors by their events. */
 const ignored = () => {}

@@ -8,7 +8,7 @@ import { type Copying, forwardTcp } from './copy-tcp.ts'
 import { forwardUdp, systemTimers, type Timers } from './copy-udp.ts'
 import { bindUdp, connectTcp, listenTcp } from './sockets.ts'
 
-/** Where something is reached. */
+/** The address and port at which something is reached. */
 export interface Endpoint {
   address: string
   port: number
@@ -19,18 +19,18 @@ export interface ForwardLimits {
   limit?: number
   /** UDP: milliseconds of silence after which a client is forgotten. @defaultValue 60,000 */
   idleTimeout?: number
-  /** TCP: milliseconds for the connection to where it leads. @defaultValue 5,000 */
+  /** TCP: milliseconds for the connection to the target. @defaultValue 5,000 */
   dialTimeout?: number
   /** For tests. */
   timers?: Timers
 }
 
 export interface ForwardOptions extends ForwardLimits {
-  /** The host's side; 127.0.0.1 unless said, port 0 is any that is free. */
+  /** The host's side; port 0 is any that is free. @defaultValue address: 127.0.0.1 */
   host: { address?: string; port: number }
   /**
-   * Where it leads, inside the network. A function is asked for each new connection or UDP client, since a service
-   * may have another address by then; where it returns undefined the connection is reset, the datagram dropped.
+   * The target, inside the network. A function is called for each new connection or UDP client, since a service may
+   * have another address by then; if it returns undefined, the connection is reset, or the datagram dropped.
    */
   to: Endpoint | (() => Endpoint | undefined)
   /** @defaultValue `tcp` */
@@ -41,11 +41,11 @@ export interface ForwardOptions extends ForwardLimits {
 export interface HostForwardOptions extends ForwardLimits {
   /** The port of the sandbox; 0 is any that is free. */
   port: number
-  /** Where it leads on the host; 127.0.0.1 unless said. */
+  /** The target on the host. @defaultValue address: 127.0.0.1 */
   to: { address?: string; port: number }
   /** @defaultValue `tcp` */
   protocol?: 'tcp' | 'udp'
-  /** Who may use it, by address; everybody who reaches the sandbox unless said. */
+  /** Tells by address who may use it. @defaultValue everybody who reaches the sandbox */
   admits?: (client: string) => boolean
 }
 
@@ -54,9 +54,9 @@ export interface Forward extends AsyncDisposable, Endpoint {
   readonly protocol: 'tcp' | 'udp'
   /** TCP connections, or UDP clients, at this moment. */
   readonly connections: number
-  /** Resolves when it is closed, by whomever. */
+  /** Resolves when it is closed, whoever did that. */
   readonly closed: Promise<void>
-  /** Resolves when nothing of it is open any more; connections are cut off. May be called again. */
+  /** Cuts off its connections; resolves when nothing of it is open any more. May be called again. */
   close(): Promise<void>
 }
 
@@ -64,9 +64,9 @@ const everybody = () => true
 const anyAddress = (like: string) => (net.isIPv6(like) ? '::' : '0.0.0.0')
 
 /**
- * A port of the host that leads into a network.
+ * Opens a port of the host that leads into a network.
  *
- * @param namespace - the network's; what is copied comes from the gateway's address
+ * @param namespace - the network's; forwarded connections come from the gateway's address
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
  */
 export async function forwardFromHost(
@@ -98,7 +98,7 @@ export async function forwardFromHost(
 }
 
 /**
- * A port of a sandbox that leads to the host.
+ * Opens a port of a sandbox that leads to the host.
  *
  * @param namespace - the sandbox's
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
@@ -177,7 +177,7 @@ async function hostUdp(address: string, port: number): Promise<dgram.Socket> {
   return socket
 }
 
-/** Waits until it listens; a refusal is told as those of sockets inside a namespace are. */
+/** Waits until a socket listens; throws the same errors as sockets inside a namespace do. */
 async function bound(
   socket: net.Server | dgram.Socket,
   start: () => unknown,
@@ -197,7 +197,7 @@ async function bound(
   }
 }
 
-/** `address()` of a socket that took over a descriptor is known once it has said so. */
+/** Waits until `address()` works on a socket that took over a descriptor. */
 async function listening(socket: dgram.Socket): Promise<void> {
   try {
     socket.address()

@@ -1,11 +1,11 @@
 import type { Forward } from './forward.ts'
 
-/** The forwards of a network or a sandbox: they are closed with it. */
+/** The open forwards of a network or a sandbox, which are closed with it. */
 export class OpenForwards {
   readonly #open = new Set<Forward>()
   #closed = false
 
-  /** @param gone - thrown where it was closed meanwhile */
+  /** @param gone - thrown if this was closed meanwhile */
   async hold(opening: Promise<Forward>, gone: Error): Promise<Forward> {
     const forward = await opening
     if (this.#closed) {

@@ -1,5 +1,5 @@
 /**
- * Sockets made inside a namespace and handed to Node. They stay there for life, whichever namespace the process is
+ * Makes sockets inside a namespace and hands them to Node. They stay there for life, whichever namespace the process is
  * in. Node's own connect and bind would come too late: they run on a later turn, at home again.
  */
 import dgram from 'node:dgram'
@@ -29,7 +29,7 @@ function bindInside(namespace: number, type: number, address: string, port: numb
   checkAddress(address)
   const { fd } = inNamespace(namespace, () =>
     bindSocket(type | SOCK_NONBLOCK, address, port, (bound) => {
-      // As Node does: else a server that was just closed keeps its port for a minute.
+      // Node does so too: else a server that was just closed keeps its port for a minute.
       if (type === SOCK_STREAM) enable(bound.fd, SOL_SOCKET, SO_REUSEADDR)
     }),
   )
@@ -45,7 +45,7 @@ export function bindUdp(namespace: number, address: string, port: number): dgram
 }
 
 /**
- * A TCP server in a network namespace, listening when this resolves.
+ * Makes a TCP server in a network namespace, listening when this resolves.
  *
  * @param namespace - its descriptor, which the caller may close afterwards
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
@@ -67,7 +67,7 @@ export interface ConnectOptions {
   signal?: AbortSignal
   /** Milliseconds. @defaultValue until the kernel gives up, after two minutes */
   timeout?: number
-  /** Whether this end stays open for writing when the other ends. @defaultValue false */
+  /** Keeps this end open for writing when the other ends. @defaultValue false */
   allowHalfOpen?: boolean
 }
 

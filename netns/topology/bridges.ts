@@ -17,7 +17,9 @@ export const firstPortIndex = firstIndex + mostBridges
 interface Bridge {
   index: number
   ports: number
-  /** The kernel says so, though there should be room: ports of dead sandboxes that it has not reaped yet. */
+  /**
+   * The kernel refused another port, though there should be room: it has not reaped the ports of dead sandboxes yet.
+   */
   full: boolean
 }
 
@@ -44,7 +46,7 @@ export function makeBridges(
 }
 
 export interface EmptiedBridges {
-  /** The index from which on no link of the last holder had its index. */
+  /** An index above all that the last holder's links had. */
   firstPort: number
   /** The addresses that the last holder's sandboxes had. */
   addresses: number[]
@@ -71,7 +73,7 @@ export function emptyBridges(socket: NetlinkSocket): EmptiedBridges {
         rtnetlink.removeRoute({ to: { address, length }, index: index as number }),
         rtnetlink.removeNeighbour(index as number, address),
       ]),
-      // The gateway's own is in another table.
+      // The route of the gateway's own address is in another table.
       ['ESRCH', 'ENOENT'],
     )
   }

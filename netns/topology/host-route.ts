@@ -8,7 +8,7 @@ import { uplinkAddress6 } from '../addressing/uplink-addresses.ts'
 import { type NetlinkSocket, NetnsError, rtnetlink } from '../kernel/index.ts'
 import type { Uplink } from './uplink.ts'
 
-/** Whether the host itself has a route to the sandboxes; if not, everything but that works. */
+/** Tells whether the host itself has a route to the sandboxes; if not, everything but that works. */
 export type HostRouteState = { present: true } | { present: false; reason: string }
 
 export interface ClaimedSubnet {
@@ -36,7 +36,7 @@ export function claimSubnet(choice: SubnetChoice, host: NetlinkSocket, uplink: U
         rtnetlink.addRoute({ to, index: uplink.index, via: uplink.inside, source: uplink.outside }),
       ])
     } catch (error) {
-      // Another process was faster. Now its route is there to be seen.
+      // Another process was faster; the next look sees its route.
       if (!(error instanceof NetnsError && error.errno === 'EEXIST')) throw error
       continue
     }

@@ -1,11 +1,14 @@
-/** Settings of the namespace that the thread is in (/proc/sys/net), written so that it costs the same for the thousandth. */
+/**
+ * Settings of the namespace that the thread is in (/proc/sys/net). The thousandth namespace costs as little as the
+ * first.
+ */
 import { closeSync, existsSync, writeFileSync } from 'node:fs'
 import { NetnsError, openProc } from '../kernel/index.ts'
 
 /**
- * All namespaces' entries of one procfs hang in one chain of the kernel's name cache, which each new one goes along:
- * with 2,000 namespaces a setting takes 2 ms instead of 20 µs. So this is a procfs of our own, mounted nowhere, and a new
- * one for every few namespaces.
+ * How many namespaces one procfs serves. The entries of all namespaces of a procfs hang in one chain of the kernel's
+ * name cache, which each new one goes along: with 2,000 namespaces a setting takes 2 ms instead of 20 µs. So settings
+ * are written through a procfs of our own, mounted nowhere, and a new one for every few namespaces.
  */
 const mostUses = 64
 
@@ -33,7 +36,7 @@ export class NamespaceSettings implements Disposable {
     }
   }
 
-  /** Those that a module brings, which may not be loaded. */
+  /** Writes settings that come with a module, as far as it is loaded. */
   writeExisting(settings: Readonly<Record<string, string>>): void {
     const net = this.#net()
     this.write(Object.fromEntries(Object.entries(settings).filter(([path]) => existsSync(`${net}/${path}`))))
@@ -57,7 +60,7 @@ export class NamespaceSettings implements Disposable {
   }
 }
 
-/** Undefined where that is not allowed, as in some containers: then it works, more slowly. */
+/** Opens a procfs of our own; undefined where that is not allowed, as in some containers: the host's serves, slowly. */
 function ownProc(): number | undefined {
   try {
     return openProc()

@@ -15,10 +15,10 @@ import { createNamespace, inNamespace, NetlinkSocket, type Request, rtnetlink } 
 import { networkGroup, removeLinksTogether } from './link-groups.ts'
 import type { NamespaceSettings } from './namespace-settings.ts'
 
-/** What the main thread is told of a sandbox. */
+/** The facts about a sandbox that the worker passes to the main thread. */
 export interface SandboxFacts {
   address: string
-  /** Where the network has IPv6. */
+  /** Undefined where the network has no IPv6. */
   address6: string | undefined
   mac: string
   /** A descriptor of the namespace, valid in all threads of the process. */
@@ -29,7 +29,7 @@ export interface SandboxPort {
   readonly sandbox: SandboxFacts
   /** The link's outer end. */
   readonly link: { name: string; index: number }
-  /** Its namespace is not ours: `sandbox.fd` is its owner's, and not kept. */
+  /** The namespace is somebody else's: `sandbox.fd` was its caller's, and is not kept. */
   readonly adopted: boolean
   /** The index of the bridge. */
   readonly bridge: number
@@ -50,7 +50,7 @@ export interface SandboxPortRequest {
 
 const innerIndex = 1000
 
-/** Where a sandbox's own end of the link is. */
+/** The sandbox's own end of the link. */
 interface Inner {
   /** In the sandbox's namespace. */
   socket: NetlinkSocket
@@ -64,7 +64,7 @@ interface Inner {
 /** @throws NetnsError `KERNEL`; then nothing is left */
 export function makePort(request: SandboxPortRequest): SandboxPort {
   const { fd, value: socket } = createNamespace(() => {
-    // What a process without capabilities may do here: ping, and listen on any port.
+    // A process without capabilities may ping here, and listen on any port.
     request.settings.write({
       'ipv4/ping_group_range': '0 2147483647',
       'ipv4/ip_unprivileged_port_start': '0',
@@ -83,8 +83,8 @@ export function makePort(request: SandboxPortRequest): SandboxPort {
 }
 
 /**
- * The same for a namespace that somebody else made. What it has already stays: the link gets a name that is free, and
- * a default route only where there is none. The descriptor is not kept, so that the namespace can end.
+ * Makes a port for a namespace that somebody else made. All that it has stays: the link gets a name that is free, and a
+ * default route only where there is none. The descriptor is not kept, so that the namespace can end.
  *
  * @throws NetnsError `KERNEL`; then nothing is left
  */
@@ -101,11 +101,11 @@ export function adoptPort(request: SandboxPortRequest, fd: number): SandboxPort 
   return attach(request, { socket, fd, index, name: `eth${number}`, adopted })
 }
 
-/** One address family of a port: what the sandbox is, and whom it sends everything to. */
+/** One address family of a port: the sandbox's address, and the route to its gateway. */
 interface Way {
   own: Uint8Array
   gateway: Uint8Array
-  /** Undefined: everything. */
+  /** The subnet that is reached by the gateway. Undefined: the gateway is the default route. */
   to: { address: Uint8Array; length: number } | undefined
 }
 
@@ -135,7 +135,7 @@ function waysOf(
 
 const whole = (address: Uint8Array) => ({ address, length: address.length * 8 })
 
-/** The sandbox's own end. */
+/** Sets up the sandbox's own end. */
 function innerRequests({ index, name }: Inner, ways: readonly Way[], gatewayMac: Uint8Array): Request[] {
   return [
     rtnetlink.bringLoopbackUp(),
@@ -169,7 +169,7 @@ function attach(request: SandboxPortRequest, inner: Inner): SandboxPort {
       rtnetlink.addForwarding(link.index, mac),
       ...rtnetlink.bringUp(link.index, link.name),
       ...ways.flatMap(({ own, gateway }) => [
-        // The address to send from is said, since of several bridges only the first has it.
+        // The source address is named, since of several bridges only the first has it.
         rtnetlink.addRoute({ to: whole(own), index: bridge, source: gateway }),
         rtnetlink.addNeighbour(bridge, own, mac),
       ]),
@@ -187,7 +187,7 @@ function attach(request: SandboxPortRequest, inner: Inner): SandboxPort {
 
 const absent = ['ESRCH', 'ENOENT', 'ENODEV']
 
-/** Removes what leads to sandboxes: at once, so that their peers are refused. */
+/** Removes all that leads to sandboxes, so that their peers are refused at once. */
 export function unroutePorts(socket: NetlinkSocket, ports: readonly SandboxPort[]): void {
   const requests = ports.flatMap(({ sandbox, bridge }) =>
     [sandbox.address, sandbox.address6]
@@ -198,7 +198,7 @@ export function unroutePorts(socket: NetlinkSocket, ports: readonly SandboxPort[
         rtnetlink.removeNeighbour(bridge, own),
       ]),
   )
-  // It had not got so far, or its namespace has taken it along.
+  // Some may be absent: they were not made yet, or the namespace has taken them along.
   socket.apply(requests, absent)
 }
 

@@ -10,7 +10,7 @@ import { networkGroup } from './link-groups.ts'
 
 export interface UplinkRequest {
   instance: string
-  /** The network's. */
+  /** The name of the network. */
   name: string
   /** The subnet that the addresses are from. */
   range: string
@@ -48,7 +48,7 @@ export function makeUplink(request: UplinkRequest): Uplink {
   const inner = inNamespace(namespace, () => linkIndex(innerUplinkName))
   const ends = [{ inside, outside }]
   if (ipv6) ends.push({ inside: uplinkAddress6(inside), outside: uplinkAddress6(outside) })
-  // To the other end IPv4 has a route by itself; IPv6 makes one only when both are up, at its own time.
+  // IPv4 has a route to the other end by itself; IPv6 makes one only when both are up, at its own time.
   const toPeer = (index: number, address: Uint8Array) =>
     address.length === 16 ? [rtnetlink.addRoute({ to: { address, length: 128 }, index })] : []
   socket.apply([
@@ -96,7 +96,7 @@ function addUplinkPair(
       host.apply([rtnetlink.addVeth({ ...pair, index: 0, name })])
       return { name, index: linkIndex(name) }
     } catch (error) {
-      // The name of one that is not quite gone.
+      // The name belongs to an uplink that is not quite gone.
       if (!(error instanceof NetnsError && error.errno === 'EEXIST') || tries === 100) throw error
     }
   }

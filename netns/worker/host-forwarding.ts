@@ -1,4 +1,4 @@
-/** Makes the host forward packets of networks; nobody switches it off again, since others may rely on it by then. */
+/** Makes the host forward the packets of networks. It is not switched off again. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { HostRoutes } from '../addressing/host-routes.ts'
 

@@ -30,8 +30,10 @@ import type { NetworkProblem } from './problems.ts'
 import { takeBack } from './take-back.ts'
 import { watchRoutes } from './watch-routes.ts'
 
-/** From here on removing links together is worth it: a single one goes with its namespace, for nothing. */
-const fewPorts = 8
+/**
+ * The number of ports from which on removing their links together pays: a few go with their namespaces, for nothing.
+ */
+const manyPorts = 8
 
 export class KernelNetwork {
   readonly facts: NetworkFacts
@@ -107,7 +109,7 @@ export class KernelNetwork {
       await this.#parts.firewall.expel(ports.map(({ sandbox }) => sandbox.address))
       faultPoint('sandbox-expelled')
     } catch (error) {
-      // With the whole network gone, there is nothing to be expelled from.
+      // If the whole network has gone, there is nothing to be expelled from.
       if (!this.#closed) throw error
     } finally {
       await this.#removePorts(ports)
@@ -139,9 +141,9 @@ export class KernelNetwork {
     try {
       unroutePorts(socket, ports)
       faultPoint('sandbox-unrouted')
-      if (ports.length >= fewPorts) await removePortLinks(socket, ports, () => !this.#closed)
+      if (ports.length >= manyPorts) await removePortLinks(socket, ports, () => !this.#closed)
     } finally {
-      // With the network, meanwhile, all links have gone; an adopted namespace's descriptor is not ours to close.
+      // If the network has gone meanwhile, so have all links; an adopted namespace's descriptor is not ours to close.
       if (this.#closed) closeNamespaces(ports)
       else removePorts(socket, ports)
       faultPoint('sandbox-closed')
@@ -154,7 +156,7 @@ export class KernelNetwork {
 
   /**
    * Resolves when an adopted sandbox is no more: removed, or its namespace ended by itself, which takes our link along.
-   * Nothing of ours holds the namespace; the link is looked at again and again.
+   * Nothing of ours holds the namespace, so the link is polled.
    */
   async sandboxEnded(address: string, sleep: () => Promise<unknown>): Promise<void> {
     const port = this.#ports.get(address)
@@ -187,7 +189,9 @@ export class KernelNetwork {
     )
   }
 
-  /** Removes the network from the kernel, with all its sandboxes; every step is taken, whatever became of the others. */
+  /**
+   * Removes the network from the kernel, with all its sandboxes; every step is taken, whatever became of the others.
+   */
   async remove(): Promise<void> {
     const ports = [...this.#ports.values()]
     const steps = new AsyncDisposableStack()

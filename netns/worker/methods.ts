@@ -90,7 +90,7 @@ export interface WorkerCall {
   params: unknown
 }
 
-/** An error without its class, which does not survive the way between threads. */
+/** An error without its class, which is lost on the way between threads. */
 export interface RemoteError {
   code: string
   message: string
@@ -99,7 +99,7 @@ export interface RemoteError {
 }
 
 export type WorkerAnswer = { id: number; value: unknown } | { id: number; error: RemoteError }
-/** News of a network, which answer no call. */
+/** An event of a network; it answers no call. */
 export interface WorkerNews {
   network: number
   event: NetworkEvent

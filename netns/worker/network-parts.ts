@@ -10,7 +10,7 @@ import type { HostRouteState } from '../topology/host-route.ts'
 import type { HostHold } from './hold-host.ts'
 import type { Problems } from './problems.ts'
 
-/** What the main thread is told of a network. */
+/** The facts about a network that the worker passes to the main thread. */
 export interface NetworkFacts extends NetworkDescription {
   /** The path of the namespace's name. */
   path: string

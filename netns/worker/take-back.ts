@@ -1,8 +1,8 @@
 import { NetnsError } from '../kernel/index.ts'
 
 /**
- * Takes back what was half made. The error that stopped the making is the one to report; should taking back fail as
- * well, it says so, and carries both.
+ * Takes back what was half made. Returns the error to report: the one that stopped the making; if taking back fails as
+ * well, one that says so and carries both.
  */
 export async function takeBack(steps: AsyncDisposableStack, error: unknown): Promise<unknown> {
   try {

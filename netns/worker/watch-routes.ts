@@ -1,4 +1,6 @@
-/** Hears when the host's routes change, as they do when a VPN comes up. One monitor serves all networks of the thread. */
+/**
+ * Hears when the host's routes change, as they do when a VPN comes up. One monitor serves all networks of the thread.
+ */
 
 import { type HostRoutes, readHostRoutes } from '../addressing/host-routes.ts'
 import { Monitor, NETLINK_ROUTE, NetlinkSocket, rtnetlink } from '../kernel/index.ts'

@@ -1,4 +1,6 @@
-/** The system calls that Node does not have and that are no network's: those of networks are in netns/kernel/libc.ts. */
+/**
+ * The system calls that Node does not have and that are no network's: those of networks are in netns/kernel/libc.ts.
+ */
 import koffi from 'koffi'
 import { kernelError } from './errors.ts'
 
@@ -24,7 +26,8 @@ const call: Calls = {
   waitid: libc.func('int waitid(int, uint, _Out_ uint8_t *, int)'),
 }
 
-// The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424 are).
+// The calls that libc does not wrap, or only lately. These numbers are the same on x86-64 and arm64 (all above 424
+// are).
 const numbered = {
   openTree: libc.func('long syscall(long, int, str, uint)'),
   moveMount: libc.func('long syscall(long, int, str, int, str, uint)'),

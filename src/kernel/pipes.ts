@@ -1,6 +1,8 @@
 import { fcntl, pipe2 } from './libc.ts'
 
-/** Makes a real pipe, close-on-exec at both ends. Node's own `pipe` is a socket, which nobody can open as /dev/stdout. */
+/**
+ * Makes a real pipe, close-on-exec at both ends. Node's own `pipe` is a socket, which nobody can open as /dev/stdout.
+ */
 export function makePipe(): { read: number; write: number } {
   const [read, write] = pipe2()
   return { read, write }

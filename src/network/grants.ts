@@ -1,7 +1,9 @@
 import type { Network } from '../../netns/index.ts'
 import type { NameClaim } from './name-claims.ts'
 
-/** The part of a network that decides, with `isolation: 'bindings'`, between which members connections may be opened. */
+/**
+ * The part of a network that decides, with `isolation: 'bindings'`, between which members connections may be opened.
+ */
 export type Gate = Pick<Network, 'grant' | 'revoke'>
 
 /** The present grants, by client. */
