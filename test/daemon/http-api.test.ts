@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
 import fastify from 'fastify'
 import t from 'tap'
 import { addHttpApi } from '../../src/daemon/http-api.ts'
@@ -195,4 +196,43 @@ t.test('a request that is no HTTP gets an error document', async (t) => {
   const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
   t.match(head, /^HTTP\/1\.1 400 /)
   t.match(JSON.parse(body), { apiVersion: 'v1', error: { code: 'INVALID_REQUEST' } })
+})
+
+t.test('an upload whose end the receiver does not read is not cancelled by that', async (t) => {
+  const engine = fakeEngine()
+  // Behind the end of an archive tar reads no further: the pipe to it breaks, which destroys the request's stream.
+  const receiveDirectory: Engine['receiveDirectory'] = async (_digest, tar, signal) => {
+    const ended = once(tar, 'end')
+    tar.on('end', () => tar.destroy(new Error('write EPIPE')))
+    tar.resume()
+    await ended
+    await turn()
+    signal.throwIfAborted()
+  }
+  await using api = await serve(Object.assign(Object.create(engine), { receiveDirectory }))
+  const answer = await api.ask('PUT', `/v1/blobs/${digest}`, 'tar', 'application/x-tar')
+  t.strictSame([answer.status, answer.document], [200, { apiVersion: 'v1', digest }])
+})
+
+t.test('an upload ends when its client goes', async (t) => {
+  const begun = Promise.withResolvers<void>()
+  const reason = Promise.withResolvers<unknown>()
+  const receiveDirectory: Engine['receiveDirectory'] = (_digest, _tar, signal) => {
+    signal.addEventListener('abort', () => reason.resolve(signal.reason))
+    begun.resolve()
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  }
+  await using api = await serve(Object.assign(Object.create(fakeEngine()), { receiveDirectory }))
+  const request = httpRequest({
+    socketPath: api.socketPath,
+    method: 'PUT',
+    path: `/v1/blobs/${digest}`,
+    headers: { 'content-type': 'application/x-tar' },
+    agent: false,
+  })
+  request.on('error', () => undefined)
+  request.write('half a tar')
+  await begun.promise
+  request.destroy()
+  t.match(await reason.promise, { code: 'CANCELLED' })
 })

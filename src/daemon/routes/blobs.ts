@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { parse } from '../schemas/parse.ts'
 import { digest } from '../schemas/scalars.ts'
+import { clientGone } from '../streams/client-gone.ts'
 import { parameterOf } from './request-fields.ts'
 import type { RouteContext } from './route-context.ts'
 
@@ -13,13 +14,13 @@ export function addBlobRoutes(app: FastifyInstance, { engine, beginRequest }: Ro
     missing: engine.missingDirectories(parse(missingRequest, request.body).digests),
   }))
   app.addContentTypeParser('application/x-tar', (_request, payload, done) => done(null, payload))
-  app.put('/v1/blobs/:digest', { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request) => {
+  app.put('/v1/blobs/:digest', { bodyLimit: Number.MAX_SAFE_INTEGER }, async (request, reply) => {
+    // Not the errors of the request's stream: it also breaks when tar stops reading behind the end of the archive.
+    const signal = clientGone(reply.raw)
     const blob = parse(digest, parameterOf(request, 'digest'))
     const end = beginRequest()
     try {
-      const gone = new AbortController()
-      request.raw.on('error', () => gone.abort())
-      await engine.receiveDirectory(blob, request.raw, gone.signal)
+      await engine.receiveDirectory(blob, request.raw, signal)
       return { digest: blob }
     } finally {
       end()
