@@ -49,23 +49,27 @@ export function replyLimit({ udpSize }: Query, transport: 'udp' | 'tcp', mostOve
   return transport === 'tcp' ? longestMessage : Math.min(udpSize, mostOverUdp)
 }
 
-/** The fields of a reply that concern its size. */
-interface Fill {
+/** The part of a reply that concerns its size. */
+export interface ReplySize {
+  /** Octets written so far; in the end, those of the reply. */
   length: number
+  /** The most octets of question and records. */
   limit: number
+  /** Records in each section. */
   answers: number
   authorities: number
   additionals: number
+  /** True if something did not fit. */
   overflow: boolean
 }
 
 /** Tells whether so many octets fit. */
-export function hasRoom(reply: Fill, octets: number): boolean {
+export function hasRoom(reply: ReplySize, octets: number): boolean {
   return reply.length + octets <= reply.limit
 }
 
 /** The same for octets that the reply needs: if they do not fit, it is going to be truncated. */
-export function fits(reply: Fill, octets: number): boolean {
+export function fits(reply: ReplySize, octets: number): boolean {
   if (hasRoom(reply, octets)) return true
   reply.overflow = true
   return false
@@ -75,7 +79,7 @@ export function fits(reply: Fill, octets: number): boolean {
  * Empties a reply if something did not fit: no half of a set is sent (RFC 2181, 9).
  * @returns TC in that case, else no flag
  */
-export function truncate(reply: Fill, { questionEnd }: Query): number {
+export function truncate(reply: ReplySize, { questionEnd }: Query): number {
   if (!reply.overflow) return 0
   reply.length = questionEnd
   reply.answers = reply.authorities = reply.additionals = 0

@@ -3,23 +3,24 @@ import type { KeptReplies } from './kept-replies.ts'
 import { extendedError } from './rcodes.ts'
 import { type RecordSet, recordHead } from './record-set.ts'
 import { recordTypes } from './record-types.ts'
-import { extendedErrorSize, fits, hasRoom, longestMessage, optSize, truncate } from './truncation.ts'
+import {
+  extendedErrorSize,
+  fits,
+  hasRoom,
+  longestMessage,
+  optSize,
+  type ReplySize,
+  truncate,
+} from './truncation.ts'
 
 /**
  * A reply while it is written. It is used for one query after the other. Its buffer may be the query's own, since
  * header and question stay in their places. Records that do not fit set `overflow`; nothing is written past `limit`.
  */
-export interface Reply {
+export interface Reply extends ReplySize {
   readonly buffer: Buffer
   /** The query that it replies to, decoded. */
   readonly query: Query
-  /** Octets written so far; in the end, those of the reply. */
-  length: number
-  limit: number
-  answers: number
-  authorities: number
-  additionals: number
-  overflow: boolean
 }
 
 export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
