@@ -1,4 +1,4 @@
-import type { AcquireOptions } from './binder.ts'
+import type { AcquireOptions } from './service/binder.ts'
 
 /** What counts where nobody asks for something else; milliseconds. */
 export interface Defaults {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from './clock.ts'
 
 /** A process that cannot be killed now, as while it waits for a disk, may be later. */
 const killAgainAfter = 1_000
