@@ -95,6 +95,8 @@ export const rooms: Readonly<Record<string, Room>> = {
       'clock.ts',
       'driver.ts',
       'duration.ts',
+      'escalation.ts',
+      'grace-and-timeouts.ts',
       'holder.ts',
       'lease.ts',
       'news.ts',

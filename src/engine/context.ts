@@ -53,6 +53,8 @@ export interface EngineContext {
   readonly hostnames: Hostnames
   /** Of runs that go on at the same time; services need none. */
   readonly places: Places
+  /** From SIGTERM to SIGKILL, in milliseconds, for a run that nobody wants any more. */
+  readonly interruptTimeout: number
   /** How many bytes of a run's output are kept; the runtime's default if not said. */
   readonly logLimit: number | undefined
   /** Work that nobody waits for, but the engine before it closes; its failure is logged. */

@@ -1,7 +1,7 @@
 import { createFlights, type UnheardFailure } from '../concurrency/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { createImages } from '../images/index.ts'
-import { createPlaces, createServices, systemClock } from '../lifecycle/index.ts'
+import { createPlaces, createServices, defaultTimeouts, systemClock } from '../lifecycle/index.ts'
 import { makeChosenDirectory } from '../make-directory.ts'
 import { recover as recoverNetworks } from '../network/index.ts'
 import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
@@ -129,6 +129,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       services,
       networks,
       records,
+      interruptTimeout: defaultTimeouts(timeoutScale).interrupt,
       logLimit: options.logLimit,
       events,
       report,

@@ -1,20 +1,20 @@
 import type { Clock } from './clock.ts'
 
-/** A process that cannot be killed now, as while it waits for a disk, may be later. */
-const killAgainAfter = 1_000
+/** From one SIGKILL to the next, in milliseconds: a process that waits for a disk now may die of a later one. */
+const killRetryInterval = 1_000
 
 export interface EscalationOptions {
   clock: Clock
   /** Sends a signal to the process. */
   signal: (name: string) => Promise<void>
   stopSignal: string
-  /** From the stop signal to SIGKILL, in milliseconds. */
+  /** From the stop signal to SIGKILL, in milliseconds: grace-and-timeouts.ts decides how long. */
   stopTimeout: number
   /** Told when a signal could not be sent. The escalation goes on. */
   onTrouble: (error: unknown) => void
 }
 
-/** Ends a process: its stop signal, and after a while SIGKILL. Disposed at the process's end. */
+/** Ends a process: sends its stop signal, then SIGKILL again and again. To be disposed of when the process has ended. */
 export class Escalation implements Disposable {
   readonly #options: EscalationOptions
   #timer: Disposable | undefined
@@ -25,8 +25,9 @@ export class Escalation implements Disposable {
     this.#options = options
   }
 
-  /** Sends the stop signal. */
+  /** Sends the stop signal, unless it kills already. */
   ask(): void {
+    if (this.#killing) return
     const { clock, stopSignal, stopTimeout } = this.#options
     if (stopSignal === 'SIGKILL') {
       this.kill()
@@ -51,7 +52,7 @@ export class Escalation implements Disposable {
   #sendKill(): void {
     if (this.#over) return
     this.#timer?.[Symbol.dispose]()
-    this.#timer = this.#options.clock.setTimeout(() => this.#sendKill(), killAgainAfter)
+    this.#timer = this.#options.clock.setTimeout(() => this.#sendKill(), killRetryInterval)
     void this.#send('SIGKILL')
   }
 

@@ -5,9 +5,11 @@
 
 export { type Clock, systemClock } from './clock.ts'
 export type { Exit, RunningService, ServiceDriver, StartContext } from './driver.ts'
+export { Escalation, type EscalationOptions } from './escalation.ts'
 export { circleThrough } from './exclusion/circle.ts'
 export { createLocks, type LockOptions, type Locks, type LocksOptions } from './exclusion/locks.ts'
 export { createPlaces, type Places } from './exclusion/places.ts'
+export { defaultTimeouts, type Timeouts } from './grace-and-timeouts.ts'
 export type {
   Answer,
   Check,

@@ -1,22 +1,16 @@
 import { MoorageError, moorageError } from '../errors/index.ts'
 import type { Clock } from './clock.ts'
 import type { ServiceDriver } from './driver.ts'
+import { defaultTimeouts } from './grace-and-timeouts.ts'
 import type { Lease } from './lease.ts'
 import type { NewsOf, ServiceNews } from './news.ts'
 import type { ScopedKey } from './scoped-key.ts'
 import { type AcquireOptions, Binder, type Seat } from './service/binder.ts'
 import { timedOut } from './service/failures.ts'
-import type { Defaults } from './grace-and-timeouts.ts'
 import { notEnded, Service } from './service/service.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
 import { dependentKeys } from './stopping/dependents.ts'
 import { type DrainOptions, drain } from './stopping/drain.ts'
-
-/** Defaults, in milliseconds. */
-const grace = 10_000
-const startTimeout = 60_000
-const stopTimeout = 10_000
-const drainTimeout = 30_000
 
 /** How many ended services are remembered. */
 const remembered = 100
@@ -75,14 +69,10 @@ export function createServices({
   clock,
   onChange,
   onNews,
-  defaultGrace = grace,
+  defaultGrace,
   timeoutScale = 1,
 }: ServicesOptions): Services {
-  const defaults: Defaults = {
-    grace: defaultGrace,
-    startTimeout: startTimeout * timeoutScale,
-    stopTimeout: stopTimeout * timeoutScale,
-  }
+  const timeouts = defaultTimeouts(timeoutScale)
   const live = new Map<ScopedKey, Service>()
   /** The newest first. */
   const ended: ServiceSnapshot[] = []
@@ -96,7 +86,8 @@ export function createServices({
       key,
       driver,
       clock,
-      defaults,
+      defaultGrace,
+      timeouts,
       onChange: () => {
         if (onChange) observe(onChange, service.snapshot())
       },
@@ -160,7 +151,7 @@ export function createServices({
       const binder = new Binder({
         clock,
         options,
-        startTimeout: options.startTimeout ?? defaults.startTimeout,
+        startTimeout: options.startTimeout ?? timeouts.start,
         seat: queue(driver),
       })
       queued.add(binder)
@@ -199,7 +190,7 @@ export function createServices({
 
     list: () => [...[...live.values()].reverse().map((service) => service.snapshot()), ...ended],
 
-    drain({ timeout = drainTimeout * timeoutScale, order = 'dependents-first' } = {}) {
+    drain({ timeout = timeouts.drain, order = 'dependents-first' } = {}) {
       if (drained === undefined) {
         draining = true
         for (const binder of [...queued]) binder.fail(new MoorageError('DAEMON_STOPPING'))

@@ -26,3 +26,32 @@ t.test(
     t.ok(took < 15_000, `it took ${took} ms`)
   },
 )
+
+t.test('it stretches the time that a command has after SIGTERM: at 0.1, 0.2 s', async (t) => {
+  using directories = ownDirectories()
+  using rootfs = ownRootfs()
+  process.env.MOORAGE_TIMEOUT_SCALE = '0.1'
+  await using daemon = await startDaemon(directories)
+  delete process.env.MOORAGE_TIMEOUT_SCALE
+  await using moorage = await daemon.connect()
+  const command = moorage
+    .container()
+    .withRootfs(moorage.host.directory(rootfs.path))
+    .withExec(['sh', '-c', 'trap "" TERM; while true; do sleep 1; done'])
+  const caller = new AbortController()
+  const ended = Promise.withResolvers<number>()
+  let left = 0
+  void (async () => {
+    for await (const event of moorage.events()) {
+      if (event.type !== 'progress' || event.kind !== 'exec') continue
+      if (event.state === 'running') {
+        left = performance.now()
+        caller.abort(new Error('enough'))
+      } else if (event.state === 'failed') ended.resolve(performance.now() - left)
+    }
+  })().catch(() => undefined)
+  await t.rejects(command.sync({ signal: caller.signal }), { code: 'CANCELLED' })
+  const took = await ended.promise
+  t.ok(took > 190, `it had ${took} ms`)
+  t.ok(took < 1_900, `it took ${took} ms`)
+})

@@ -1,5 +1,5 @@
 import { MoorageError, moorageError } from '../../errors/index.ts'
-import type { Lease } from '../../lifecycle/index.ts'
+import { Escalation, type Lease, systemClock } from '../../lifecycle/index.ts'
 import { lastBytes } from '../../logs/index.ts'
 import type { ContainerExit, RunningContainer } from '../../runtime/runtime.ts'
 import type { EngineContext } from '../context.ts'
@@ -15,9 +15,6 @@ import { startContainer } from './start-container.ts'
 
 /** How much of each stream an ExecError carries. */
 const errorTail = 64 * 1024
-
-/** From SIGTERM to SIGKILL for a run that nobody wants any more. */
-const interruptTimeout = 2_000
 
 /** What a run hands to each of its callers. */
 export interface FlightResult {
@@ -70,7 +67,7 @@ export async function runExec(
     releases.add('give up its place', () => place[Symbol.dispose]())
     const started = await startContainer(context, { exec, kind: 'exec', ...prepared, signal, releases })
     onRun(started.record)
-    const exit = await exitOf(started.container, prepared.leases, signal)
+    const exit = await exitOf(context, started.container, prepared.leases, signal)
     if (!meets(exec.expect, exit.code)) throw await execError(exec, exit, started.record)
     return await keepResult(context, exec, {
       exitCode: exit.code,
@@ -85,36 +82,44 @@ export async function runExec(
   }
 }
 
-/** Waits for the end; ends it when nobody wants it any more or a service that it is bound to is gone. */
+/**
+ * Waits for a container's end. It is ended when nobody wants it any more, and killed when a service that it is bound to
+ * is gone.
+ *
+ * @throws what it was ended for
+ */
 async function exitOf(
+  { interruptTimeout, log }: EngineContext,
   container: RunningContainer,
   leases: readonly Lease[],
   signal: AbortSignal,
 ): Promise<ContainerExit> {
   let reason: unknown
-  const lost = Promise.race(leases.map((lease) => lease.lost)).then(async (error) => {
-    reason ??= error
-    await container.signal('SIGKILL')
+  using escalation = new Escalation({
+    clock: systemClock,
+    signal: (name) => container.signal(name),
+    stopSignal: 'SIGTERM',
+    stopTimeout: interruptTimeout,
+    onTrouble: (error) => log('warn', 'a run could not be signalled', { error: String(error) }),
   })
-  lost.catch(() => undefined)
-  const interrupt = async () => {
-    reason ??= signal.reason ?? new MoorageError('CANCELLED', { reason: 'nobody waits for it' })
-    await container.signal('SIGTERM')
-    const patience = setTimeout(
-      () => void container.signal('SIGKILL').catch(() => undefined),
-      interruptTimeout,
-    )
-    void container.exited.then(() => clearTimeout(patience))
+  for (const { lost } of leases) {
+    void lost.then((error) => {
+      reason ??= error
+      escalation.kill()
+    })
   }
-  const onAbort = () => void interrupt().catch(() => undefined)
-  if (signal.aborted) onAbort()
-  else signal.addEventListener('abort', onAbort, { once: true })
+  const interrupt = () => {
+    reason ??= signal.reason ?? new MoorageError('CANCELLED', { reason: 'nobody waits for it' })
+    escalation.ask()
+  }
+  if (signal.aborted) interrupt()
+  else signal.addEventListener('abort', interrupt, { once: true })
   try {
     const exit = await container.exited
     if (reason !== undefined) throw reason
     return exit
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    signal.removeEventListener('abort', interrupt)
   }
 }
 

@@ -1,3 +1,5 @@
+import { Queue } from './queue.ts'
+
 /** Things of which one owner at a time may have each: cache volumes that are locked. */
 export interface Locks<Owner> {
   /**
@@ -31,12 +33,7 @@ export interface LocksOptions<Owner> {
 
 interface Lock<Owner> {
   owner: Owner
-  readonly queue: QueuedOwner<Owner>[]
-}
-
-interface QueuedOwner<Owner> {
-  readonly owner: Owner
-  take(): void
+  readonly queue: Queue<Owner>
 }
 
 export function createLocks<Owner>({ idOf, onWanted }: LocksOptions<Owner>): Locks<Owner> {
@@ -45,44 +42,26 @@ export function createLocks<Owner>({ idOf, onWanted }: LocksOptions<Owner>): Loc
 
   const release = (name: string) => {
     const lock = locks.get(name)
-    const next = lock?.queue.shift()
+    const next = lock?.queue.serve()
     if (lock === undefined || next === undefined) {
       locks.delete(name)
       return
     }
-    lock.owner = next.owner
-    next.take()
-    if (lock.queue.length > 0) onWanted?.(next.owner)
+    lock.owner = next
+    if (lock.queue.length > 0) onWanted?.(next)
   }
 
   const take = async (name: string, { owner, signal, mayWait }: LockOptions<Owner>): Promise<void> => {
     signal?.throwIfAborted()
     const lock = locks.get(name)
     if (lock === undefined) {
-      locks.set(name, { owner, queue: [] })
+      locks.set(name, { owner, queue: new Queue() })
       return
     }
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const waiter: QueuedOwner<Owner> = { owner, take: resolve }
-    const leave = () => {
-      const at = lock.queue.indexOf(waiter)
-      // Not there any more: it was taken in the very turn in which the owner went, and is let go of by whoever took it.
-      if (at !== -1) lock.queue.splice(at, 1)
-      reject(signal?.reason)
-    }
-    lock.queue.push(waiter)
-    try {
+    await lock.queue.wait(owner, signal, () => {
       mayWait?.(name, lock.owner)
       onWanted?.(lock.owner)
-      signal?.addEventListener('abort', leave, { once: true })
-      await promise
-    } catch (error) {
-      const at = lock.queue.indexOf(waiter)
-      if (at !== -1) lock.queue.splice(at, 1)
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', leave)
-    }
+    })
   }
 
   return {
@@ -107,9 +86,10 @@ export function createLocks<Owner>({ idOf, onWanted }: LocksOptions<Owner>): Loc
       [...locks.values()].some((lock) => isSame(lock.owner, owner) && lock.queue.length > 0),
     blockersOf: (owner) =>
       [...locks.values()].flatMap((lock) => {
-        const at = lock.queue.findIndex((waiter) => isSame(waiter.owner, owner))
-        return at === -1 ? [] : [lock.owner, ...lock.queue.slice(0, at).map((ahead) => ahead.owner)]
+        const waiting = lock.queue.items
+        const at = waiting.findIndex((waiter) => isSame(waiter, owner))
+        return at === -1 ? [] : [lock.owner, ...waiting.slice(0, at)]
       }),
-    waiting: () => [...locks].flatMap(([name, { queue }]) => queue.map(({ owner }) => ({ owner, name }))),
+    waiting: () => [...locks].flatMap(([name, { queue }]) => queue.items.map((owner) => ({ owner, name }))),
   }
 }

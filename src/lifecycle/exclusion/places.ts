@@ -1,7 +1,9 @@
+import { Queue } from './queue.ts'
+
 /** A bound on how many do something at the same time. */
 export interface Places {
   /**
-   * A place, as soon as there is one; those who wait are served in the order of asking.
+   * Takes a place, as soon as there is one; those who wait are served in the order of asking.
    *
    * @param onWait - called when there is none free, with how many wait before it
    * @throws the abort reason of `signal`
@@ -12,7 +14,7 @@ export interface Places {
 }
 
 export function createPlaces(limit: number): Places {
-  const queue: (() => void)[] = []
+  const queue = new Queue<object>()
   let taken = 0
 
   const place = (): Disposable => {
@@ -22,9 +24,7 @@ export function createPlaces(limit: number): Places {
         if (!held) return
         held = false
         // Handed on, so that nobody who comes in between gets it.
-        const next = queue.shift()
-        if (next) next()
-        else taken -= 1
+        if (queue.serve() === undefined) taken -= 1
       },
     }
   }
@@ -32,26 +32,12 @@ export function createPlaces(limit: number): Places {
   return {
     async take({ signal, onWait } = {}) {
       signal?.throwIfAborted()
-      if (taken < limit) {
-        taken += 1
-        return place()
+      if (taken < limit) taken += 1
+      else {
+        const ahead = queue.length
+        await queue.wait({}, signal, () => onWait?.(ahead))
       }
-      const { promise, resolve, reject } = Promise.withResolvers<Disposable>()
-      const serve = () => resolve(place())
-      const leave = () => {
-        const at = queue.indexOf(serve)
-        if (at === -1) return
-        queue.splice(at, 1)
-        reject(signal?.reason)
-      }
-      signal?.addEventListener('abort', leave, { once: true })
-      onWait?.(queue.length)
-      queue.push(serve)
-      try {
-        return await promise
-      } finally {
-        signal?.removeEventListener('abort', leave)
-      }
+      return place()
     },
     get taken() {
       return taken

@@ -1,8 +1,8 @@
 import { asMoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Exit, RunningService, ServiceDriver } from '../driver.ts'
-import { type CheckNews, Health } from '../health/index.ts'
 import { Escalation } from '../escalation.ts'
+import { type CheckNews, Health } from '../health/index.ts'
 
 export interface RunOptions {
   clock: Clock

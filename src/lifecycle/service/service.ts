@@ -1,6 +1,7 @@
 import { asMoorageError, type MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Exit, RunningService, ServiceDriver } from '../driver.ts'
+import { GraceAndTimeouts, type Timeouts } from '../grace-and-timeouts.ts'
 import type { Check, Health } from '../health/index.ts'
 import type { Holder } from '../holder.ts'
 import type { Because, ServiceNews } from '../news.ts'
@@ -8,8 +9,7 @@ import type { ScopedKey } from '../scoped-key.ts'
 import type { ServiceSnapshot, StateName } from '../snapshot.ts'
 import type { Binder, Seat } from './binder.ts'
 import { exited, type Failure, notReleased, startFailed, stopped, timedOut, unhealthy } from './failures.ts'
-import { type Defaults, Terms } from '../grace-and-timeouts.ts'
-import { startGrace } from './grace-timer.ts'
+import { startGraceTimer } from './grace-timer.ts'
 import { Holders } from './holders.ts'
 import { logTail } from './log-tail.ts'
 import { Run } from './run.ts'
@@ -22,7 +22,8 @@ export interface ServiceOptions {
   key: ScopedKey
   driver: ServiceDriver
   clock: Clock
-  defaults: Defaults
+  defaultGrace: number | undefined
+  timeouts: Timeouts
   /** After each change that a snapshot shows. */
   onChange: () => void
   /** Told of everything that happens to it. */
@@ -42,7 +43,7 @@ export class Service implements Seat {
   /** Resolves when it is `stopped` or `failed` and holds nothing any more. */
   readonly ended: Promise<void>
   readonly #options: ServiceOptions
-  readonly #terms: Terms
+  readonly #graceAndTimeouts: GraceAndTimeouts
   readonly #holders: Holders
   readonly #machine: StateMachine
   readonly #end: () => void
@@ -59,7 +60,7 @@ export class Service implements Seat {
     this.ended = promise
     this.#end = resolve
     this.#options = options
-    this.#terms = new Terms(options.defaults)
+    this.#graceAndTimeouts = new GraceAndTimeouts({ grace: options.defaultGrace, timeouts: options.timeouts })
     this.#holders = new Holders({
       key: options.key,
       address: () => this.#address,
@@ -100,7 +101,7 @@ export class Service implements Seat {
 
   /** The longest start that anybody was ready to wait for, for one who does not say. */
   get startTimeout(): number {
-    return this.#terms.startTimeout
+    return this.#graceAndTimeouts.startTimeout
   }
 
   /** What must hold after a restart: the checks that made it ready; until then, those of whoever came first. */
@@ -113,7 +114,7 @@ export class Service implements Seat {
   join(binder: Binder): void {
     binder.sit(this)
     this.#holders.wait(binder)
-    this.#terms.add(binder.options)
+    this.#graceAndTimeouts.add(binder.options)
     if (this.state === 'pending') {
       void this.#live()
       return
@@ -318,7 +319,7 @@ export class Service implements Seat {
     }
     for (const binder of this.#holders.binders) binder.wanted = undefined
     this.#machine.enter({ name: 'stopping', ending }, because)
-    this.#run?.stop(this.#terms, kill)
+    this.#run?.stop(this.#graceAndTimeouts, kill)
   }
 
   /** Without anybody who holds it or waits for it: a start is called off, a ready service gets its grace. */
@@ -333,12 +334,12 @@ export class Service implements Seat {
   }
 
   #beginGrace(): void {
-    const { grace } = this.#terms
+    const { grace } = this.#graceAndTimeouts
     const stop = (because: Because) => this.#stopFor({ kind: 'done' }, false, because)
     if (grace === 0) stop('unused')
     else if (this.driver.mayLinger?.() === false) stop('hurried')
     else {
-      const over = startGrace(this.#options.clock, grace, () => stop('grace-over'))
+      const over = startGraceTimer(this.#options.clock, grace, () => stop('grace-over'))
       this.#machine.enter({ name: 'grace', grace: over }, 'unused')
     }
   }

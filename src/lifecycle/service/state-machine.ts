@@ -4,11 +4,11 @@ import type { Holder } from '../holder.ts'
 import type { Because } from '../news.ts'
 import type { StateName } from '../snapshot.ts'
 import type { Failure } from './failures.ts'
-import type { Grace } from './grace-timer.ts'
+import type { GraceTimer } from './grace-timer.ts'
 
 export type State =
   | { readonly name: 'pending' | 'starting' | 'ready' | 'stopped' }
-  | { readonly name: 'grace'; readonly grace: Grace }
+  | { readonly name: 'grace'; readonly grace: GraceTimer }
   /** A request for a stop overrides a restart that is on its way. */
   | { readonly name: 'stopping'; ending: Ending }
   | { readonly name: 'failed'; readonly error: MoorageError }
