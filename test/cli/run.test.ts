@@ -61,12 +61,14 @@ t.test('the container’s streams and its exit code come through; talk is on std
     },
     output: 'exitCode',
     logs: true,
+    own: true,
   })
 })
 
 t.test('with --cached an equal run’s result will do, and that is said', async (t) => {
   const { stderr, asked } = await run({ events: [result(0, { cachedAge: 300_000 })] }, ['--cached', 'img'])
   t.equal(asked[0]?.definition.ops[1] && 'noCache' in asked[0].definition.ops[1], false)
+  t.equal(asked[0]?.own, undefined)
   t.equal(stderr, 'moorage: the result of a run 5m ago\n')
 })
 

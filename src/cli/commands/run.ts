@@ -46,6 +46,7 @@ async function run(
     }),
     output: 'exitCode',
     logs: true,
+    ...(flags.cached ? {} : { own: true }),
     ...(container.publish.length === 0 ? {} : { publish: [...container.publish] }),
     ...withoutUndefined({ network: global.network }),
   }

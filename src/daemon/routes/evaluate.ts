@@ -25,6 +25,7 @@ const evaluateRequest = z.strictObject({
   ]),
   network: networkName,
   logs: z.boolean().exactOptional(),
+  own: z.boolean().exactOptional(),
   publish: portForwards,
   limit: z.int().min(0).exactOptional(),
 }) satisfies Exact<EvaluateRequest>

@@ -40,6 +40,8 @@ export interface ExecProgress extends ProgressBase {
   age?: number
   /** Its address in the network. */
   address?: string
+  /** Set for a run that belongs to one caller alone: tells it from other runs of the same command. */
+  run?: string
 }
 
 /** A URL that is fetched; `id` is the URL. */

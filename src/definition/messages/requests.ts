@@ -23,6 +23,8 @@ export interface EvaluateRequest {
   network?: string
   /** Send the run's output as `log` events too. */
   logs?: boolean
+  /** Of a command: run it for this caller alone. Neither an equal call nor an earlier run answers it. */
+  own?: boolean
   /** Ports of the host that lead to the container while it runs. */
   publish?: PortForward[]
   /** For `contents`: refuse a file of more bytes than this, before any is sent. */

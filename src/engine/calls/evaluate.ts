@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type Definition,
   type ExecOutput,
@@ -32,7 +33,8 @@ export function createEvaluateCall(
       const caller = { ...requester, signal: callerSignal.signal }
       const network = request.network ?? defaultNetwork
       const { output } = request
-      using subscription = new EventSubscription(context.events, { network, onEvent: caller.onEvent })
+      const own = request.own ? randomUUID() : undefined
+      using subscription = new EventSubscription(context.events, { network, own, onEvent: caller.onEvent })
       if (!isExecOutput(output) || !isExec(request.definition)) {
         const part = await plans.part(request.definition, caller, subscription)
         if (isPartOutput(output))
@@ -57,6 +59,7 @@ export function createEvaluateCall(
         exec,
         network,
         caller,
+        own,
         onRun(record) {
           running = record
           const { row } = record

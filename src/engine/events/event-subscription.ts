@@ -7,6 +7,8 @@ interface EventSubscriptionOptions {
   network: string
   /** The caller as a holder: its leases and waits are sent too, besides those of the runs and services it watches. */
   holder?: string
+  /** Names the caller's own run. Of other callers' own runs nothing is sent. */
+  own?: string | undefined
   onEvent: (event: ProgressEvent) => void
 }
 
@@ -65,8 +67,9 @@ export class EventSubscription implements Disposable {
   }
 
   #concerns(event: ProgressEvent): boolean {
-    const { network, holder } = this.#options
+    const { network, holder, own } = this.#options
     if (event.network !== undefined && event.network !== network) return false
+    if (event.kind === 'exec' && event.run !== undefined && event.run !== own) return false
     if (event.kind !== 'wait' && event.kind !== 'lease') return true
     return event.holder === holder || this.#holders.has(event.holder)
   }

@@ -15,10 +15,11 @@ interface FlightProgress {
 
 /**
  * Runs an exec exactly once for everyone who asks, or answers from the result store.
- * A run without bindings is shared by all networks; one with bindings within its own.
+ * A run without bindings is shared by all networks; one with bindings within its own; a caller's own run with nobody.
  */
 export async function evaluateExec(context: EngineContext, request: EvaluateExec): Promise<ExecResult> {
-  const { exec, network, caller, onRun } = request
+  const { network, caller, own, onRun } = request
+  const exec = own === undefined ? request.exec : { ...request.exec, noCache: true }
   // Before any service is thought of: a client whose result is there starts none.
   const stored = exec.noCache ? undefined : storedResult(context, exec)
   if (stored) {
@@ -33,8 +34,8 @@ export async function evaluateExec(context: EngineContext, request: EvaluateExec
   let joined: RunRecord | undefined
   try {
     const result = await context.flights.join<FlightResult, FlightProgress>(
-      `${scope}/${exec.digest}/result`,
-      (flight) => runAndTell(context, exec, network, flight),
+      `${scope}/${exec.digest}/${own ?? 'result'}`,
+      (flight) => runAndTell(context, { exec, network, own }, flight),
       {
         signal: caller.signal,
         onProgress: ({ run }) => {
@@ -69,16 +70,17 @@ function storedResult(context: EngineContext, exec: PlannedExec): ExecResult | u
 /** The flight's work: the run, with an event for each of its states. */
 async function runAndTell(
   context: EngineContext,
-  exec: PlannedExec,
-  network: string,
+  { exec, network, own }: { exec: PlannedExec; network: string; own: string | undefined },
   { signal, report }: Flight<FlightProgress>,
 ): Promise<FlightResult> {
-  const tell = (what: Parameters<typeof context.report.exec>[2]) => context.report.exec(exec, network, what)
+  const tell = (what: Parameters<typeof context.report.exec>[2]) =>
+    context.report.exec(exec, network, { ...what, ...withoutUndefined({ run: own }) })
   tell({ state: 'waiting' })
   try {
     const result = await runExec(context, {
       exec,
       network,
+      own,
       signal,
       onRun: (run) => {
         tell({ state: 'running', ...withoutUndefined({ address: run.row.address ?? undefined }) })

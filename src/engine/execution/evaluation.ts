@@ -22,6 +22,8 @@ export interface EvaluateExec {
   exec: PlannedExec
   network: string
   caller: Caller
+  /** Names a run that belongs to this caller alone: it is neither shared nor kept. */
+  own?: string | undefined
   /** Called once the run exists, also when somebody else began it. */
   onRun?: (record: RunRecord) => void
 }

@@ -2,6 +2,7 @@ import { MoorageError, moorageError } from '../../errors/index.ts'
 import { Escalation, type Lease, systemClock } from '../../lifecycle/index.ts'
 import { lastBytes } from '../../logs/index.ts'
 import type { ContainerExit, RunningContainer } from '../../runtime/runtime.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import { keepForHolders, type LayerHolders, storedLayerHolders } from '../files/layer-holders.ts'
 import { heldThroughout } from '../plan/lock-conflicts.ts'
@@ -28,6 +29,8 @@ export interface FlightResult {
 export interface RunExec {
   exec: PlannedExec
   network: string
+  /** Names a run that belongs to one caller alone. */
+  own?: string | undefined
   /** Aborted when nobody wants the result any more. */
   signal: AbortSignal
   /** Called once the container has been started. */
@@ -42,15 +45,16 @@ export interface RunExec {
  */
 export async function runExec(
   context: EngineContext,
-  { exec, network, signal, onRun }: RunExec,
+  { exec, network, own, signal, onRun }: RunExec,
 ): Promise<FlightResult> {
   const releases = new Releases()
-  const waits = (detail: string) => context.report.exec(exec, network, { state: 'waiting', detail })
+  const waits = (detail: string) =>
+    context.report.exec(exec, network, { state: 'waiting', detail, ...withoutUndefined({ run: own }) })
   try {
     const prepared = await prepareContainer(context, {
       exec,
       network,
-      holder: runHolder(exec, network),
+      holder: runHolder(exec, network, own),
       // A chain of execs on one service holds it from its first step to its last, whatever the grace is. Otherwise
       // services wait until the client is about to run.
       heldThroughout: heldThroughout(exec),

@@ -16,9 +16,14 @@ export interface Waiter {
   readonly label: string
 }
 
-/** Returns the run of an exec as a holder of services and volumes. One without bindings is shared by all networks. */
-export function runHolder({ label, bindings }: PlannedExec, network: string): ContainerHolder {
-  return { kind: 'run', key: scopedKey(bindings.length > 0 ? network : '*', label), label }
+/**
+ * Returns the run of an exec as a holder of services and volumes. One without bindings is shared by all networks.
+ *
+ * @param own - names a run that belongs to one caller alone: it is another holder than other runs of the same exec
+ */
+export function runHolder({ label, bindings }: PlannedExec, network: string, own?: string): ContainerHolder {
+  const subject = own === undefined ? label : `${label} ${own}`
+  return { kind: 'run', key: scopedKey(bindings.length > 0 ? network : '*', subject), label }
 }
 
 /** Returns the service of an exec as a holder of services and volumes. */
