@@ -34,21 +34,24 @@ export function routeText({ address, length, link, nameserver }: HostRoute): str
 /** Reads where the host's packets go now, which servers it asks for names, and the MTU of its default route. */
 export function readHostRoutes(socket: NetlinkSocket): HostRoutes {
   const links = new Map(rtnetlink.listLinks(socket).map((link) => [link.index, link]))
-  const named = (found: rtnetlink.FoundRoute[], text: (address: Uint8Array) => string): HostRoute[] =>
+  const withLinkNames = (found: rtnetlink.FoundRoute[], text: (address: Uint8Array) => string): HostRoute[] =>
     found.map(({ address, length, index }) => ({
       address: text(address),
       length,
       link: links.get(index ?? 0)?.name,
     }))
-  const found = rtnetlink.listRoutes(socket)
-  const defaultRoute = found.find(({ length, index }) => length === 0 && index !== undefined)
+  const ipv4 = rtnetlink.listRoutes(socket)
+  const defaultRoute = ipv4.find(({ length, index }) => length === 0 && index !== undefined)
   const servers = resolvConfs.flatMap(nameserversIn)
   return {
     routes: [
-      ...named(found, (address) => addressText(Buffer.from(address).readUInt32BE(0))),
+      ...withLinkNames(ipv4, (address) => addressText(Buffer.from(address).readUInt32BE(0))),
       ...serverRoutes(servers, 4),
     ],
-    routes6: [...named(rtnetlink.listRoutes(socket, 'ipv6'), address6Text), ...serverRoutes(servers, 6)],
+    routes6: [
+      ...withLinkNames(rtnetlink.listRoutes(socket, 'ipv6'), address6Text),
+      ...serverRoutes(servers, 6),
+    ],
     mtu: links.get(defaultRoute?.index ?? 0)?.mtu ?? 1500,
   }
 }

@@ -83,9 +83,9 @@ export class DockerWayOut implements AsyncDisposable {
 
   /** Listens in the namespace that the calling thread is in; adds the rule before it resolves. */
   static async open(instance: string, failed: (error: Error) => void): Promise<DockerWayOut> {
-    const way = new DockerWayOut(instance, failed)
-    await way.#add()
-    return way
+    const wayOut = new DockerWayOut(instance, failed)
+    await wayOut.#add()
+    return wayOut
   }
 
   private constructor(instance: string, failed: (error: Error) => void) {

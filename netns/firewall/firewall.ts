@@ -115,9 +115,9 @@ export class Firewall implements Disposable {
   }
 
   async revoke(grants: readonly Grant[]): Promise<void> {
-    const held = grants.filter((grant) => this.#grants.delete(grantKey(grant)))
-    const { remove } = this.#switchedElements(held)
-    await this.#change({ remove: [...grantElements(held), ...remove] })
+    const revoked = grants.filter((grant) => this.#grants.delete(grantKey(grant)))
+    const { remove } = this.#switchedElements(revoked)
+    await this.#change({ remove: [...grantElements(revoked), ...remove] })
   }
 
   /** Makes everything anew where the kernel says that there is no such thing: somebody has been there. */

@@ -16,13 +16,13 @@ export interface ForeignChain {
 /** Lists the chains of all tables but ours. */
 export async function foreignChains(): Promise<ForeignChain[]> {
   const listed = await runNft('list chains\n').catch(() => '')
-  const found = listed.split(/^table /m).flatMap((part) => {
+  const chains = listed.split(/^table /m).flatMap((part) => {
     const [head = '', ...lines] = part.split('\n')
     const table = head.replace(/\s*\{.*$/, '')
     if (table === '' || /^inet moorage_/.test(table)) return []
     return chainsOf(table, lines)
   })
-  for (const chain of found.filter(({ shut }) => shut)) {
+  for (const chain of chains.filter(({ shut }) => shut)) {
     const program = { 'ip filter': 'iptables', 'ip6 filter': 'ip6tables' }[chain.table]
     if (program !== undefined) chain.shut = !(await letsOut(program))
   }
@@ -35,10 +35,10 @@ export async function foreignChains(): Promise<ForeignChain[]> {
       const rules = await listChain(program, name)
       if (rules === undefined) continue
       const shut = rules[0] === '-P FORWARD DROP' && !(await letsOut(program))
-      found.push({ table: `${family} filter (legacy)`, name, shut })
+      chains.push({ table: `${family} filter (legacy)`, name, shut })
     }
   }
-  return found
+  return chains
 }
 
 /** Tells whether the rules have an accept for uplinks, as our remedy advises. */
@@ -48,12 +48,12 @@ async function letsOut(program: string): Promise<boolean> {
 }
 
 function chainsOf(table: string, lines: readonly string[]): ForeignChain[] {
-  const found: ForeignChain[] = []
+  const chains: ForeignChain[] = []
   for (const line of lines) {
     const name = /^\tchain (\S+) \{/.exec(line)?.[1]
-    if (name !== undefined) found.push({ table, name, shut: false })
-    const last = found.at(-1)
+    if (name !== undefined) chains.push({ table, name, shut: false })
+    const last = chains.at(-1)
     if (last !== undefined && /hook forward .*policy drop;/.test(line)) last.shut = true
   }
-  return found
+  return chains
 }

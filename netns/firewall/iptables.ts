@@ -13,14 +13,14 @@ type Family = 'ip' | 'ip6'
  * kinds, nf_tables and the older one, which do not see one another; `iptables` is the one or the other, by host.
  */
 export async function programsWith(chain: string): Promise<string[]> {
-  const found: string[] = []
+  const programs: string[] = []
   const listed = await runNft('list chains\n').catch(() => '')
   for (const family of ['ip', 'ip6'] as const) {
-    if (hasChain(listed, family, chain)) found.push(await firstThatWorks(nftPrograms[family]))
+    if (hasChain(listed, family, chain)) programs.push(await firstThatWorks(nftPrograms[family]))
     const legacy = legacyPrograms[family]
-    if (inLegacyUse(family) && (await listChain(legacy, chain)) !== undefined) found.push(legacy)
+    if (inLegacyUse(family) && (await listChain(legacy, chain)) !== undefined) programs.push(legacy)
   }
-  return found
+  return programs
 }
 
 const nftPrograms = { ip: ['iptables-nft', 'iptables'], ip6: ['ip6tables-nft', 'ip6tables'] } as const

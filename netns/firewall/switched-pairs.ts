@@ -72,10 +72,10 @@ export class SwitchedPairs {
   }
 
   #look(pair: string): SwitchedPair[] {
-    const found = this.#find(pair)
-    if (found.length === 0) this.#switched.delete(pair)
-    else this.#switched.set(pair, found)
-    return found
+    const switched = this.#find(pair)
+    if (switched.length === 0) this.#switched.delete(pair)
+    else this.#switched.set(pair, switched)
+    return switched
   }
 
   #find(pair: string): SwitchedPair[] {

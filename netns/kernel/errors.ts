@@ -36,10 +36,10 @@ export class NetnsError extends Error {
  *
  * @param errno - as the kernel gives it, positive
  * @param doing - what was being done, with the names involved: `mount /a on /b`
- * @param said - the kernel's own words (netlink's extended acknowledgement)
+ * @param ownWords - the kernel's own words for it (netlink's extended acknowledgement)
  */
-export function kernelError(errno: number, doing: string, said?: string): NetnsError {
+export function kernelError(errno: number, doing: string, ownWords?: string): NetnsError {
   const name = errno === 0 ? 'UNKNOWN' : getSystemErrorName(-errno)
-  const words = said ?? getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`
+  const words = ownWords ?? getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`
   return new NetnsError('KERNEL', `${doing}: ${name} (${words})`, { errno: name })
 }

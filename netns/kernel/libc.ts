@@ -179,14 +179,14 @@ export function watch(fd: number, ready: () => void): Watch {
     due = false
     if (open) ready()
   }
-  const found = () => {
+  const becomeDue = () => {
     if (due) return
     due = true
     setImmediate(work)
   }
-  const handle = koffi.node.poll(fd, { readable: true }, found)
+  const handle = koffi.node.poll(fd, { readable: true }, becomeDue)
   return {
-    wait: (events) => handle.start(events, found),
+    wait: (events) => handle.start(events, becomeDue),
     close() {
       open = false
       handle.close()

@@ -219,13 +219,13 @@ export interface FoundLink {
 }
 
 export function listLinks(socket: NetlinkSocket): FoundLink[] {
-  const found = socket.dump({
+  const links = socket.dump({
     type: RTM_GETLINK,
     header: linkHeader(0),
     attributes: [],
     doing: 'list the links',
   })
-  return found.map(({ header, attributes }) => ({
+  return links.map(({ header, attributes }) => ({
     index: readU32(header, 4),
     name: readText(attributes.get(IFLA_IFNAME) ?? new Uint8Array()),
     mtu: readU32(attributes.get(IFLA_MTU) ?? u32(1500)),

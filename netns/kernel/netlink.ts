@@ -49,15 +49,15 @@ export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
 
 /** If an attribute comes twice the last is kept; rtnetlink's lists are nested, so none does. */
 export function decodeAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
-  const found = new Map<number, Uint8Array>()
+  const attributes = new Map<number, Uint8Array>()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = view.getUint16(at, true)
     if (length < 4) break
-    found.set(view.getUint16(at + 2, true) & 0x3fff, bytes.subarray(at + 4, at + length))
+    attributes.set(view.getUint16(at + 2, true) & 0x3fff, bytes.subarray(at + 4, at + length))
     at += aligned(length)
   }
-  return found
+  return attributes
 }
 
 const NLM_F_REQUEST = 1
@@ -163,13 +163,13 @@ export class NetlinkSocket implements Disposable {
   dump(request: Request): Message[] {
     const sequence = ++this.#sequence
     send(this.#fd, encode(request, sequence, NLM_F_DUMP), request.doing)
-    const found: Message[] = []
+    const messages: Message[] = []
     for (;;) {
       for (const message of this.#read()) {
         if (message.sequence !== sequence) continue
-        if (message.type === NLMSG_DONE) return found
+        if (message.type === NLMSG_DONE) return messages
         if (message.type === NLMSG_ERROR) throw errorOf(message.payload, message.flags, request.doing)
-        found.push(contentOf(message.payload, request.header.length))
+        messages.push(contentOf(message.payload, request.header.length))
       }
     }
   }
@@ -234,11 +234,11 @@ export function* split(datagram: Buffer) {
 export function errorOf(payload: Buffer, flags: number, doing: string): NetnsError | undefined {
   const errno = -payload.readInt32LE(0)
   if (errno === 0) return undefined
-  let said: string | undefined
+  let words: string | undefined
   if (flags & NLM_F_ACK_TLVS) {
     const request = flags & NLM_F_CAPPED ? headerLength : payload.readUInt32LE(4)
-    const words = decodeAttributes(payload.subarray(4 + aligned(request))).get(NLMSGERR_ATTR_MSG)
-    if (words !== undefined) said = readText(words)
+    const message = decodeAttributes(payload.subarray(4 + aligned(request))).get(NLMSGERR_ATTR_MSG)
+    if (message !== undefined) words = readText(message)
   }
-  return kernelError(errno, doing, said)
+  return kernelError(errno, doing, words)
 }

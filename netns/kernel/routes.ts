@@ -165,9 +165,9 @@ export interface FoundRoute {
 export function listRoutes(socket: NetlinkSocket, family: 'ipv4' | 'ipv6' = 'ipv4'): FoundRoute[] {
   const header = Buffer.alloc(12)
   header.writeUInt8(family === 'ipv4' ? AF_INET : AF_INET6, 0)
-  const found = socket.dump({ type: RTM_GETROUTE, header, attributes: [], doing: 'list the routes' })
+  const routes = socket.dump({ type: RTM_GETROUTE, header, attributes: [], doing: 'list the routes' })
   const any = new Uint8Array(family === 'ipv4' ? 4 : 16)
-  return found
+  return routes
     .filter((route) => ![RTN_BROADCAST, RTN_MULTICAST].includes(route.header[7] as number))
     .map(({ header: routeHeader, attributes }) => {
       const oif = attributes.get(RTA_OIF)

@@ -160,14 +160,14 @@ function batchedUdp(
   const forgetLink = (control: Buffer) => (family === AF_INET ? control.fill(0, 16, 20) : control)
 
   /** Sends the staged answers. Returns true when all are done with: sent, or refused. */
-  const flush = (of: DatagramBatch): boolean => {
-    while (of.unsent > 0 && !closed) {
-      const sent = of.send(fd)
+  const flush = (answers: DatagramBatch): boolean => {
+    while (answers.unsent > 0 && !closed) {
+      const sent = answers.send(fd)
       if (sent > 0) counters.sent += sent
       else if (sent === -EAGAIN) return false
       else if (sent !== -EINTR) {
         // Only the first answer failed: its client has gone, or a firewall does not let it pass.
-        of.skip()
+        answers.skip()
         counters.refused++
         failed(-sent, 'send a datagram')
       }

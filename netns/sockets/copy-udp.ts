@@ -55,10 +55,10 @@ export function forwardUdp(options: UdpForwardOptions): Copying {
   }
 
   const begin = (key: string, client: dgram.RemoteInfo): Session | undefined => {
-    const way = openOr(open)
-    if (way === undefined) return undefined
-    const { socket: outward, port } = way
-    const address = canonical(way.address)
+    const target = openOr(open)
+    if (target === undefined) return undefined
+    const { socket: outward, port } = target
+    const address = canonical(target.address)
     const session: Session = {
       timer: undefined,
       send: (datagram) => outward.send(datagram, port, address, ignored),

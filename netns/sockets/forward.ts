@@ -74,21 +74,21 @@ export async function forwardFromHost(
   { host, to, protocol = 'tcp', ...limits }: ForwardOptions,
 ): Promise<Forward> {
   const { address = '127.0.0.1', port } = host
-  const target = typeof to === 'function' ? to : () => to
+  const findTarget = typeof to === 'function' ? to : () => to
   if (protocol === 'udp') {
     const socket = await hostUdp(address, port)
     const open = () => {
-      const found = target()
-      return found && { ...found, socket: bindUdp(namespace, anyAddress(found.address), 0) }
+      const target = findTarget()
+      return target && { ...target, socket: bindUdp(namespace, anyAddress(target.address), 0) }
     }
     return forwardOf('udp', socket.address(), forwardUdp({ socket, open, ...udpLimits(limits) }))
   }
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true })
   await bound(server, () => server.listen({ host: address, port }), address, port)
   const dial = (signal: AbortSignal) => {
-    const found = target()
-    if (found === undefined) throw new NetnsError('NETWORK_GONE', 'there is nothing to connect to')
-    return connectTcp(namespace, found.address, found.port, dialOptions(limits, signal))
+    const target = findTarget()
+    if (target === undefined) throw new NetnsError('NETWORK_GONE', 'there is nothing to connect to')
+    return connectTcp(namespace, target.address, target.port, dialOptions(limits, signal))
   }
   return forwardOf(
     'tcp',

@@ -84,12 +84,12 @@ export async function connectTcp(
   checkAddress(address)
   const family = net.isIPv6(address) ? AF_INET6 : AF_INET
   const limit = timeout === undefined ? undefined : AbortSignal.timeout(timeout)
-  const end = AbortSignal.any([signal, limit].filter((given) => given !== undefined))
+  const ends = [signal, limit].filter((end) => end !== undefined)
   const fd = inNamespace(namespace, () => socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0, 'make a socket'))
   const connection = new net.Socket({ fd, allowHalfOpen })
   try {
     connection.connect(port, address)
-    await once(connection, 'connect', { signal: end })
+    await once(connection, 'connect', { signal: AbortSignal.any(ends) })
     return connection
   } catch (error) {
     connection.destroy()

@@ -7,37 +7,27 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { createNetwork } from '../../netns/index.ts'
-import { giveLink, inside, openFiles, ownNetwork, ownPlace, remains, run, until } from './support.ts'
+import {
+  foreigner,
+  giveLink,
+  inside,
+  openFiles,
+  ownNetwork,
+  ownPlace,
+  remains,
+  run,
+  until,
+} from './support.ts'
 
 t.setTimeout(120_000)
 
 const execFile = promisify(executeFile)
 
-interface Test {
-  teardown(fn: () => unknown): unknown
-}
-
-/** A process in a network namespace of its own, as anybody would start one; it lives until it is killed. */
-async function foreigner(t: Test) {
-  const child = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec cat'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const exited = once(child, 'exit')
-  await once(child.stdout, 'data')
-  const end = async () => {
-    child.kill('SIGKILL')
-    await exited
-  }
-  t.teardown(end)
-  const pid = child.pid as number
-  return { pid, path: `/proc/${pid}/ns/net`, end }
-}
-
-/** What a namespace has, as iproute2 tells it. */
+/** Returns the links, addresses and routes of a namespace, as iproute2 prints them. */
 const setup = (path: string) =>
   ['link', '-4 addr', 'route'].map((what) => inside(path, 'ip', '-o', ...what.split(' '))).join('')
 
-/** What a process there, which is none of ours, hears from a server. */
+/** Connects from a process in a namespace, which is none of ours; returns what it hears from the server. */
 async function dialFrom(path: string, address: string, port: number): Promise<string> {
   const script = `
 import socket, sys

@@ -17,7 +17,7 @@ const short = process.argv[3] === 'short'
 const rules = (chain: string) => run(program, '-S', chain).trim().split('\n')
 const exists = (chain: string) => run(program, '-S').includes(`-N ${chain}`)
 
-/** What dockerd does to a host that forwards (20.10): the chain, and the jump to it before all else. */
+/** Does what dockerd (20.10) does to a host that forwards: makes the chain, and the jump to it before all else. */
 function likeDocker(): void {
   run(program, '-P', 'FORWARD', 'DROP')
   run(program, '-N', 'DOCKER-USER')

@@ -17,7 +17,7 @@ import { inside, ownPlace, run } from './support.ts'
 type Test = Pick<typeof t, 'teardown' | 'ok' | 'equal' | 'same'>
 
 export interface MatrixOptions {
-  /** Whether the way out works; a foreign firewall may forbid it. @defaultValue true */
+  /** False where a foreign firewall forbids the way out. @defaultValue true */
   egress?: boolean
   /** @defaultValue true */
   ipv6?: boolean
@@ -272,7 +272,7 @@ async function spoofed(t: Test, network: Network, box: Sandbox, victim: Sandbox)
   send('honest IPv4', box.mac, box.address, network.gateway)
   send('honest IPv6', box.mac, box.address6, network.gateway6)
   const honest = network.gateway6 === undefined ? ['honest IPv4'] : ['honest IPv4', 'honest IPv6']
-  // What was sent before the honest ones would have come before them.
+  // Datagrams that were sent before the honest ones would have come before them.
   const end = performance.now() + 5000
   while (heard.length < honest.length && performance.now() < end) await turn()
   t.same([...heard].sort(), honest, 'of all that was sent with a forged source nothing arrives')

@@ -1,4 +1,4 @@
-/** How large packets may be: as on the host's way out, and no larger than the way that they then take. */
+/** The size of packets: as on the host's way out, and no larger than the way that they then take. */
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'
 import t from 'tap'

@@ -27,7 +27,7 @@ export async function serveEcho(t: Test, namespace: number, port: number, ipv6 =
   }
 }
 
-/** What came of an attempt: `open`, the error's code, or `TIMEOUT`; and after how many milliseconds. */
+/** The outcome of an attempt: `open`, the error's code, or `TIMEOUT`; and after how many milliseconds. */
 export interface Attempt {
   result: string
   took: number

@@ -1,4 +1,4 @@
-/** Who reaches whom. The servers are real, and each refusal has a control that is not refused. */
+/** Tests who reaches whom. The servers are real, and each refusal has a control that is not refused. */
 
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'

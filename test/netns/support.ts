@@ -1,6 +1,7 @@
 /** A run directory and an instance of a test's own, and what iproute2 and nft say of them. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,6 +39,22 @@ export async function ownNetwork(t: Test, options: Partial<NetworkOptions> = {})
   return network
 }
 
+/** Starts a process in a network namespace of its own, as anybody would; it lives until it is killed. */
+export async function foreigner(t: Test): Promise<{ pid: number; path: string; end: () => Promise<void> }> {
+  const child = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  await once(child.stdout, 'data')
+  const end = async () => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  t.teardown(end)
+  const pid = child.pid as number
+  return { pid, path: `/proc/${pid}/ns/net`, end }
+}
+
 /** Everything that an instance has in the kernel and in its run directory, as others see it. */
 export function remains({ runDirectory, instance }: Place): string[] {
   const lines = (command: string, ...args: string[]) => run(command, ...args).split('\n')
@@ -61,7 +78,7 @@ export async function until(what: string, so: () => boolean, milliseconds = 10_0
   }
 }
 
-/** How a TCP connection from a namespace ends: `open`, the error's code, or `TIMEOUT` after a second. */
+/** Tells how a TCP connection from a namespace ends: `open`, the error's code, or `TIMEOUT` after a second. */
 export async function dial(namespace: number, address: string, port: number): Promise<string> {
   try {
     const connection = await connectTcp(namespace, address, port, { timeout: 1000 })
@@ -72,7 +89,7 @@ export async function dial(namespace: number, address: string, port: number): Pr
   }
 }
 
-/** How many descriptors this process has, but for those of a thread that is just ending. */
+/** Counts this process's descriptors, but for those of a thread that is just ending. */
 export const openFiles = () => readdirSync('/proc/self/fd').length
 
 /** Gives a namespace a link called eth0 with an address and a default route, as a container of somebody else's has. */

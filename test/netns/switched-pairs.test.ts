@@ -1,4 +1,4 @@
-/** What the bridge itself passes on from sandbox to sandbox, and what it does not. (Who reaches whom: isolation.test.ts.) */
+/** Frames that the bridge itself passes on between sandboxes, and others that it does not. See also isolation.test.ts. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -26,7 +26,7 @@ function forwarded(network: Network): number {
   return Number(values[names.indexOf('ForwDatagrams')])
 }
 
-/** How many it has passed on meanwhile. */
+/** Counts the frames that it has passed on meanwhile. */
 async function counted(network: Network, what: () => Promise<{ result: string }>): Promise<[string, number]> {
   const before = forwarded(network)
   const { result } = await what()
@@ -72,7 +72,7 @@ t.test('from bridge to bridge the IP layer passes it on', async (t) => {
   }
 })
 
-/** What a sandbox hears of TCP, by a socket that gets all of it: `10.0.0.2:flags`. */
+/** Records the TCP segments that a sandbox hears, by a socket that gets all of them: `10.0.0.2:flags`. */
 const listening = `
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
@@ -104,7 +104,7 @@ t.test('what opens no connection passes only between those of a grant', async (t
   const [service, client, stranger, honest] = boxes as [Sandbox, Sandbox, Sandbox, Sandbox]
   const send = (from: Sandbox, to: Sandbox, ...flags: string[]) =>
     inside(from.namespace, '/usr/bin/python3', '-c', sending, from.address, to.address, ...flags)
-  /** What of it is heard; the last, with all flags, comes from somebody who may. */
+  /** Returns the segments that are heard; the last, with all flags, comes from a sandbox that may send. */
   const heard = async (to: Sandbox, act: () => void) => {
     const child = spawn('nsenter', [`--net=${to.namespace}`, '/usr/bin/python3', '-c', listening], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -159,7 +159,7 @@ async function connected(t: Test, from: Sandbox, to: Sandbox) {
   const sent = async (writer: Socket, reader: Socket) => {
     const limit = AbortSignal.timeout(5000)
     const outcome = Promise.race([
-      // Of two resets the reader's may be told first.
+      // If there are two resets, the reader's may come first.
       once(reader, 'data', { signal: limit }).then(
         () => 'heard',
         () => new Promise<never>(() => {}),

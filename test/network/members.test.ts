@@ -1,22 +1,16 @@
-/** Who is in a network, under which names: what DNS says, what hosts files say, and that both say it at once. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+/** The members of a network and their names: DNS and hosts files say the same, at the same time. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { Member } from '../../src/network/index.ts'
-import { inside, openFiles, remains } from '../netns/support.ts'
+import { foreigner, inside, openFiles, remains } from '../netns/support.ts'
 import { removeTree } from '../remove-tree.ts'
 import { ownServiceNetwork, shown } from './own-network.ts'
 
 t.setTimeout(120_000)
 
-interface Test {
-  teardown(fn: () => unknown): unknown
-}
-
-/** What a resolver inside a member's namespace gets, by dig. */
+/** Resolves a name inside a member's namespace, by dig. */
 async function dig(member: Member, gateway: string, name: string): Promise<string> {
   const child = member.sandbox.spawn('dig', ['+short', '+tries=1', `@${gateway}`, name], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -25,21 +19,6 @@ async function dig(member: Member, gateway: string, name: string): Promise<strin
 }
 
 const hosts = (member: Member) => readFileSync(member.hostsFile, 'utf8').trimEnd().split('\n').slice(2)
-
-/** A process in a network namespace of its own, of which we know the pid. */
-async function foreigner(t: Test) {
-  const child = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec cat'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const exited = once(child, 'exit')
-  await once(child.stdout, 'data')
-  const end = async () => {
-    child.kill('SIGKILL')
-    await exited
-  }
-  t.teardown(end)
-  return { pid: child.pid as number, end }
-}
 
 t.test('a member has its names, and its aliases are its own', async (t) => {
   const web = await ownServiceNetwork(t)

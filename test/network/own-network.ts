@@ -34,7 +34,7 @@ export async function ownServiceNetwork(
   return { ...network, place }
 }
 
-/** What a network shows of its members: DNS, and the text of each hosts file. */
+/** Returns what a network shows of its members: DNS, and the text of each hosts file. */
 export function shown({ records, place, name }: ServiceNetwork & { place: Place }): string[] {
   const directory = join(place.runDirectory, 'hosts', name)
   const files = existsSync(directory) ? readdirSync(directory).sort() : []
