@@ -17,7 +17,7 @@ interface Test {
   teardown(fn: () => unknown): unknown
 }
 
-/** Packets that the IP layer of a network's namespace has passed on. */
+/** Counts the packets that the IP layer of a network’s namespace has passed on. */
 function forwarded(network: Network): number {
   const [names, values] = inside(network.namespace, 'cat', '/proc/net/snmp')
     .split('\n')
@@ -26,7 +26,7 @@ function forwarded(network: Network): number {
   return Number(values[names.indexOf('ForwDatagrams')])
 }
 
-/** Counts the frames that it has passed on meanwhile. */
+/** Counts the packets that the IP layer passes on meanwhile. */
 async function counted(network: Network, what: () => Promise<{ result: string }>): Promise<[string, number]> {
   const before = forwarded(network)
   const { result } = await what()
