@@ -1,5 +1,5 @@
 import type { ScopedKey } from '../scoped-key.ts'
-import type { Service } from '../service/service.ts'
+import type { Service } from '../service/service-life.ts'
 
 /** Returns the keys of the services that hold a lease on this one. */
 export function dependentKeys({ leaseholders }: Service): ScopedKey[] {

@@ -1,6 +1,6 @@
 import { MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
-import type { Service } from '../service/service.ts'
+import type { Service } from '../service/service-life.ts'
 import { dependentKeys } from './dependents.ts'
 
 /** SIGKILL takes effect at once; what is not gone after this is stuck. */
