@@ -1,4 +1,4 @@
-import type { Answer, Check } from './health/index.ts'
+import type { CheckAnswer, ServiceCheck } from './health/index.ts'
 
 /** How to run one service: handed in by whoever acquires it first. */
 export interface ServiceDriver {
@@ -11,7 +11,7 @@ export interface ServiceDriver {
    * Starts it, with what it needs itself, its own services included. Until this resolves, whatever it acquired is its
    * own to release when it throws or when `signal` aborts, upon which it must end soon.
    */
-  start(context: StartContext): Promise<RunningService>
+  start(context: StartContext): Promise<ServiceProcess>
   /** Whether it may run on for its grace when nobody uses it; no where somebody waits for what it has. */
   mayLinger?(): boolean
 }
@@ -24,12 +24,12 @@ export interface StartContext {
 }
 
 /** A service's process. */
-export interface RunningService {
+export interface ServiceProcess {
   readonly address: string
   /** Resolves at its end, whatever ended it. */
-  readonly exited: Promise<Exit>
+  readonly exited: Promise<ServiceExit>
   /** One attempt at a health check; ends early when `signal` aborts. */
-  probe(check: Check, signal: AbortSignal): Promise<Answer>
+  probe(check: ServiceCheck, signal: AbortSignal): Promise<CheckAnswer>
   /** Sends a signal to the process, by name. */
   signal(name: string): Promise<void>
   /** Its last log lines. */
@@ -38,7 +38,7 @@ export interface RunningService {
   release(): Promise<void>
 }
 
-export interface Exit {
+export interface ServiceExit {
   readonly code: number
   readonly signal: string | null
   /** What made it end, where that is known: the loss of a service that it uses. */

@@ -1,11 +1,11 @@
 import type {
   AcquireOptions,
-  Answer,
-  Check,
-  Exit,
+  CheckAnswer,
   Holder,
-  RunningService,
+  ServiceCheck,
   ServiceDriver,
+  ServiceExit,
+  ServiceProcess,
   ServiceSnapshot,
   Services,
   ServicesOptions,
@@ -15,10 +15,10 @@ import { createServices, scopedKey } from '../../src/lifecycle/index.ts'
 import { settled, VirtualClock } from './virtual-clock.ts'
 
 /** A process that listens, exits and obeys as the test says. */
-export class FakeProcess implements RunningService {
+export class FakeProcess implements ServiceProcess {
   readonly address: string
-  readonly exited: Promise<Exit>
-  readonly #exit: (exit: Exit) => void
+  readonly exited: Promise<ServiceExit>
+  readonly #exit: (exit: ServiceExit) => void
   /** Its end cannot be learned of any more. */
   readonly lose: (error: Error) => void
   readonly #driver: FakeDriver
@@ -26,12 +26,12 @@ export class FakeProcess implements RunningService {
   readonly signals: string[] = []
   probes = 0
   /** Instead of whether the port is among those that it listens on. */
-  answer: ((check: Check) => Answer | Promise<Answer>) | undefined
+  answer: ((check: ServiceCheck) => CheckAnswer | Promise<CheckAnswer>) | undefined
   released = 0
   ended = false
 
   constructor(driver: FakeDriver, address: string) {
-    const { promise, resolve, reject } = Promise.withResolvers<Exit>()
+    const { promise, resolve, reject } = Promise.withResolvers<ServiceExit>()
     this.#driver = driver
     this.address = address
     this.exited = promise
@@ -45,7 +45,7 @@ export class FakeProcess implements RunningService {
     this.#exit({ code, signal: null, ...(cause === undefined ? {} : { cause }) })
   }
 
-  async probe(check: Check): Promise<Answer> {
+  async probe(check: ServiceCheck): Promise<CheckAnswer> {
     this.probes += 1
     if (this.answer) return this.answer(check)
     const port = 'port' in check ? check.port : 0
@@ -113,7 +113,7 @@ export class FakeDriver implements ServiceDriver {
     return start
   }
 
-  async start(context: StartContext): Promise<RunningService> {
+  async start(context: StartContext): Promise<ServiceProcess> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.starts.push({ context, come: resolve, fail: reject })
     context.signal.addEventListener('abort', () => reject(context.signal.reason), { once: true })
@@ -148,7 +148,7 @@ export function world(options: Partial<ServicesOptions> = {}): World {
   return { clock, services, rows, states }
 }
 
-export const tcp = (port: number): Check => ({ kind: 'tcp', port })
+export const tcp = (port: number): ServiceCheck => ({ kind: 'tcp', port })
 
 /** A run of this label as a holder. */
 export const runHolder = (label: string): Holder => ({ kind: 'run', key: scopedKey('net', label), label })

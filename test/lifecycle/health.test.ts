@@ -1,14 +1,14 @@
 /** When checks are tried, and when they have failed for good: on a virtual clock, to the millisecond. */
 import t from 'tap'
-import type { Answer, Check } from '../../src/lifecycle/index.ts'
+import type { CheckAnswer, ServiceCheck } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, settled, watch, world } from './fake-service.ts'
 
-const no: Answer = { ok: false, answer: 'no' }
+const no: CheckAnswer = { ok: false, answer: 'no' }
 
 /** A service with one check; when it was tried, counted from its start. */
 async function tried(
-  check: Check,
-  answer: (count: number) => Answer | Promise<Answer>,
+  check: ServiceCheck,
+  answer: (count: number) => CheckAnswer | Promise<CheckAnswer>,
   startTimeout = 60_000,
 ) {
   const made = world()
@@ -67,7 +67,7 @@ t.test('an attempt that takes too long is a failed one, and its probe is told', 
 })
 
 t.test('a check has failed for good after its time; the others who wait go on', async (t) => {
-  const check: Check = { kind: 'tcp', port: 80, timing: { interval: 100, failsAfter: 300 } }
+  const check: ServiceCheck = { kind: 'tcp', port: 80, timing: { interval: 100, failsAfter: 300 } }
   const { clock, services, acquired, db, times } = await tried(check, () => no)
   const other = watch(services.acquire('net/db', db, client({ checks: [{ kind: 'tcp', port: 81 }] })))
   await clock.advance(301)
@@ -95,7 +95,7 @@ t.test('an answer may be final', async (t) => {
 })
 
 t.test('a failed check is taken up again for who comes later', async (t) => {
-  const check: Check = { kind: 'tcp', port: 80, timing: { failsAfter: 0 } }
+  const check: ServiceCheck = { kind: 'tcp', port: 80, timing: { failsAfter: 0 } }
   const { clock, services, db, acquired } = await tried(check, (count) => (count === 1 ? no : { ok: true }))
   const keeper = watch(services.acquire('net/db', db, client({ checks: [] })))
   await clock.advance(2)
@@ -107,7 +107,7 @@ t.test('a failed check is taken up again for who comes later', async (t) => {
 
 t.test('checks that differ in their timing only are two, equal ones are one', async (t) => {
   const { clock, services, db } = await tried({ kind: 'exec', args: ['a', 'b'] }, () => no)
-  const others: Check[] = [
+  const others: ServiceCheck[] = [
     { kind: 'exec', args: ['a', 'b'] },
     { kind: 'exec', args: ['a b'] },
     { kind: 'exec', args: ['a', 'b'], timing: { timeout: 5 } },

@@ -3,7 +3,12 @@ import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { type Check, createServices, type RunningService, systemClock } from '../../src/lifecycle/index.ts'
+import {
+  createServices,
+  type ServiceCheck,
+  type ServiceProcess,
+  systemClock,
+} from '../../src/lifecycle/index.ts'
 import { freePort } from '../free-port.ts'
 
 t.test('the system’s clock: timers fire, can be called off, and may be months long', async (t) => {
@@ -19,7 +24,7 @@ t.test('the system’s clock: timers fire, can be called off, and may be months 
 })
 
 /** A service in this process: a port that is opened some time after its start. */
-class Listener implements RunningService {
+class Listener implements ServiceProcess {
   readonly address = '127.0.0.1'
   readonly exited: Promise<{ code: number; signal: null }>
   readonly #exit: (exit: { code: number; signal: null }) => void
@@ -33,7 +38,7 @@ class Listener implements RunningService {
     this.#exit = resolve
   }
 
-  async probe(check: Check, signal: AbortSignal) {
+  async probe(check: ServiceCheck, signal: AbortSignal) {
     const port = 'port' in check ? check.port : 0
     const socket = connect({ port, host: this.address, signal })
     try {

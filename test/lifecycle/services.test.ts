@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MoorageError } from '../../src/errors/index.ts'
-import type { ServiceProgress } from '../../src/lifecycle/index.ts'
+import type { StartProgress } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, runHolder, serviceHolder, settled, tcp, watch, world } from './fake-service.ts'
 
 t.test('a service is started for its first client, and is ready when its port answers', async (t) => {
@@ -340,8 +340,8 @@ t.test('who waits is told every 10 s which check is missing', async (t) => {
   const { clock, services } = world()
   const db = new FakeDriver('db')
   db.slow = true
-  const told: ServiceProgress[] = []
-  const late: ServiceProgress[] = []
+  const told: StartProgress[] = []
+  const late: StartProgress[] = []
   const wait = watch(services.acquire('net/db', db, client({ onProgress: (p) => told.push(p) })))
   await clock.advance(10_000)
   db.listens = []

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { HostPort } from '../../definition/index.ts'
-import type { Answer, Check, Exit, RunningService } from '../../lifecycle/index.ts'
+import type { CheckAnswer, ServiceCheck, ServiceExit, ServiceProcess } from '../../lifecycle/index.ts'
 import type { ServiceNetwork } from '../../network/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { Releases } from '../release.ts'
@@ -19,7 +19,7 @@ export interface HostServiceStart {
  * Ports of this host as a service: a sandbox in which the daemon itself listens, and copies to 127.0.0.1. Only clients
  * that are bound to it may use it, whatever the network's isolation is; the others' connections are reset.
  */
-export async function startHostService(options: HostServiceStart): Promise<RunningService> {
+export async function startHostService(options: HostServiceStart): Promise<ServiceProcess> {
   const { exec, ports, network, signal, releases } = options
   const names = [exec.label, ...(exec.customName === undefined ? [] : [exec.customName])]
   const member = await network.join({ names, service: true, signal })
@@ -28,7 +28,7 @@ export async function startHostService(options: HostServiceStart): Promise<Runni
   for (const { host, service, protocol } of ports) {
     await member.sandbox.forward({ port: service, to: { port: host }, protocol, admits })
   }
-  const exited = Promise.withResolvers<Exit>()
+  const exited = Promise.withResolvers<ServiceExit>()
   return {
     address: member.address,
     exited: exited.promise,
@@ -42,7 +42,11 @@ export async function startHostService(options: HostServiceStart): Promise<Runni
 }
 
 /** Whether the host's own server accepts: that the forward does says nothing. */
-async function probeHost(check: Check, ports: readonly HostPort[], signal: AbortSignal): Promise<Answer> {
+async function probeHost(
+  check: ServiceCheck,
+  ports: readonly HostPort[],
+  signal: AbortSignal,
+): Promise<CheckAnswer> {
   const port = 'port' in check ? ports.find(({ service }) => service === check.port) : undefined
   if (check.kind !== 'tcp' || port === undefined) {
     return { ok: false, answer: 'a service of the host can be checked by its TCP ports only', final: true }

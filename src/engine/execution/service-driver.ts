@@ -1,4 +1,4 @@
-import type { RunningService, ServiceDriver } from '../../lifecycle/index.ts'
+import type { ServiceDriver, ServiceProcess } from '../../lifecycle/index.ts'
 import { lastBytes } from '../../logs/index.ts'
 import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
@@ -71,7 +71,7 @@ function processOf(
     prepared: { network, leases },
     releases,
   }: { started: StartedContainer; prepared: PreparedContainer; releases: Releases },
-): RunningService {
+): ServiceProcess {
   // A service whose own service is gone cannot do its work: it ends too, and its clients learn why.
   let cause: Error | undefined
   for (const lease of leases) {

@@ -1,6 +1,6 @@
 import type { CheckTimes, ExposedPort, HealthCheck, HttpRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import type { Check } from '../../lifecycle/index.ts'
+import type { ServiceCheck } from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import { imageCheckOf } from './image-healthcheck.ts'
 import type { PlannedService } from './planned.ts'
@@ -9,7 +9,7 @@ import type { PlannedService } from './planned.ts'
  * Returns the checks that a binder waits for: one for each port that it declares, the image's own HEALTHCHECK, and
  * the checks that it asks for. Ports that only the image's EXPOSE names are listed, and not waited for.
  */
-export function checksOf({ exec, options }: PlannedService): Check[] {
+export function checksOf({ exec, options }: PlannedService): ServiceCheck[] {
   const { ports = [], healthcheck, checks = [] } = options
   const requested = checks.map((check) => checkOf(check, ports))
   if (healthcheck === 'none') return requested
@@ -17,13 +17,13 @@ export function checksOf({ exec, options }: PlannedService): Check[] {
   return [...ports.flatMap(portCheckOf), ...(image ? [image] : []), ...requested]
 }
 
-function portCheckOf({ port, protocol, check }: ExposedPort): Check[] {
+function portCheckOf({ port, protocol, check }: ExposedPort): ServiceCheck[] {
   if (check === 'none') return []
   if (check?.http) return [{ ...httpOf(port, check.http), ...timingOf(check) }]
   return [{ kind: protocol, port, ...timingOf(check ?? {}) }]
 }
 
-function checkOf(check: HealthCheck, ports: readonly ExposedPort[]): Check {
+function checkOf(check: HealthCheck, ports: readonly ExposedPort[]): ServiceCheck {
   const timing = timingOf(check)
   if ('tcp' in check) return { kind: 'tcp', port: check.tcp, ...timing }
   if ('udp' in check) return { kind: 'udp', port: check.udp, ...timing }
@@ -53,7 +53,7 @@ function httpOf(port: number, { path, status }: HttpRequest) {
 const defaultInterval = 1_000
 const defaultRetries = 3
 
-function timingOf({ timeout, interval, startPeriod, retries }: CheckTimes): Pick<Check, 'timing'> {
+function timingOf({ timeout, interval, startPeriod, retries }: CheckTimes): Pick<ServiceCheck, 'timing'> {
   const countsFailures = startPeriod !== undefined || retries !== undefined
   const failsAfter = countsFailures
     ? (startPeriod ?? 0) + (retries ?? defaultRetries) * (interval ?? defaultInterval)

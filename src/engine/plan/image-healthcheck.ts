@@ -1,4 +1,4 @@
-import type { Check } from '../../lifecycle/index.ts'
+import type { ServiceCheck } from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 
 /** The Healthcheck of an image's config; durations are nanoseconds, and 0 or nothing means the default. */
@@ -22,7 +22,7 @@ const retries = 3
  * Docker would say so: the interval times the retries after the start period.
  * https://docs.docker.com/reference/dockerfile/#healthcheck
  */
-export function imageCheckOf(healthcheck: unknown): Check | undefined {
+export function imageCheckOf(healthcheck: unknown): ServiceCheck | undefined {
   const { Test, Interval, Timeout, StartPeriod, StartInterval, Retries } = (healthcheck ?? {}) as Healthcheck
   const args = commandOf(Test)
   if (args === undefined) return undefined

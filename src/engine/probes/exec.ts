@@ -1,4 +1,4 @@
-import type { Answer, ExecCheck } from '../../lifecycle/index.ts'
+import type { CheckAnswer, ExecCheck } from '../../lifecycle/index.ts'
 import type { ProbeTarget } from './target.ts'
 
 /** Number of characters of the command's last line that an answer shows. */
@@ -9,7 +9,7 @@ export async function probeExec(
   { container }: ProbeTarget,
   { args }: ExecCheck,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<CheckAnswer> {
   const { code, signal: killedBy, output } = await container.exec({ args }, { signal })
   if (code === 0) return { ok: true }
   const words = output.trim().split('\n').at(-1)?.slice(-shownCharacters)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import type { Answer, HttpCheck } from '../../lifecycle/index.ts'
+import type { CheckAnswer, HttpCheck } from '../../lifecycle/index.ts'
 import { whyNot } from './port.ts'
 import type { ProbeTarget } from './target.ts'
 
@@ -9,7 +9,7 @@ export async function probeHttp(
   target: ProbeTarget,
   { port, path, status }: HttpCheck,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<CheckAnswer> {
   let socket: Awaited<ReturnType<ProbeTarget['connect']>>
   try {
     socket = await target.connect(port, signal)

@@ -2,7 +2,7 @@
  * Probes: one attempt of a health check of each kind, on a container that runs. What a check is, how often it is tried
  * and when it has failed is in src/lifecycle/health.
  */
-import type { Answer, Check } from '../../lifecycle/index.ts'
+import type { CheckAnswer, ServiceCheck } from '../../lifecycle/index.ts'
 import { probeExec } from './exec.ts'
 import { probeHttp } from './http.ts'
 import { LogProbe } from './log.ts'
@@ -13,7 +13,7 @@ export type { ProbeTarget } from './target.ts'
 
 /** The probes of one running container. */
 interface Probes extends Disposable {
-  probe(check: Check, signal: AbortSignal): Promise<Answer>
+  probe(check: ServiceCheck, signal: AbortSignal): Promise<CheckAnswer>
 }
 
 export function probesOf(target: ProbeTarget): Probes {

@@ -1,4 +1,4 @@
-import type { Answer } from '../../lifecycle/index.ts'
+import type { CheckAnswer } from '../../lifecycle/index.ts'
 import { readLog } from '../../logs/index.ts'
 import { Lines } from './lines.ts'
 import { type Matcher, openMatcher } from './matcher.ts'
@@ -26,7 +26,7 @@ export class LogProbe implements Disposable {
     })
   }
 
-  async probe(signal: AbortSignal): Promise<Answer> {
+  async probe(signal: AbortSignal): Promise<CheckAnswer> {
     await this.#wait(signal)
     if (this.#found) return { ok: true }
     if (this.#failure !== undefined) return { ok: false, answer: this.#failure, final: true }

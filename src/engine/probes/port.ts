@@ -1,4 +1,4 @@
-import type { Answer } from '../../lifecycle/index.ts'
+import type { CheckAnswer } from '../../lifecycle/index.ts'
 import { type Listener, listenersOf } from './listeners.ts'
 import type { ProbeTarget } from './target.ts'
 
@@ -9,7 +9,7 @@ import type { ProbeTarget } from './target.ts'
 const youngFor = 200
 
 /** Connects to the service's own address: a server that listens on 127.0.0.1 only is not healthy. */
-export async function probeTcp(target: ProbeTarget, port: number, signal: AbortSignal): Promise<Answer> {
+export async function probeTcp(target: ProbeTarget, port: number, signal: AbortSignal): Promise<CheckAnswer> {
   try {
     const socket = await target.connect(port, signal)
     socket.destroy()
@@ -20,7 +20,7 @@ export async function probeTcp(target: ProbeTarget, port: number, signal: AbortS
 }
 
 /** Looks for a bound socket: nobody knows what a server would answer to a packet that it did not ask for. */
-export async function probeUdp(target: ProbeTarget, port: number): Promise<Answer> {
+export async function probeUdp(target: ProbeTarget, port: number): Promise<CheckAnswer> {
   const bound = await listenersOf(target.pid, 'udp')
   if (bound.some((listener) => listener.port === port && !listener.loopback)) return { ok: true }
   return { ok: false, answer: describe(bound, port, 'not bound') }

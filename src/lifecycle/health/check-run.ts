@@ -1,15 +1,15 @@
 import type { Clock } from '../clock.ts'
 import { duration } from '../duration.ts'
-import { type Answer, type Check, nameOf } from './check.ts'
+import { type CheckAnswer, nameOf, type ServiceCheck } from './check.ts'
 import { delayAfter, delayBefore, timeoutOf } from './timing.ts'
 
 export type CheckState = 'waiting' | 'passing' | 'failed'
 
-export type Probe = (check: Check, signal: AbortSignal) => Promise<Answer>
+export type CheckProbe = (check: ServiceCheck, signal: AbortSignal) => Promise<CheckAnswer>
 
 export interface CheckRunOptions {
   clock: Clock
-  probe: Probe
+  probe: CheckProbe
   onPass: () => void
   /** It has failed for good. */
   onFail: () => void
@@ -28,7 +28,7 @@ export interface CheckNews {
 
 /** One check of one run: probed until it passes or nobody waits for it any more, and remembered. */
 export class CheckRun {
-  readonly check: Check
+  readonly check: ServiceCheck
   readonly name: string
   readonly #options: CheckRunOptions
   #state: CheckState = 'failed'
@@ -37,7 +37,7 @@ export class CheckRun {
   #attempts: AbortController | undefined
   #timer: Disposable | undefined
 
-  constructor(check: Check, options: CheckRunOptions) {
+  constructor(check: ServiceCheck, options: CheckRunOptions) {
     this.check = check
     this.name = nameOf(check)
     this.#options = options
@@ -111,11 +111,11 @@ export class CheckRun {
   }
 
   /** One attempt, which ends in time whatever the probe does. */
-  async #ask(signal: AbortSignal): Promise<Answer> {
+  async #ask(signal: AbortSignal): Promise<CheckAnswer> {
     const { clock, probe } = this.#options
     const timeout = timeoutOf(this.check)
     const late = new AbortController()
-    const { promise, resolve } = Promise.withResolvers<Answer>()
+    const { promise, resolve } = Promise.withResolvers<CheckAnswer>()
     using _timer = clock.setTimeout(() => {
       resolve({ ok: false, answer: `no answer within ${duration(timeout)}` })
       late.abort(new DOMException('the attempt takes too long', 'TimeoutError'))

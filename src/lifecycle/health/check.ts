@@ -1,5 +1,7 @@
 /** Something that must hold before a client runs. No check at all is the empty list. */
-export type Check = (TcpCheck | UdpCheck | HttpCheck | ExecCheck | LogCheck) & { timing?: CheckTiming }
+export type ServiceCheck = (TcpCheck | UdpCheck | HttpCheck | ExecCheck | LogCheck) & {
+  timing?: AttemptTiming
+}
 
 /** A connection to this port is accepted. */
 export interface TcpCheck {
@@ -35,7 +37,7 @@ export interface LogCheck {
 }
 
 /** Milliseconds. */
-export interface CheckTiming {
+export interface AttemptTiming {
   /** Of one attempt. */
   timeout?: number
   /** From one attempt's failure to the next attempt, instead of the growing delays. */
@@ -45,13 +47,13 @@ export interface CheckTiming {
 }
 
 /** What a probe found; a failure says why in a word or two: `refused`. */
-export type Answer =
+export type CheckAnswer =
   | { readonly ok: true }
   /** `final`: trying again is of no use. */
   | { readonly ok: false; readonly answer: string; readonly final?: boolean }
 
 /** What a check is called, as people write it. */
-export function nameOf(check: Check): string {
+export function nameOf(check: ServiceCheck): string {
   switch (check.kind) {
     case 'http':
       return `${check.port}/http ${check.path}`
@@ -65,7 +67,7 @@ export function nameOf(check: Check): string {
 }
 
 /** Equal checks have equal keys. */
-export function keyOf(check: Check): string {
+export function keyOf(check: ServiceCheck): string {
   const { timeout, interval, failsAfter } = check.timing ?? {}
   const status = check.kind === 'http' ? check.status : undefined
   return JSON.stringify([

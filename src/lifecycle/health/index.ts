@@ -1,18 +1,18 @@
 import type { Clock } from '../clock.ts'
-import { type Check, keyOf } from './check.ts'
-import { type CheckNews, CheckRun, type CheckState, type Probe } from './check-run.ts'
+import { keyOf, type ServiceCheck } from './check.ts'
+import { type CheckNews, type CheckProbe, CheckRun, type CheckState } from './check-run.ts'
 
 export type {
-  Answer,
-  Check,
-  CheckTiming,
+  AttemptTiming,
+  CheckAnswer,
   ExecCheck,
   HttpCheck,
   LogCheck,
+  ServiceCheck,
   TcpCheck,
   UdpCheck,
 } from './check.ts'
-export type { CheckNews, CheckState, Probe } from './check-run.ts'
+export type { CheckNews, CheckProbe, CheckState } from './check-run.ts'
 
 /** A check as snapshots show it. */
 export interface CheckSnapshot {
@@ -40,7 +40,7 @@ interface Want {
 
 export interface HealthOptions {
   clock: Clock
-  probe: Probe
+  probe: CheckProbe
   /** Told what the checks find. */
   onAnswer?: (news: CheckNews) => void
 }
@@ -48,7 +48,7 @@ export interface HealthOptions {
 /** The checks of one run of a service: each distinct one is run once, whoever waits for it, and remembered. */
 export class Health {
   readonly #clock: Clock
-  readonly #probe: Probe
+  readonly #probe: CheckProbe
   readonly #onAnswer: ((news: CheckNews) => void) | undefined
   readonly #runs = new Map<string, CheckRun>()
   readonly #wants = new Set<Want>()
@@ -60,7 +60,7 @@ export class Health {
   }
 
   /** Calls `passed` once all of these checks have passed: at once if they have already. `failed`: one has, for good. */
-  want(checks: readonly Check[], passed: () => void, failed: () => void = () => undefined): Wanted {
+  want(checks: readonly ServiceCheck[], passed: () => void, failed: () => void = () => undefined): Wanted {
     const runs = [...new Set(checks.map((check) => this.#runOf(check)))]
     const want: Want = { runs, passed, failed }
     this.#wants.add(want)
@@ -110,7 +110,7 @@ export class Health {
     for (const run of this.#runs.values()) run.giveUp()
   }
 
-  #runOf(check: Check): CheckRun {
+  #runOf(check: ServiceCheck): CheckRun {
     const known = this.#runs.get(keyOf(check))
     if (known) return known
     const run: CheckRun = new CheckRun(check, {

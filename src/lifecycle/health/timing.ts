@@ -1,4 +1,4 @@
-import type { Check } from './check.ts'
+import type { ServiceCheck } from './check.ts'
 
 /** Most services listen within a few milliseconds of their start, so the first checks come quickly. */
 const firstDelay = 2
@@ -10,7 +10,7 @@ const factor = 1.5
 const longestDelay = 1_000
 
 /** How long to wait before the first attempt, in milliseconds. */
-export function delayBefore({ kind }: Check): number {
+export function delayBefore({ kind }: ServiceCheck): number {
   return kind === 'exec' ? firstExecDelay : firstDelay
 }
 
@@ -18,7 +18,7 @@ export function delayBefore({ kind }: Check): number {
  * How long to wait after a failed attempt, in milliseconds: 3 ms steps at first (for latency, close steps beat an
  * early backoff), then each 1.5 times the one before, 1 s at most. A check that has an interval keeps to that.
  */
-export function delayAfter(check: Check, elapsed: number, previous: number): number {
+export function delayAfter(check: ServiceCheck, elapsed: number, previous: number): number {
   const { interval } = check.timing ?? {}
   if (interval !== undefined) return interval
   // Each of its attempts is a wait itself.
@@ -27,7 +27,7 @@ export function delayAfter(check: Check, elapsed: number, previous: number): num
   return Math.min(Math.max(previous, quickDelay) * factor, longestDelay)
 }
 
-const timeouts: Record<Check['kind'], number> = {
+const timeouts: Record<ServiceCheck['kind'], number> = {
   tcp: 1_000,
   udp: 1_000,
   http: 5_000,
@@ -36,6 +36,6 @@ const timeouts: Record<Check['kind'], number> = {
 }
 
 /** How long one attempt may take, in milliseconds. */
-export function timeoutOf({ kind, timing }: Check): number {
+export function timeoutOf({ kind, timing }: ServiceCheck): number {
   return timing?.timeout ?? timeouts[kind]
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Check, Wanted } from '../health/index.ts'
+import type { ServiceCheck, Wanted } from '../health/index.ts'
 import type { Holder } from '../holder.ts'
 import type { HeldLease } from '../lease.ts'
 
@@ -10,7 +10,7 @@ export interface AcquireOptions {
   /** What the holder calls it. */
   alias?: string
   /** What must hold before the holder runs. */
-  checks: readonly Check[]
+  checks: readonly ServiceCheck[]
   /** How long it runs on after its last lease; the longest that was asked for counts. */
   grace?: number
   /** From the asking to the lease. */
@@ -22,10 +22,10 @@ export interface AcquireOptions {
   /** Ends the interest while it waits. */
   signal?: AbortSignal
   /** Told how the start goes. What it throws ends this holder's interest, and nobody else's. */
-  onProgress?: (progress: ServiceProgress) => void
+  onProgress?: (progress: StartProgress) => void
 }
 
-export interface ServiceProgress {
+export interface StartProgress {
   readonly state: 'waiting' | 'running' | 'healthy' | 'failed'
   readonly detail?: string
 }
@@ -95,7 +95,7 @@ export class Binder {
     this.#seat = seat
   }
 
-  progress(progress: ServiceProgress): void {
+  progress(progress: StartProgress): void {
     if (this.#settled) return
     try {
       this.options.onProgress?.(progress)

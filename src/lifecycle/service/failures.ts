@@ -1,5 +1,5 @@
 import { asMoorageError, type ErrorDetails, type MoorageError, moorageError } from '../../errors/index.ts'
-import type { Exit, ServiceDriver } from '../driver.ts'
+import type { ServiceDriver, ServiceExit } from '../driver.ts'
 import { duration } from '../duration.ts'
 
 /** An end that several are told of: each hears it under the alias that it knows the service by. */
@@ -17,7 +17,10 @@ function namesOf({ hostname, label }: Named, alias: string | undefined): ErrorDe
 }
 
 /** It ended unasked. */
-export function exited(named: Named, { exit, log, when }: { exit: Exit; log: string; when: When }): Failure {
+export function exited(
+  named: Named,
+  { exit, log, when }: { exit: ServiceExit; log: string; when: When },
+): Failure {
   return (alias) => {
     const verb = when === 'before it was healthy' ? 'start' : 'service'
     const error = moorageError('SERVICE_EXITED', {

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
-import type { RunningService } from '../driver.ts'
+import type { ServiceProcess } from '../driver.ts'
 
 /** Somebody waits for the error that the log goes into. */
 const patience = 1_000
 
 /** A service's last log lines, or why there are none. */
-export async function logTail(running: RunningService, clock: Clock): Promise<string> {
+export async function logTail(running: ServiceProcess, clock: Clock): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   using _timer = clock.setTimeout(() => resolve('(its log could not be read in time)'), patience)
   const read = async () => resolve(await running.tail())

@@ -1,6 +1,6 @@
 import { asMoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
-import type { Exit, RunningService, ServiceDriver } from '../driver.ts'
+import type { ServiceDriver, ServiceExit, ServiceProcess } from '../driver.ts'
 import { Escalation } from '../escalation.ts'
 import { type CheckNews, Health } from '../health/index.ts'
 
@@ -27,12 +27,12 @@ export class Run {
   readonly #options: RunOptions
   readonly #calledOff = new AbortController()
   #detail: string | undefined
-  #running: RunningService | undefined
+  #running: ServiceProcess | undefined
   #health: Health | undefined
   #escalation: Escalation | undefined
   #stopTerms: StopTerms | undefined
   #kill = false
-  #exit: Exit | undefined
+  #exit: ServiceExit | undefined
 
   constructor(options: RunOptions) {
     this.#options = options
@@ -44,7 +44,7 @@ export class Run {
     return this.#detail
   }
 
-  get running(): RunningService | undefined {
+  get running(): ServiceProcess | undefined {
     return this.#running
   }
 
@@ -53,12 +53,12 @@ export class Run {
     return this.#health
   }
 
-  get exit(): Exit | undefined {
+  get exit(): ServiceExit | undefined {
     return this.#exit
   }
 
   /** @throws what the driver throws; then there is no process */
-  async start(): Promise<RunningService> {
+  async start(): Promise<ServiceProcess> {
     const { clock, driver, onReport, onCheck } = this.#options
     const running = await driver.start({
       signal: this.#calledOff.signal,
@@ -96,7 +96,7 @@ export class Run {
   }
 
   /** The process's end, whatever ended it. */
-  async ended(running: RunningService): Promise<Exit> {
+  async ended(running: ServiceProcess): Promise<ServiceExit> {
     try {
       this.#exit = await running.exited
     } catch (error) {
@@ -108,7 +108,7 @@ export class Run {
     return this.#exit
   }
 
-  #end(running: RunningService, { stopSignal, stopTimeout }: StopTerms): void {
+  #end(running: ServiceProcess, { stopSignal, stopTimeout }: StopTerms): void {
     // It may have ended in this very turn, which its service has not noticed yet.
     if (this.#exit !== undefined) return
     const { clock, onTrouble } = this.#options

@@ -1,24 +1,24 @@
 import { asMoorageError, type MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
-import type { Exit, RunningService, ServiceDriver } from '../driver.ts'
+import type { ServiceDriver, ServiceExit, ServiceProcess } from '../driver.ts'
 import { GraceAndTimeouts, type Timeouts } from '../grace-and-timeouts.ts'
-import type { Check, Health } from '../health/index.ts'
+import type { Health, ServiceCheck } from '../health/index.ts'
 import type { Holder } from '../holder.ts'
 import type { Because, ServiceNews } from '../news.ts'
 import type { ScopedKey } from '../scoped-key.ts'
 import type { ServiceSnapshot, StateName } from '../snapshot.ts'
 import type { Binder, Seat } from './binder.ts'
+import { Holders } from './demand.ts'
 import { exited, type Failure, notReleased, startFailed, stopped, timedOut, unhealthy } from './failures.ts'
 import { startGraceTimer } from './grace-timer.ts'
-import { Holders } from './demand.ts'
 import { logTail } from './log-tail.ts'
 import { Run } from './run.ts'
-import { type Ending, StateMachine } from './state-machine.ts'
+import { StateMachine, type StopOutcome } from './state-machine.ts'
 
 /** What is said to those who wait while an earlier run is being stopped. */
 export const notEnded = 'its earlier run has not ended'
 
-export interface ServiceOptions {
+export interface ServiceLifeOptions {
   key: ScopedKey
   driver: ServiceDriver
   clock: Clock
@@ -42,18 +42,18 @@ export class Service implements Seat {
   readonly driver: ServiceDriver
   /** Resolves when it is `stopped` or `failed` and holds nothing any more. */
   readonly ended: Promise<void>
-  readonly #options: ServiceOptions
+  readonly #options: ServiceLifeOptions
   readonly #graceAndTimeouts: GraceAndTimeouts
   readonly #holders: Holders
   readonly #machine: StateMachine
   readonly #end: () => void
   #run: Run | undefined
   #address = ''
-  #readyChecks: readonly Check[] | undefined
+  #readyChecks: readonly ServiceCheck[] | undefined
   #trouble: MoorageError | undefined
   #notReleased: MoorageError | undefined
 
-  constructor(options: ServiceOptions) {
+  constructor(options: ServiceLifeOptions) {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.key = options.key
     this.driver = options.driver
@@ -105,7 +105,7 @@ export class Service implements Seat {
   }
 
   /** What must hold after a restart: the checks that made it ready; until then, those of whoever came first. */
-  get restartChecks(): readonly Check[] {
+  get restartChecks(): readonly ServiceCheck[] {
     const [first] = this.#holders.binders
     return this.#readyChecks ?? first?.options.checks ?? []
   }
@@ -255,7 +255,7 @@ export class Service implements Seat {
       again ? 'restart' : 'wanted',
       again ? undefined : first?.options.holder,
     )
-    let running: RunningService
+    let running: ServiceProcess
     try {
       running = await run.start()
     } catch (thrown) {
@@ -282,7 +282,7 @@ export class Service implements Seat {
   }
 
   /** The process has ended, or never was, and everything is released. */
-  #over(ending: Ending, because = this.#machine.because): void {
+  #over(ending: StopOutcome, because = this.#machine.because): void {
     if (ending.kind === 'restart') {
       this.#machine.enter({ name: 'pending' }, 'restart')
       void this.#live()
@@ -295,7 +295,7 @@ export class Service implements Seat {
     }
   }
 
-  async #exitedUnasked(running: RunningService, exit: Exit): Promise<void> {
+  async #exitedUnasked(running: ServiceProcess, exit: ServiceExit): Promise<void> {
     const { clock } = this.#options
     const healthy = this.state !== 'starting'
     const inUse = this.#holders.isWanted
@@ -310,7 +310,7 @@ export class Service implements Seat {
     this.#changed()
   }
 
-  #stopFor(ending: Ending, kill: boolean, because: Because): void {
+  #stopFor(ending: StopOutcome, kill: boolean, because: Because): void {
     if (this.state === 'stopping') {
       this.#machine.redirect(ending, because)
       if (kill) this.#run?.kill()
@@ -323,7 +323,7 @@ export class Service implements Seat {
   }
 
   /** Without anybody who holds it or waits for it: a start is called off, a ready service gets its grace. */
-  #endIfUnwanted(ending: Ending): void {
+  #endIfUnwanted(ending: StopOutcome): void {
     if (this.#holders.isWanted) return
     const { state } = this.#machine
     const { name } = state
@@ -375,7 +375,7 @@ export class Service implements Seat {
     this.#endIfUnwanted({ kind: 'done' })
   }
 
-  #beReady(checks: readonly Check[]): void {
+  #beReady(checks: readonly ServiceCheck[]): void {
     if (this.state !== 'starting') return
     this.#readyChecks ??= checks
     this.#machine.enter({ name: 'ready' }, 'healthy')

@@ -10,11 +10,11 @@ export type State =
   | { readonly name: 'pending' | 'starting' | 'ready' | 'stopped' }
   | { readonly name: 'grace'; readonly grace: GraceTimer }
   /** A request for a stop overrides a restart that is on its way. */
-  | { readonly name: 'stopping'; ending: Ending }
+  | { readonly name: 'stopping'; ending: StopOutcome }
   | { readonly name: 'failed'; readonly error: MoorageError }
 
 /** What becomes of a service once it has stopped. */
-export type Ending =
+export type StopOutcome =
   /** Nobody wants it any more, or somebody asked for its end: `stopped`. */
   | { readonly kind: 'done' }
   /** `pending` again, with its leases and those who wait. */
@@ -69,7 +69,7 @@ export class StateMachine {
   }
 
   /** What is to become of it: only while it stops. */
-  get ending(): Ending {
+  get ending(): StopOutcome {
     if (this.#state.name === 'stopping') return this.#state.ending
     throw new Error(`a service that is ${this.#state.name} has no ending`)
   }
@@ -80,7 +80,7 @@ export class StateMachine {
   }
 
   /** While it stops: something else is to become of it. */
-  redirect(ending: Ending, because = this.#because): void {
+  redirect(ending: StopOutcome, because = this.#because): void {
     if (this.#state.name !== 'stopping')
       throw new Error(`a service that is ${this.#state.name} has no ending`)
     this.#state.ending = ending
