@@ -7,7 +7,7 @@ import type { NewsOf, ServiceNews } from './news.ts'
 import type { ScopedKey } from './scoped-key.ts'
 import { type AcquireOptions, Binder, type Seat } from './service/binder.ts'
 import { timedOut } from './service/failures.ts'
-import { notEnded, Service } from './service/service-life.ts'
+import { earlierRunStops, ServiceLife } from './service/service-life.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
 import { dependentKeys } from './stopping/dependents.ts'
 import { type DrainOptions, drain } from './stopping/drain.ts'
@@ -73,7 +73,7 @@ export function createServices({
   timeoutScale = 1,
 }: ServicesOptions): Services {
   const timeouts = defaultTimeouts(timeoutScale)
-  const live = new Map<ScopedKey, Service>()
+  const live = new Map<ScopedKey, ServiceLife>()
   /** The newest first. */
   const ended: ServiceSnapshot[] = []
   /** Those who wait for an earlier run to end. */
@@ -81,8 +81,8 @@ export function createServices({
   let draining = false
   let drained: Promise<void> | undefined
 
-  const create = (key: ScopedKey, driver: ServiceDriver): Service => {
-    const service: Service = new Service({
+  const create = (key: ScopedKey, driver: ServiceDriver): ServiceLife => {
+    const service: ServiceLife = new ServiceLife({
       key,
       driver,
       clock,
@@ -95,7 +95,7 @@ export function createServices({
         const { label, describe } = driver
         if (onNews) observe(onNews, { ...news, key, label, describe, time: clock.now() })
       },
-      onEnd: () => {
+      onEnded: () => {
         live.delete(key)
         ended.unshift(service.snapshot())
         ended.length = Math.min(ended.length, remembered)
@@ -113,16 +113,16 @@ export function createServices({
         queued.delete(binder)
         const failure = timedOut(driver, {
           timeout: binder.startTimeout,
-          checks: notEnded,
+          checks: earlierRunStops,
           log: '',
         })
         binder.fail(failure(binder.options.alias))
       },
-      waitingFor: () => notEnded,
+      waitingFor: () => earlierRunStops,
     }
   }
 
-  const running = (key: ScopedKey): Service => {
+  const running = (key: ScopedKey): ServiceLife => {
     const service = live.get(key)
     if (service?.accepts) return service
     const { hostname } = service?.driver ?? ended.find((row) => row.key === key) ?? { hostname: key }
@@ -137,7 +137,7 @@ export function createServices({
     const dependents = dependentKeys(service)
     if (dependents.length > 0) {
       const settled = await Promise.allSettled(dependents.map((dependent) => stop(dependent, kill, path)))
-      for (const one of settled) if (one.status === 'rejected') failures.push(one.reason)
+      for (const outcome of settled) if (outcome.status === 'rejected') failures.push(outcome.reason)
     }
     await service.stop({ kill }).catch((error) => void failures.push(error))
     if (failures.length === 1) throw failures[0]
@@ -157,7 +157,7 @@ export function createServices({
       queued.add(binder)
       try {
         for (let earlier = live.get(key); earlier && !earlier.accepts; earlier = live.get(key)) {
-          binder.progress({ state: 'waiting', detail: notEnded })
+          binder.progress({ state: 'waiting', detail: earlierRunStops })
           await Promise.race([earlier.ended, binder.outcome])
         }
       } finally {

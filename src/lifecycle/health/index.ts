@@ -23,16 +23,16 @@ export interface CheckSnapshot {
 }
 
 /** One binder's wait for its set of checks. */
-export interface Wanted {
-  /** The binder has gone: checks that nobody else waits for are forgotten. */
+export interface CheckWait {
+  /** Ends the wait of a binder that has gone: checks that nobody else waits for are forgotten. */
   drop(): void
-  /** The binder's time is over: checks that nobody else waits for are remembered as failed. */
+  /** Ends the wait of a binder whose time is over: checks that nobody else waits for are remembered as failed. */
   expire(): void
-  /** Those that have not passed, each with its last answer and count. */
+  /** Lists the checks that have not passed, each with its last answer and count. */
   missing(): string
 }
 
-interface Want {
+interface Waiting {
   readonly runs: readonly CheckRun[]
   readonly passed: () => void
   readonly failed: () => void
@@ -41,7 +41,7 @@ interface Want {
 export interface HealthOptions {
   clock: Clock
   probe: CheckProbe
-  /** Told what the checks find. */
+  /** Gets what the checks find. */
   onAnswer?: (news: CheckNews) => void
 }
 
@@ -51,7 +51,7 @@ export class Health {
   readonly #probe: CheckProbe
   readonly #onAnswer: ((news: CheckNews) => void) | undefined
   readonly #runs = new Map<string, CheckRun>()
-  readonly #wants = new Set<Want>()
+  readonly #waiting = new Set<Waiting>()
 
   constructor({ clock, probe, onAnswer }: HealthOptions) {
     this.#clock = clock
@@ -59,16 +59,19 @@ export class Health {
     this.#onAnswer = onAnswer
   }
 
-  /** Calls `passed` once all of these checks have passed: at once if they have already. `failed`: one has, for good. */
-  want(checks: readonly ServiceCheck[], passed: () => void, failed: () => void = () => undefined): Wanted {
+  /**
+   * Calls `passed` once all of these checks have passed, at once if they have already; or `failed` when one has failed
+   * for good.
+   */
+  wait(checks: readonly ServiceCheck[], passed: () => void, failed: () => void = () => undefined): CheckWait {
     const runs = [...new Set(checks.map((check) => this.#runOf(check)))]
-    const want: Want = { runs, passed, failed }
-    this.#wants.add(want)
+    const waiting: Waiting = { runs, passed, failed }
+    this.#waiting.add(waiting)
     for (const run of runs) run.begin()
-    this.#settle(want)
+    this.#settle(waiting)
     const leave = (last: (run: CheckRun) => void) => {
-      if (!this.#wants.delete(want)) return
-      for (const run of runs) if (run.state === 'waiting' && !this.#isWanted(run)) last(run)
+      if (!this.#waiting.delete(waiting)) return
+      for (const run of runs) if (run.state === 'waiting' && !this.#isAwaited(run)) last(run)
     }
     return {
       drop: () =>
@@ -106,37 +109,37 @@ export class Health {
 
   /** Stops all probing; nobody is called any more. */
   close(): void {
-    this.#wants.clear()
+    this.#waiting.clear()
     for (const run of this.#runs.values()) run.giveUp()
   }
 
   #runOf(check: ServiceCheck): CheckRun {
-    const known = this.#runs.get(keyOf(check))
-    if (known) return known
+    const remembered = this.#runs.get(keyOf(check))
+    if (remembered) return remembered
     const run: CheckRun = new CheckRun(check, {
       clock: this.#clock,
       probe: this.#probe,
       onPass: () => this.#settleAll(),
       onAnswer: this.#onAnswer,
       onFail: () => {
-        for (const { runs, failed } of [...this.#wants]) if (runs.includes(run)) failed()
+        for (const { runs, failed } of [...this.#waiting]) if (runs.includes(run)) failed()
       },
     })
     this.#runs.set(keyOf(check), run)
     return run
   }
 
-  #isWanted(run: CheckRun): boolean {
-    return [...this.#wants].some(({ runs }) => runs.includes(run))
+  #isAwaited(run: CheckRun): boolean {
+    return [...this.#waiting].some(({ runs }) => runs.includes(run))
   }
 
   #settleAll(): void {
-    for (const want of [...this.#wants]) this.#settle(want)
+    for (const waiting of [...this.#waiting]) this.#settle(waiting)
   }
 
-  #settle(want: Want): void {
-    if (want.runs.some(({ state }) => state !== 'passing')) return
+  #settle(waiting: Waiting): void {
+    if (waiting.runs.some(({ state }) => state !== 'passing')) return
     // Gone already, where the one called before made it leave.
-    if (this.#wants.delete(want)) want.passed()
+    if (this.#waiting.delete(waiting)) waiting.passed()
   }
 }

@@ -1,15 +1,15 @@
 import type { Clock } from '../clock.ts'
-import type { ServiceCheck, Wanted } from '../health/index.ts'
+import type { CheckWait, ServiceCheck } from '../health/index.ts'
 import type { Holder } from '../holder.ts'
 import type { HeldLease } from '../lease.ts'
 
-/** What somebody who wants a service asks for. Durations are milliseconds. */
+/** What a binder asks for. Durations are milliseconds. */
 export interface AcquireOptions {
-  /** Who wants it. */
+  /** The binder, which becomes the holder of the lease. */
   holder: Holder
-  /** What the holder calls it. */
+  /** The name that the holder has for the service. */
   alias?: string
-  /** What must hold before the holder runs. */
+  /** The checks that must pass before the holder gets its lease. */
   checks: readonly ServiceCheck[]
   /** How long it runs on after its last lease; the longest that was asked for counts. */
   grace?: number
@@ -19,9 +19,9 @@ export interface AcquireOptions {
   stopTimeout?: number
   /** Sent to stop it, SIGTERM unless said; the first's counts. */
   stopSignal?: string
-  /** Ends the interest while it waits. */
+  /** Ends the binder's interest while it waits. */
   signal?: AbortSignal
-  /** Told how the start goes. What it throws ends this holder's interest, and nobody else's. */
+  /** Told how the start goes. An error thrown here ends this binder's interest, and nobody else's. */
   onProgress?: (progress: StartProgress) => void
 }
 
@@ -30,17 +30,17 @@ export interface StartProgress {
   readonly detail?: string
 }
 
-/** Where a binder waits. */
+/** The place where a binder waits: in the queue for the end of an earlier run, then in a life. */
 export interface Seat {
-  /** It has gone. */
+  /** Called when the binder has gone. */
   left(binder: Binder): void
-  /** Its time is over: it must be rejected, with the reason. */
+  /** Called when the binder's time is over: it must be failed, with the reason. */
   expired(binder: Binder): void
-  /** How far it is, for people: what is missing, with its last answer. */
+  /** Says for people what the binder still waits for, with the last answer. */
   waitingFor(binder: Binder): string
 }
 
-/** How often those who wait are told what for. */
+/** From one reminder of what a binder waits for to the next, in milliseconds. */
 const tick = 10_000
 
 export interface BinderOptions {
@@ -48,19 +48,19 @@ export interface BinderOptions {
   options: AcquireOptions
   startTimeout: number
   seat: Seat
-  /** A restart waits like any other, but keeps nothing. @defaultValue true */
+  /** False for a restart: it waits like any other binder, but keeps no lease. @defaultValue true */
   takesLease?: boolean
 }
 
-/** Somebody who waits for a service, with one deadline for all of it, from the asking on. */
+/** One that waits for a service, with one deadline for all of it, from the asking on. */
 export class Binder {
   readonly options: AcquireOptions
   readonly startTimeout: number
   readonly takesLease: boolean
   /** The lease; nothing for the binder that a restart is. */
   readonly outcome: Promise<HeldLease | undefined>
-  /** Its checks, once they can be run. */
-  wanted: Wanted | undefined
+  /** Its wait for its checks, once they can be run. */
+  checkWait: CheckWait | undefined
   #seat: Seat
   #settled = false
   readonly #resolve: (lease: HeldLease | undefined) => void
@@ -90,7 +90,7 @@ export class Binder {
     return this.#settled
   }
 
-  /** Moves to where it waits next. */
+  /** Moves to the seat where it waits next. */
   sit(seat: Seat): void {
     this.#seat = seat
   }
@@ -104,7 +104,7 @@ export class Binder {
     }
   }
 
-  /** The last word of a success, unless its own `onProgress` throws on hearing of it. */
+  /** Ends the wait with a lease, unless its own `onProgress` has thrown on hearing of the success. */
   grant(lease: HeldLease | undefined): void {
     if (this.#settle()) this.#resolve(lease)
   }
@@ -115,7 +115,7 @@ export class Binder {
     try {
       this.options.onProgress?.({ state: 'failed', detail: error.message })
     } catch {
-      // It is being told of a failure already, which is the one that matters.
+      // It fails already, and that failure is the one that matters.
     }
   }
 

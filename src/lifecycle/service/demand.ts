@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Holder } from '../holder.ts'
 import { HeldLease } from '../lease.ts'
 import type { ServiceNews } from '../news.ts'
@@ -5,52 +6,53 @@ import type { ScopedKey } from '../scoped-key.ts'
 import type { AcquireOptions, Binder } from './binder.ts'
 import type { Failure } from './failures.ts'
 
-type Action = Extract<ServiceNews, { kind: 'lease' }>['action']
+type LeaseAction = Extract<ServiceNews, { kind: 'lease' }>['action']
 
-export interface HoldersOptions {
+export interface DemandOptions {
   key: ScopedKey
   address: () => string
-  /** A lease was released by its holder. */
+  /** Called when a holder has released its lease. */
   onRelease: () => void
   onNews: (news: ServiceNews) => void
 }
 
-/** Who keeps a service alive: those who wait for it, and those who hold a lease on it. */
-export class Holders {
-  readonly #options: HoldersOptions
+/** The demand that keeps a service alive: binders, who wait for it, and holders, each with a lease on it. */
+export class Demand {
+  readonly #options: DemandOptions
   readonly #binders = new Set<Binder>()
   readonly #leases = new Set<HeldLease>()
   readonly #aliases = new Set<string>()
 
-  constructor(options: HoldersOptions) {
+  constructor(options: DemandOptions) {
     this.#options = options
   }
 
-  /** Those who wait, in the order of their coming. */
+  /** The binders, in the order in which they came. */
   get binders(): Binder[] {
     return [...this.#binders]
   }
 
-  /** Who holds a lease. */
-  get leaseholders(): Holder[] {
+  /** The holders of leases. */
+  get holders(): Holder[] {
     return [...this.#leases].map(({ holder }) => holder)
   }
 
-  /** Both. */
+  /** The holders, then the binders. */
   get all(): Holder[] {
-    return [...this.leaseholders, ...this.binders.map(({ options: { holder } }) => holder)]
+    return [...this.holders, ...this.binders.map(({ options: { holder } }) => holder)]
   }
 
-  /** All that it was asked for by, the first first. */
+  /** All aliases under which it was asked for, the first first. */
   get aliases(): string[] {
     return [...this.#aliases]
   }
 
-  get isHeld(): boolean {
+  get hasHolders(): boolean {
     return this.#leases.size > 0
   }
 
-  get isWanted(): boolean {
+  /** False when there is neither a binder nor a holder. */
+  get isAny(): boolean {
     return this.#leases.size > 0 || this.#binders.size > 0
   }
 
@@ -58,14 +60,14 @@ export class Holders {
     return this.#binders.has(binder)
   }
 
-  wait(binder: Binder): void {
+  add(binder: Binder): void {
     this.#binders.add(binder)
     if (binder.options.alias !== undefined) this.#aliases.add(binder.options.alias)
   }
 
-  /** It waits no longer; whether it did. */
-  forget(binder: Binder): boolean {
-    binder.wanted?.drop()
+  /** Returns false if it was no binder any more. */
+  remove(binder: Binder): boolean {
+    binder.checkWait?.drop()
     return this.#binders.delete(binder)
   }
 
@@ -86,20 +88,22 @@ export class Holders {
     return lease
   }
 
-  /** On request: what it returns tells those who had a lease that it has ended, and gives those who waited. */
-  end(): { tell: () => void; waiting: Binder[] } {
+  /**
+   * Ends all demand because somebody asked for it. `tell()` reports the leases as ended; `binders` are those who waited,
+   * whom the caller must fail.
+   */
+  end(): { tell: () => void; binders: Binder[] } {
     const leases = this.#takeLeases()
-    const waiting = this.#takeBinders()
     return {
-      waiting,
+      binders: this.#takeBinders(),
       tell: () => {
         for (const lease of leases) this.#tell('ended', lease)
       },
     }
   }
 
-  /** Unasked: ends the interest of everybody; what it returns tells them why, each under its own alias. */
-  dismiss(): (failure: Failure) => void {
+  /** Ends all demand because the service failed; the function that it returns tells everybody why, under its own alias. */
+  lose(): (failure: Failure) => void {
     const leases = this.#takeLeases()
     const binders = this.#takeBinders()
     return (failure) => {
@@ -118,12 +122,12 @@ export class Holders {
   }
 
   #takeBinders(): Binder[] {
-    const binders = [...this.#binders]
-    for (const binder of binders) this.forget(binder)
+    const binders = this.binders
+    for (const binder of binders) this.remove(binder)
     return binders
   }
 
-  #tell(action: Action, { holder, alias }: HeldLease): void {
-    this.#options.onNews({ kind: 'lease', action, holder, ...(alias === undefined ? {} : { alias }) })
+  #tell(action: LeaseAction, { holder, alias }: HeldLease): void {
+    this.#options.onNews({ kind: 'lease', action, holder, ...withoutUndefined({ alias }) })
   }
 }

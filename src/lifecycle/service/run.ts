@@ -2,24 +2,22 @@ import { asMoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
 import type { ServiceDriver, ServiceExit, ServiceProcess } from '../driver.ts'
 import { Escalation } from '../escalation.ts'
+import type { GraceAndTimeouts } from '../grace-and-timeouts.ts'
 import { type CheckNews, Health } from '../health/index.ts'
 
 export interface RunOptions {
   clock: Clock
   driver: ServiceDriver
-  /** Told what the start reports. */
+  /** Gets what the start reports. */
   onReport: (detail: string) => void
-  /** Told what its checks find. */
+  /** Gets what the checks find. */
   onCheck: (check: CheckNews) => void
-  /** Told when a signal could not be sent. */
+  /** Called when a signal could not be sent. */
   onTrouble: (error: unknown) => void
 }
 
-/** How a process is to be ended; milliseconds. */
-export interface StopTerms {
-  readonly stopSignal: string
-  readonly stopTimeout: number
-}
+/** How a process is to be stopped. */
+type StopPolicy = Pick<GraceAndTimeouts, 'stopSignal' | 'stopTimeout'>
 
 /** One process of a service, from its start to its exit. It does what its service decides. */
 export class Run {
@@ -27,10 +25,10 @@ export class Run {
   readonly #options: RunOptions
   readonly #calledOff = new AbortController()
   #detail: string | undefined
-  #running: ServiceProcess | undefined
+  #process: ServiceProcess | undefined
   #health: Health | undefined
   #escalation: Escalation | undefined
-  #stopTerms: StopTerms | undefined
+  #stopPolicy: StopPolicy | undefined
   #kill = false
   #exit: ServiceExit | undefined
 
@@ -44,11 +42,11 @@ export class Run {
     return this.#detail
   }
 
-  get running(): ServiceProcess | undefined {
-    return this.#running
+  get process(): ServiceProcess | undefined {
+    return this.#process
   }
 
-  /** Its checks, from the moment it runs, unless it was to be stopped before. */
+  /** Its checks, from the moment when there is a process, unless that was to be stopped before. */
   get health(): Health | undefined {
     return this.#health
   }
@@ -57,50 +55,50 @@ export class Run {
     return this.#exit
   }
 
-  /** @throws what the driver throws; then there is no process */
+  /** @throws the driver's error; then there is no process */
   async start(): Promise<ServiceProcess> {
     const { clock, driver, onReport, onCheck } = this.#options
-    const running = await driver.start({
+    const process = await driver.start({
       signal: this.#calledOff.signal,
       report: (detail) => {
-        if (this.#running) return
+        if (this.#process) return
         this.#detail = detail
         onReport(detail)
       },
     })
-    this.#running = running
+    this.#process = process
     // It may have come up although its start was called off.
-    if (this.#stopTerms) this.#end(running, this.#stopTerms)
+    if (this.#stopPolicy) this.#escalate(process, this.#stopPolicy)
     else
       this.#health = new Health({
         clock,
-        probe: (check, signal) => running.probe(check, signal),
+        probe: (check, signal) => process.probe(check, signal),
         onAnswer: onCheck,
       })
-    return running
+    return process
   }
 
-  /** Calls off the start, or ends the process. */
-  stop(terms: StopTerms, kill: boolean): void {
-    this.#stopTerms = terms
+  /** Calls off the start, or stops the process. */
+  stop(policy: StopPolicy, kill: boolean): void {
+    this.#stopPolicy = policy
     this.#kill = kill
     this.#health?.close()
     this.#calledOff.abort(new DOMException('the service is to be stopped', 'AbortError'))
-    if (this.#running) this.#end(this.#running, terms)
+    if (this.#process) this.#escalate(this.#process, policy)
   }
 
-  /** SIGKILL, now or as soon as there is a process; only once it is being stopped. */
+  /** Sends SIGKILL, now or as soon as there is a process. To be called only once it is being stopped. */
   kill(): void {
     this.#kill = true
     this.#escalation?.kill()
   }
 
-  /** The process's end, whatever ended it. */
-  async ended(running: ServiceProcess): Promise<ServiceExit> {
+  /** Waits for the process's exit, whatever ended it. */
+  async exited(process: ServiceProcess): Promise<ServiceExit> {
     try {
-      this.#exit = await running.exited
+      this.#exit = await process.exited
     } catch (error) {
-      // A process of which nothing more can be learned counts as ended.
+      // A process of which nothing more can be learned counts as exited.
       this.#exit = { code: 255, signal: null, cause: asMoorageError(error) }
     }
     this.#health?.close()
@@ -108,13 +106,13 @@ export class Run {
     return this.#exit
   }
 
-  #end(running: ServiceProcess, { stopSignal, stopTimeout }: StopTerms): void {
-    // It may have ended in this very turn, which its service has not noticed yet.
+  #escalate(process: ServiceProcess, { stopSignal, stopTimeout }: StopPolicy): void {
+    // It may have exited in this very turn, which its service has not noticed yet.
     if (this.#exit !== undefined) return
     const { clock, onTrouble } = this.#options
     this.#escalation = new Escalation({
       clock,
-      signal: (name) => running.signal(name),
+      signal: (name) => process.signal(name),
       stopSignal,
       stopTimeout,
       onTrouble,

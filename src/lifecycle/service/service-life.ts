@@ -1,3 +1,11 @@
+/**
+ * The words of this wing, one for each thing:
+ *
+ * - **life**: a service from its first acquire until it is `stopped` or `failed`; then it has **ended**, for good.
+ * - **run**: one process of it, from its start to its **exit**. A restart begins another run of the same life.
+ * - **stop**: the end that we bring about, by signals. Its **outcome** says what follows: `stopped`, `failed`, a restart.
+ * - **binder**: one that waits for the service. **Holder**: one that has a **lease** on it. Both together: the **demand**.
+ */
 import { asMoorageError, type MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
 import type { ServiceDriver, ServiceExit, ServiceProcess } from '../driver.ts'
@@ -8,77 +16,79 @@ import type { Because, ServiceNews } from '../news.ts'
 import type { ScopedKey } from '../scoped-key.ts'
 import type { ServiceSnapshot, StateName } from '../snapshot.ts'
 import type { Binder, Seat } from './binder.ts'
-import { Holders } from './demand.ts'
+import { Demand } from './demand.ts'
 import { exited, type Failure, notReleased, startFailed, stopped, timedOut, unhealthy } from './failures.ts'
 import { startGraceTimer } from './grace-timer.ts'
 import { logTail } from './log-tail.ts'
 import { Run } from './run.ts'
 import { StateMachine, type StopOutcome } from './state-machine.ts'
+import { stateNews, takeSnapshot } from './take-snapshot.ts'
 
-/** What is said to those who wait while an earlier run is being stopped. */
-export const notEnded = 'its earlier run has not ended'
+/** Told to binders while an earlier run is being stopped. */
+export const earlierRunStops = 'its earlier run has not ended'
 
 export interface ServiceLifeOptions {
   key: ScopedKey
   driver: ServiceDriver
   clock: Clock
+  /** The daemon's default, in milliseconds. */
   defaultGrace: number | undefined
   timeouts: Timeouts
-  /** After each change that a snapshot shows. */
+  /** Called after each change that a snapshot shows. */
   onChange: () => void
-  /** Told of everything that happens to it. */
   onNews: (news: ServiceNews) => void
-  /** At the end, in the same turn: whoever asks for it from now on must get another service. */
-  onEnd: () => void
+  /** Called when it has ended, in the same turn: whoever asks for it from now on must get another life. */
+  onEnded: () => void
 }
 
 /**
- * A service from its first acquire to its end: one process at a time, those who wait for it, and those who hold it.
+ * A service from its first acquire to its end: one process at a time, its binders and its holders.
  * Everything here is synchronous except `#live`, which follows the process; what arrives while that waits finds the
  * state and nothing else, so the order of arrival is the order of effect.
  */
-export class Service implements Seat {
+export class ServiceLife implements Seat {
   readonly key: ScopedKey
   readonly driver: ServiceDriver
-  /** Resolves when it is `stopped` or `failed` and holds nothing any more. */
+  /** Resolves when it has ended and holds nothing any more. */
   readonly ended: Promise<void>
   readonly #options: ServiceLifeOptions
   readonly #graceAndTimeouts: GraceAndTimeouts
-  readonly #holders: Holders
+  readonly #demand: Demand
   readonly #machine: StateMachine
-  readonly #end: () => void
   #run: Run | undefined
   #address = ''
   #readyChecks: readonly ServiceCheck[] | undefined
-  #trouble: MoorageError | undefined
-  #notReleased: MoorageError | undefined
+  #signalError: MoorageError | undefined
+  #releaseError: MoorageError | undefined
 
   constructor(options: ServiceLifeOptions) {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.key = options.key
     this.driver = options.driver
     this.ended = promise
-    this.#end = resolve
     this.#options = options
-    this.#graceAndTimeouts = new GraceAndTimeouts({ grace: options.defaultGrace, timeouts: options.timeouts })
-    this.#holders = new Holders({
+    this.#graceAndTimeouts = new GraceAndTimeouts({
+      grace: options.defaultGrace,
+      timeouts: options.timeouts,
+    })
+    this.#demand = new Demand({
       key: options.key,
       address: () => this.#address,
       onNews: options.onNews,
       onRelease: () => {
         this.#changed()
-        this.#endIfUnwanted({ kind: 'done' })
+        this.#stopWithoutDemand({ kind: 'stopped' })
       },
     })
     this.#machine = new StateMachine({
       clock: options.clock,
       onEnter: (from, by) => {
-        if (this.#machine.isOver) {
-          options.onEnd()
-          this.#end()
+        if (this.#machine.hasEnded) {
+          options.onEnded()
+          resolve()
         }
         this.#changed()
-        this.#tellOfState(from, by)
+        options.onNews(stateNews(this.snapshot(), { from, because: this.#machine.because, by }))
       },
     })
   }
@@ -87,33 +97,32 @@ export class Service implements Seat {
     return this.#machine.name
   }
 
-  /** Whether it can be had, now or soon; otherwise one has to wait for its end. */
+  /** True while binders may join: it can be had, now or soon. Otherwise they wait for its end. */
   get accepts(): boolean {
-    const { state } = this.#machine
-    if (state.name === 'stopping') return state.ending.kind === 'restart'
-    return !this.#machine.isOver
+    const { state, hasEnded } = this.#machine
+    if (state.name === 'stopping') return state.outcome.kind === 'restart'
+    return !hasEnded
   }
 
-  /** Who holds a lease. */
-  get leaseholders(): Holder[] {
-    return this.#holders.leaseholders
+  get holders(): Holder[] {
+    return this.#demand.holders
   }
 
-  /** The longest start that anybody was ready to wait for, for one who does not say. */
+  /** The longest start that a binder was ready to wait for, in milliseconds: for one who does not say. */
   get startTimeout(): number {
     return this.#graceAndTimeouts.startTimeout
   }
 
-  /** What must hold after a restart: the checks that made it ready; until then, those of whoever came first. */
+  /** The checks that must pass after a restart: those that made it ready; until then, those of the first binder. */
   get restartChecks(): readonly ServiceCheck[] {
-    const [first] = this.#holders.binders
+    const [first] = this.#demand.binders
     return this.#readyChecks ?? first?.options.checks ?? []
   }
 
-  /** Somebody wants it: starts it, shares the start in progress, or revokes its grace. Only if it `accepts`. */
+  /** Starts it for a binder, shares the start in progress, or revokes its grace. Only while it `accepts`. */
   join(binder: Binder): void {
     binder.sit(this)
-    this.#holders.wait(binder)
+    this.#demand.add(binder)
     this.#graceAndTimeouts.add(binder.options)
     if (this.state === 'pending') {
       void this.#live()
@@ -127,9 +136,9 @@ export class Service implements Seat {
   }
 
   left(binder: Binder): void {
-    if (!this.#holders.forget(binder)) return
+    if (!this.#demand.remove(binder)) return
     this.#changed()
-    this.#endIfUnwanted({ kind: 'done' })
+    this.#stopWithoutDemand({ kind: 'stopped' })
   }
 
   expired(binder: Binder): void {
@@ -137,28 +146,9 @@ export class Service implements Seat {
     this.#refuse(binder, (log) => timedOut(this.driver, { timeout: binder.startTimeout, checks, log }))
   }
 
-  /** A check that it waits for has failed for good. */
-  #failed(binder: Binder): void {
-    const checks = this.waitingFor(binder)
-    this.#refuse(binder, (log) => unhealthy(this.driver, { checks, log }))
-  }
-
-  /** It fails alone; without others, so does the service. */
-  #refuse(binder: Binder, failureWith: (log: string) => Failure): void {
-    binder.wanted?.expire()
-    if (!this.#holders.forget(binder)) return
-    const { clock } = this.#options
-    const { running } = this.#run ?? {}
-    // Begun before the stop signal, whose last words are not what was wrong.
-    const log = running === undefined ? Promise.resolve('') : logTail(running, clock)
-    void log.then((lines) => binder.fail(failureWith(lines)(binder.options.alias)))
-    this.#changed()
-    this.#endIfUnwanted({ kind: 'failure', failure: failureWith('') })
-  }
-
   waitingFor(binder: Binder): string {
-    if (binder.wanted) return binder.wanted.missing()
-    if (this.state === 'stopping') return notEnded
+    if (binder.checkWait) return binder.checkWait.missing()
+    if (this.state === 'stopping') return earlierRunStops
     return this.#run?.detail ?? 'its start has said nothing yet'
   }
 
@@ -170,65 +160,37 @@ export class Service implements Seat {
    */
   async stop({ kill = false, code = 'STOPPED_BY_REQUEST' }: StopOptions = {}): Promise<void> {
     if (this.accepts) {
-      const { tell, waiting } = this.#holders.end()
-      this.#stopFor({ kind: 'done' }, kill, code === 'DAEMON_STOPPING' ? 'daemon-stopping' : 'requested')
+      const { tell, binders } = this.#demand.end()
+      this.#beginStop({ kind: 'stopped' }, code === 'DAEMON_STOPPING' ? 'daemon-stopping' : 'requested', kill)
       tell()
-      for (const binder of waiting) binder.fail(stopped(this.driver, code)(binder.options.alias))
+      for (const binder of binders) binder.fail(stopped(this.driver, code)(binder.options.alias))
     } else if (kill) this.#run?.kill()
     await this.ended
-    if (this.#notReleased) throw this.#notReleased
+    if (this.#releaseError) throw this.#releaseError
   }
 
-  /** Stops it and starts it again; `binder` waits for that, leases and whoever else waits are kept. */
+  /** Stops it and starts it again; `binder` waits for that. Leases and other binders are kept. */
   restart(binder: Binder): void {
     const again = this.state === 'stopping'
     binder.sit(this)
-    this.#holders.wait(binder)
+    this.#demand.add(binder)
     if (again) this.#changed()
-    else this.#stopFor({ kind: 'restart' }, false, 'restart')
+    else this.#beginStop({ kind: 'restart' }, 'restart')
   }
 
-  /** Somebody waits for what it has: its grace is over. */
+  /** Ends its grace, because somebody waits for what it has. */
   hurry(): void {
-    if (this.state === 'grace') this.#stopFor({ kind: 'done' }, false, 'hurried')
+    if (this.state === 'grace') this.#beginStop({ kind: 'stopped' }, 'hurried')
   }
 
   snapshot(): ServiceSnapshot {
-    const { state } = this.#machine
-    const run = this.#run
-    const over = ['stopping', 'stopped', 'failed'].includes(state.name)
-    return {
+    return takeSnapshot({
       key: this.key,
-      label: this.driver.label,
-      hostname: this.driver.hostname,
-      describe: this.driver.describe,
-      state: state.name,
-      since: this.#machine.since,
-      startedAt: run?.startedAt ?? null,
-      stopsAt: state.name === 'grace' ? state.grace.stopsAt : null,
-      holders: this.#holders.all,
-      aliases: this.#holders.aliases,
-      address: (this.#machine.isOver ? undefined : run?.running?.address) ?? null,
-      health: over ? 'none' : (run?.health?.text ?? 'starting'),
-      checks: run?.health?.snapshot() ?? [],
-      exitCode: run?.exit?.code ?? null,
-      error:
-        (state.name === 'failed' ? state.error : state.name === 'stopping' ? this.#trouble : null) ?? null,
-    }
-  }
-
-  #tellOfState(from: StateName, by: Holder | undefined): void {
-    const { state: to, address, stopsAt, exitCode, error } = this.snapshot()
-    this.#options.onNews({
-      kind: 'state',
-      from,
-      to,
-      because: this.#machine.because,
-      ...(by === undefined ? {} : { by }),
-      ...(stopsAt === null ? {} : { stopsAt }),
-      ...(address === null ? {} : { address }),
-      ...(exitCode === null ? {} : { exitCode }),
-      ...(error === null ? {} : { error: error.message }),
+      driver: this.driver,
+      machine: this.#machine,
+      demand: this.#demand,
+      run: this.#run,
+      signalError: this.#signalError,
     })
   }
 
@@ -239,128 +201,126 @@ export class Service implements Seat {
       driver: this.driver,
       onReport: (detail) => {
         this.#options.onNews({ kind: 'report', detail })
-        for (const binder of this.#holders.binders) binder.progress({ state: 'running', detail })
+        for (const binder of this.#demand.binders) binder.progress({ state: 'running', detail })
       },
       onCheck: (check) => this.#options.onNews({ kind: 'check', ...check }),
       onTrouble: (error) => {
-        this.#trouble = asMoorageError(error)
+        this.#signalError = asMoorageError(error)
         this.#changed()
       },
     })
     this.#run = run
-    const [first] = this.#holders.binders
+    const [first] = this.#demand.binders
     const again = this.#machine.because === 'restart'
     this.#machine.enter(
       { name: 'starting' },
       again ? 'restart' : 'wanted',
       again ? undefined : first?.options.holder,
     )
-    let running: ServiceProcess
+    let process: ServiceProcess
     try {
-      running = await run.start()
+      process = await run.start()
     } catch (thrown) {
-      // That a start fails which was called off says nothing new.
-      if (this.state === 'stopping') return this.#over(this.#machine.ending)
-      return this.#over({ kind: 'failure', failure: startFailed(this.driver, thrown) }, 'start-failed')
+      // The failure of a start that was called off says nothing new.
+      if (this.state === 'stopping') return this.#finish(this.#machine.outcome)
+      return this.#finish({ kind: 'failed', failure: startFailed(this.driver, thrown) }, 'start-failed')
     }
-    this.#address = running.address
+    this.#address = process.address
     if (run.health) this.#beginChecks(run.health)
 
-    const exit = await run.ended(running)
-    if (this.state !== 'stopping') await this.#exitedUnasked(running, exit)
+    const exit = await run.exited(process)
+    if (this.state !== 'stopping') await this.#exitedUnasked(process, exit)
 
     try {
-      await running.release()
+      await process.release()
     } catch (thrown) {
-      const { ending } = this.#machine
-      const failure = ending.kind === 'failure' ? ending.failure : undefined
+      const { outcome } = this.#machine
+      const failure = outcome.kind === 'failed' ? outcome.failure : undefined
       const failed = notReleased(this.driver, thrown, failure)
-      this.#notReleased = failed(undefined)
-      return this.#over({ kind: 'failure', failure: failed })
+      this.#releaseError = failed(undefined)
+      return this.#finish({ kind: 'failed', failure: failed })
     }
-    this.#over(this.#machine.ending)
+    this.#finish(this.#machine.outcome)
   }
 
-  /** The process has ended, or never was, and everything is released. */
-  #over(ending: StopOutcome, because = this.#machine.because): void {
-    if (ending.kind === 'restart') {
+  /** Enters the state that follows, once the process has exited, or never was, and everything is released. */
+  #finish(outcome: StopOutcome, because = this.#machine.because): void {
+    if (outcome.kind === 'restart') {
       this.#machine.enter({ name: 'pending' }, 'restart')
       void this.#live()
-    } else if (ending.kind === 'failure') {
-      const tell = this.#holders.dismiss()
-      this.#machine.enter({ name: 'failed', error: ending.failure(undefined) }, because)
-      tell(ending.failure)
+    } else if (outcome.kind === 'failed') {
+      const tell = this.#demand.lose()
+      this.#machine.enter({ name: 'failed', error: outcome.failure(undefined) }, because)
+      tell(outcome.failure)
     } else {
       this.#machine.enter({ name: 'stopped' }, because)
     }
   }
 
-  async #exitedUnasked(running: ServiceProcess, exit: ServiceExit): Promise<void> {
+  async #exitedUnasked(process: ServiceProcess, exit: ServiceExit): Promise<void> {
     const { clock } = this.#options
-    const healthy = this.state !== 'starting'
-    const inUse = this.#holders.isWanted
-    const when = healthy ? (inUse ? 'while it was in use' : 'while nobody used it') : 'before it was healthy'
+    const inUse = this.#demand.isAny ? 'while it was in use' : 'while nobody used it'
+    const when = this.state === 'starting' ? 'before it was healthy' : inUse
     const failureWith = (log: string) => exited(this.driver, { exit, log, when })
-    // From here on whoever comes waits for the end, so that nobody inherits this failure.
-    this.#machine.enter({ name: 'stopping', ending: { kind: 'failure', failure: failureWith('') } }, 'exited')
-    const failure = failureWith(await logTail(running, clock))
-    this.#machine.redirect({ kind: 'failure', failure })
+    // From here on binders wait for the end, so that nobody inherits this failure.
+    this.#machine.enter({ name: 'stopping', outcome: { kind: 'failed', failure: failureWith('') } }, 'exited')
+    const failure = failureWith(await logTail(process, clock))
+    this.#machine.redirect({ kind: 'failed', failure })
     // Told before the release, which may take a while.
-    this.#holders.dismiss()(failure)
+    this.#demand.lose()(failure)
     this.#changed()
   }
 
-  #stopFor(ending: StopOutcome, kill: boolean, because: Because): void {
+  #beginStop(outcome: StopOutcome, because: Because, kill = false): void {
     if (this.state === 'stopping') {
-      this.#machine.redirect(ending, because)
+      this.#machine.redirect(outcome, because)
       if (kill) this.#run?.kill()
       this.#changed()
       return
     }
-    for (const binder of this.#holders.binders) binder.wanted = undefined
-    this.#machine.enter({ name: 'stopping', ending }, because)
+    for (const binder of this.#demand.binders) binder.checkWait = undefined
+    this.#machine.enter({ name: 'stopping', outcome }, because)
     this.#run?.stop(this.#graceAndTimeouts, kill)
   }
 
-  /** Without anybody who holds it or waits for it: a start is called off, a ready service gets its grace. */
-  #endIfUnwanted(ending: StopOutcome): void {
-    if (this.#holders.isWanted) return
+  /** Where no demand is left, calls off a start, and gives a ready service its grace. */
+  #stopWithoutDemand(outcome: StopOutcome): void {
+    if (this.#demand.isAny) return
     const { state } = this.#machine
-    const { name } = state
-    if (name === 'ready' && ending.kind === 'done') this.#beginGrace()
-    else if (name === 'starting' || name === 'ready')
-      this.#stopFor(ending, false, ending.kind === 'failure' ? 'not-healthy-in-time' : 'called-off')
-    else if (state.name === 'stopping' && state.ending.kind === 'restart') this.#machine.redirect(ending)
+    if (state.name === 'ready' && outcome.kind === 'stopped') this.#beginGrace()
+    else if (state.name === 'starting' || state.name === 'ready')
+      this.#beginStop(outcome, outcome.kind === 'failed' ? 'not-healthy-in-time' : 'called-off')
+    else if (state.name === 'stopping' && state.outcome.kind === 'restart') this.#machine.redirect(outcome)
   }
 
   #beginGrace(): void {
     const { grace } = this.#graceAndTimeouts
-    const stop = (because: Because) => this.#stopFor({ kind: 'done' }, false, because)
+    const stop = (because: Because) => this.#beginStop({ kind: 'stopped' }, because)
     if (grace === 0) stop('unused')
     else if (this.driver.mayLinger?.() === false) stop('hurried')
     else {
-      const over = startGraceTimer(this.#options.clock, grace, () => stop('grace-over'))
-      this.#machine.enter({ name: 'grace', grace: over }, 'unused')
+      const timer = startGraceTimer(this.#options.clock, grace, () => stop('grace-over'))
+      this.#machine.enter({ name: 'grace', grace: timer }, 'unused')
     }
   }
 
   #beginChecks(health: Health): void {
-    // After a restart the service is for its leaseholders too, however long its checks take.
-    if (this.#holders.isHeld) health.want(this.restartChecks, () => this.#beReady(this.restartChecks))
-    for (const binder of this.#holders.binders) this.#check(binder)
+    // After a restart the service is for its holders too, however long its checks take.
+    if (this.#demand.hasHolders) health.wait(this.restartChecks, () => this.#beReady(this.restartChecks))
+    for (const binder of this.#demand.binders) this.#check(binder)
     this.#changed()
   }
 
   #check(binder: Binder): void {
     const health = this.#run?.health
-    if (health === undefined || this.state === 'stopping' || !this.#holders.has(binder)) return
-    const wanted = health.want(
+    if (health === undefined || this.state === 'stopping' || !this.#demand.has(binder)) return
+    const checks = health.wait(
       binder.options.checks,
       () => this.#passed(binder),
-      () => this.#failed(binder),
+      () => this.#failedFor(binder),
     )
-    if (this.#holders.has(binder)) {
-      binder.wanted = wanted
+    if (this.#demand.has(binder)) {
+      binder.checkWait = checks
       this.#changed()
     }
   }
@@ -368,11 +328,30 @@ export class Service implements Seat {
   #passed(binder: Binder): void {
     this.#beReady(binder.options.checks)
     binder.progress({ state: 'healthy' })
-    if (!this.#holders.forget(binder)) return
-    const lease = binder.takesLease ? this.#holders.lease(binder.options) : undefined
+    if (!this.#demand.remove(binder)) return
+    const lease = binder.takesLease ? this.#demand.lease(binder.options) : undefined
     binder.grant(lease)
     this.#changed()
-    this.#endIfUnwanted({ kind: 'done' })
+    this.#stopWithoutDemand({ kind: 'stopped' })
+  }
+
+  /** One of the binder's checks has failed for good. */
+  #failedFor(binder: Binder): void {
+    const checks = this.waitingFor(binder)
+    this.#refuse(binder, (log) => unhealthy(this.driver, { checks, log }))
+  }
+
+  /** Fails one binder alone; when no demand is left, the service fails too. */
+  #refuse(binder: Binder, failureWith: (log: string) => Failure): void {
+    binder.checkWait?.expire()
+    if (!this.#demand.remove(binder)) return
+    const { clock } = this.#options
+    const { process } = this.#run ?? {}
+    // Begun before the stop signal, whose last words are not what was wrong.
+    const log = process === undefined ? Promise.resolve('') : logTail(process, clock)
+    void log.then((lines) => binder.fail(failureWith(lines)(binder.options.alias)))
+    this.#changed()
+    this.#stopWithoutDemand({ kind: 'failed', failure: failureWith('') })
   }
 
   #beReady(checks: readonly ServiceCheck[]): void {
@@ -389,6 +368,6 @@ export class Service implements Seat {
 export interface StopOptions {
   /** SIGKILL at once, also when it is being stopped gently already. */
   kill?: boolean
-  /** What those who wait for it are told. */
+  /** The error for its binders. */
   code?: 'STOPPED_BY_REQUEST' | 'DAEMON_STOPPING'
 }

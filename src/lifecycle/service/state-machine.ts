@@ -10,17 +10,17 @@ export type State =
   | { readonly name: 'pending' | 'starting' | 'ready' | 'stopped' }
   | { readonly name: 'grace'; readonly grace: GraceTimer }
   /** A request for a stop overrides a restart that is on its way. */
-  | { readonly name: 'stopping'; ending: StopOutcome }
+  | { readonly name: 'stopping'; outcome: StopOutcome }
   | { readonly name: 'failed'; readonly error: MoorageError }
 
-/** What becomes of a service once it has stopped. */
+/** Decides the state that follows `stopping`. */
 export type StopOutcome =
-  /** Nobody wants it any more, or somebody asked for its end: `stopped`. */
-  | { readonly kind: 'done' }
-  /** `pending` again, with its leases and those who wait. */
+  /** Nobody wants it any more, or somebody asked for the stop. */
+  | { readonly kind: 'stopped' }
+  /** `pending` again, with its leases and its binders. */
   | { readonly kind: 'restart' }
-  /** Unasked: `failed`, and whoever still holds on to it is told. */
-  | { readonly kind: 'failure'; readonly failure: Failure }
+  /** Unasked: everybody who still wants it is told. */
+  | { readonly kind: 'failed'; readonly failure: Failure }
 
 /** Every transition there is. */
 export const transitions: Readonly<Record<StateName, readonly StateName[]>> = {
@@ -35,7 +35,7 @@ export const transitions: Readonly<Record<StateName, readonly StateName[]>> = {
 
 export interface StateMachineOptions {
   clock: Clock
-  /** Told after each change; `by`: who wanted it. */
+  /** Called after each change. `by` wanted the service, where that is the reason. */
   onEnter: (from: StateName, by: Holder | undefined) => void
 }
 
@@ -68,22 +68,19 @@ export class StateMachine {
     return this.#because
   }
 
-  /** What is to become of it: only while it stops. */
-  get ending(): StopOutcome {
-    if (this.#state.name === 'stopping') return this.#state.ending
-    throw new Error(`a service that is ${this.#state.name} has no ending`)
+  /** The outcome of the stop; only while it stops. */
+  get outcome(): StopOutcome {
+    return this.#stopping.outcome
   }
 
-  /** Whether it has ended, for good. */
-  get isOver(): boolean {
+  /** True once it is `stopped` or `failed`: for good. */
+  get hasEnded(): boolean {
     return this.#state.name === 'stopped' || this.#state.name === 'failed'
   }
 
-  /** While it stops: something else is to become of it. */
-  redirect(ending: StopOutcome, because = this.#because): void {
-    if (this.#state.name !== 'stopping')
-      throw new Error(`a service that is ${this.#state.name} has no ending`)
-    this.#state.ending = ending
+  /** Changes the outcome of the stop; only while it stops. */
+  redirect(outcome: StopOutcome, because = this.#because): void {
+    this.#stopping.outcome = outcome
     this.#because = because
   }
 
@@ -97,5 +94,10 @@ export class StateMachine {
     this.#since = this.#options.clock.now()
     this.#because = because
     this.#options.onEnter(from.name, by)
+  }
+
+  get #stopping(): Extract<State, { name: 'stopping' }> {
+    if (this.#state.name === 'stopping') return this.#state
+    throw new Error(`a service that is ${this.#state.name} is not being stopped`)
   }
 }

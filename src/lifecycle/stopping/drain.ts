@@ -1,13 +1,13 @@
 import { MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
-import type { Service } from '../service/service-life.ts'
+import type { ServiceLife } from '../service/service-life.ts'
 import { dependentKeys } from './dependents.ts'
 
-/** SIGKILL takes effect at once; what is not gone after this is stuck. */
+/** From SIGKILL to giving up, in milliseconds: it takes effect at once, and what is not gone by then is stuck. */
 const killPatience = 5_000
 
 export interface DrainOptions {
-  /** For everything, in milliseconds; SIGKILL for what is left. @defaultValue 30000, times the timeout scale */
+  /** From the beginning to SIGKILL for what is left, in milliseconds. @defaultValue 30000, times the timeout scale */
   timeout?: number
   /** @defaultValue `dependents-first` */
   order?: 'dependents-first' | 'all-at-once'
@@ -20,20 +20,20 @@ export interface DrainOptions {
  * @throws AggregateError of what could not be stopped or released
  */
 export async function drain(
-  live: () => Service[],
+  live: () => ServiceLife[],
   clock: Clock,
   { timeout, order }: Required<DrainOptions>,
 ): Promise<void> {
-  const stopping = new Map<Service, Promise<void>>()
+  const stopping = new Map<ServiceLife, Promise<void>>()
   const failures = new Set<unknown>()
   let killing = false
 
-  const stop = (service: Service) => {
-    const ended = service
+  const stop = (service: ServiceLife) => {
+    const stopped = service
       .stop({ kill: killing, code: 'DAEMON_STOPPING' })
       .catch((error) => void failures.add(error))
       .finally(() => stopping.delete(service))
-    stopping.set(service, ended)
+    stopping.set(service, stopped)
   }
 
   const overdue = Promise.withResolvers<void>()
@@ -57,11 +57,10 @@ export async function drain(
   while (!late && live().length > 0) await Promise.race([round(), overdue.promise])
 
   killing = true
-  const left = live()
-  for (const service of left) stop(service)
-  const given = Promise.withResolvers<void>()
-  using _patience = clock.setTimeout(given.resolve, killPatience)
-  await Promise.race([Promise.all(stopping.values()), given.promise])
+  for (const service of live()) stop(service)
+  const patienceOver = Promise.withResolvers<void>()
+  using _patience = clock.setTimeout(patienceOver.resolve, killPatience)
+  await Promise.race([Promise.all(stopping.values()), patienceOver.promise])
   for (const { driver } of live()) {
     failures.add(new MoorageError('INTERNAL', { reason: `service ${driver.hostname} cannot be stopped` }))
   }
