@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 
 /** What skopeo must know to speak to a registry: TLS, credentials, and the policy on signatures. */
-export interface RegistryAccess {
+interface RegistryAccess {
   /** Arguments of every command of skopeo, before the command's name. */
   readonly policy: readonly string[]
   /** Options of `skopeo inspect`. */

@@ -1,7 +1,5 @@
 import {
   type Binding,
-  type CopyOperation,
-  type DirectoryOperation,
   digestOfCopy,
   digestOfHttp,
   digestOfPart,
@@ -9,12 +7,8 @@ import {
   digestOfRootfs,
   digestOfWrite,
   type FileAttributes,
-  type FileOperation,
-  type HttpOperation,
   normalPath,
-  type RemoveOperation,
-  type RootfsOperation,
-  type WriteOperation,
+  type Operation,
 } from '../../definition/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import {
@@ -30,14 +24,10 @@ import {
 } from './planned.ts'
 
 /** The operations that run nothing in a container. */
-type FilesOperation =
-  | RootfsOperation
-  | DirectoryOperation
-  | FileOperation
-  | CopyOperation
-  | WriteOperation
-  | RemoveOperation
-  | HttpOperation
+type FilesOperation = Extract<
+  Operation,
+  { op: 'rootfs' | 'directory' | 'file' | 'copy' | 'write' | 'remove' | 'http' }
+>
 
 /** The plans of the earlier operations that an operation names. `by` is the index of the one that names them. */
 export interface EarlierPlans {

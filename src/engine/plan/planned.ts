@@ -97,7 +97,7 @@ export interface RemoveChange {
 }
 
 /** A directory of a filesystem, as a filesystem of its own. */
-export interface PlannedDirectory {
+interface PlannedDirectory {
   readonly kind: 'directory'
   readonly digest: string
   readonly input: PlannedFilesystem
