@@ -14,7 +14,8 @@ t.test('code, output and words of a tool', async (t) => {
   })
   t.same([code, String(stdout), stderr], [3, 'out\n', 'C\n'])
   t.equal((await runTool(...shell('kill -9 $$'))).code, null)
-  t.equal(String((await runTool('cat', [])).stdout), '', 'its standard input is empty')
+  const empty = await runTool('cat', [])
+  t.same([empty.code, String(empty.stdout)], [0, ''], 'its standard input is empty')
 })
 
 t.test('a tool that is not there', async (t) => {
@@ -22,7 +23,8 @@ t.test('a tool that is not there', async (t) => {
   await t.rejects(runTool('no-such-tool', []), missing)
   await t.rejects(runTool('cat', [], { input: { command: 'no-such-tool', args: [] } }), missing)
   const env = { PATH: '/nowhere' }
-  await t.rejects(runTool('cat', [], { env }), { code: 'RUNTIME_MISSING', message: /setpriv/ })
+  const cause = { code: 'ENOENT' }
+  await t.rejects(runTool('cat', [], { env }), { code: 'RUNTIME_MISSING', message: /setpriv/, cause })
   const onOutput = async () => undefined
   await t.rejects(runTool('cat', [], { env, onOutput }), { code: 'RUNTIME_MISSING', message: /setpriv/ })
 })
@@ -70,12 +72,15 @@ t.test(
       },
     })
     t.same([length, stdout.length], [20_000_000, 0])
-    const failing = runTool('yes', [], {
-      onOutput: async () => {
+    let pid = 0
+    const failing = runTool(...shell('echo $$; exec sleep 1000'), {
+      onOutput: async (piece) => {
+        pid = Number(piece)
         throw new Error('enough')
       },
     })
     await t.rejects(failing, { message: 'enough' })
+    t.notOk(pid === 0 || isAlive(pid), 'it has ended before its error is told')
   },
 )
 
@@ -125,7 +130,7 @@ t.test('errors from what a tool said', async (t) => {
   )
   t.match(fullDiskError("cp: error writing 'x': No space left on device\n", 'a copy', '/state'), {
     code: 'DISK_FULL',
-    message: /a copy/,
+    message: /a copy.*\/state/,
     cause: { message: "cp: error writing 'x': No space left on device" },
   })
   t.equal(fullDiskError('cp: permission denied', 'a copy', '/state'), undefined)
