@@ -61,10 +61,10 @@ export const rooms: Readonly<Record<string, Room>> = {
   'src/base32hex.ts': { may: [] },
   'src/without-undefined.ts': { may: [] },
   'src/index.ts': { may: ['src/client', 'src/definition'] },
-  // The launcher takes the default PATH, which is part of a digest, and loads nothing else of it.
+  // The launcher takes the default PATH, which is part of a digest, and the signals; it loads nothing else of it.
   'src/definition': {
     may: [],
-    doors: ['default-path.ts'],
+    doors: ['default-path.ts', 'signals.ts'],
     ground: ['operations.ts'],
     wings: {
       digests: { may: [] },

@@ -39,3 +39,4 @@ export {
 } from './names.ts'
 export * from './operations.ts'
 export { bytesOf, isCapability, isUlimit, smallestMemory } from './resources.ts'
+export { signalName, signalNumber, signalProblem } from './signals.ts'

@@ -290,7 +290,12 @@ t.test('a mistake is told where it is written', async (t) => {
     ['a way out', () => redis().withWorkdir('/data/../etc'), option],
     ['mount', () => redis().withMountedCache('data', new CacheVolume('x')), option],
     ['volume', () => new CacheVolume('../x'), option],
-    ['signal', () => redis().withStopSignal('TERM'), option],
+    [
+      'signal (L10c)',
+      () => redis().withStopSignal('SIGNOPE'),
+      { ...option, message: /"SIGNOPE".*no signal of Linux/ },
+    ],
+    ['number of a signal', () => redis().withStopSignal('65'), option],
     ['grace', () => redis().asService({ grace: 'soon' }), { ...option, details: { option: 'grace' } }],
     [
       'start timeout',
@@ -473,4 +478,17 @@ t.test('resources are added to those that were given before', async (t) => {
     { ulimits: { core: 0 }, capabilities: { add: ['CHOWN'] } },
     'the first description stays as it was',
   )
+})
+
+t.test('a stop signal may be written as an image writes it (L10c)', async (t) => {
+  const signals = {
+    QUIT: 'SIGQUIT',
+    'SIGRTMIN+3': 'SIGRTMIN+3',
+    '37': 'SIGRTMIN+3',
+    'rtmax-1': 'SIGRTMAX-1',
+    '9': 'SIGKILL',
+  }
+  for (const [written, sent] of Object.entries(signals)) {
+    t.equal(redis().withStopSignal(written).asService().options.stopSignal, sent)
+  }
 })

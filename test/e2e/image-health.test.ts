@@ -51,6 +51,32 @@ t.test('an image’s HEALTHCHECK is honoured, its EXPOSE is not waited for', asy
       (thrown) => thrown as HealthError,
     )
   t.match(error, { code: 'HEALTH_FAILED', message: /exec sh -c .*: exit code 3: never/ })
+  // STOPSIGNAL, in the same registry: a program that says what reached it.
+  const traps = [10, 15, 37, 63].map((number) => `trap "echo got ${number}; exit 0" ${number}`).join('; ')
+  const loop = `${traps}; echo ready; while :; do sleep 0.02; done`
+  const stops: [signal: string, tag: string, number: number][] = [
+    ['RTMIN+3', 'rtmin', 37],
+    ['SIGRTMAX-1', 'rtmax', 63],
+    ['NOPE', 'nope', 15],
+  ]
+  for (const [StopSignal, tag, number] of stops) {
+    await registry.push('box', tag, {
+      layers: [layer],
+      mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+      configMediaType: 'application/vnd.docker.container.image.v1+json',
+      config: { Cmd: ['sh', '-c', loop], StopSignal },
+    })
+    const service = await image(tag).withHealthcheck({ log: 'ready' }).asService().start()
+    await service.stop()
+    let text = ''
+    for await (const entry of service.logs()) if ('data' in entry) text += entry.data
+    t.match(text, `got ${number}`, `${StopSignal} of an image (L10)`)
+  }
+  t.match(
+    daemon.log(),
+    /stopped by \\?"NOPE\\?".*SIGTERM is sent instead/,
+    'what no kernel knows is told (L10b)',
+  )
   await using _anyway = await image('bad').withHealthcheck('none').asService().start()
   t.pass('none: it is not asked')
 })

@@ -4,7 +4,7 @@ import { checksOf } from '../../src/engine/plan/health-checks.ts'
 import { imageCheckOf } from '../../src/engine/plan/image-healthcheck.ts'
 import type { PlannedService } from '../../src/engine/plan/planned.ts'
 import { portsOf } from '../../src/engine/plan/service-ports.ts'
-import { stopSignalOf } from '../../src/engine/plan/stop-signal.ts'
+import { stopSignalNote, stopSignalOf } from '../../src/engine/plan/stop-signal.ts'
 
 const second = 1e9
 
@@ -102,6 +102,24 @@ t.test('the stop signal is the service’s own, else the image’s, by name or n
   t.equal(stopSignalOf(service({}, { stopSignal: 'SIGQUIT' })), 'SIGQUIT')
   t.equal(stopSignalOf(service({}, { stopSignal: 'quit' })), 'SIGQUIT')
   t.equal(stopSignalOf(service({}, { stopSignal: '3' })), 'SIGQUIT')
-  t.equal(stopSignalOf(service({}, { stopSignal: 'SIGRTMIN+3' })), undefined)
+  t.equal(stopSignalOf(service({}, { stopSignal: 'SIGRTMIN+3' })), 'SIGRTMIN+3', '(L10)')
+  t.equal(stopSignalOf(service({}, { stopSignal: 'RTMIN+3' })), 'SIGRTMIN+3', '(L10)')
+  t.equal(stopSignalOf(service({}, { stopSignal: '9' })), 'SIGKILL')
+  t.equal(stopSignalOf(service({ stopSignal: 'quit' }, {})), 'SIGQUIT')
   t.equal(stopSignalOf(service({})), undefined)
+})
+
+t.test('a stop signal of an image that is none is told, and its own is not (L10b)', async (t) => {
+  t.equal(stopSignalOf(service({}, { stopSignal: 'NOPE' })), undefined)
+  t.match(
+    stopSignalNote(service({}, { stopSignal: 'NOPE' })),
+    /asks to be stopped by "NOPE".*SIGTERM is sent/,
+  )
+  t.equal(stopSignalNote(service({}, { stopSignal: 'RTMIN+3' })), undefined)
+  t.equal(
+    stopSignalNote(service({ stopSignal: 'SIGINT' }, { stopSignal: 'NOPE' })),
+    undefined,
+    'nobody sends it',
+  )
+  t.equal(stopSignalNote(service({})), undefined)
 })

@@ -39,6 +39,22 @@ t.test('a signal reaches the first process', async (t) => {
   t.equal(String(await wholeOf(container.spec, 'stdout')), 'ready\ncaught\n')
 })
 
+t.test('a real-time signal reaches the first process, and is named where one ended it (L10)', async (t) => {
+  const trap = 'trap "echo caught; exit 7" 37; echo ready; while :; do sleep 0.01; done'
+  const container = await start(['sh', '-c', trap])
+  for await (const { data } of readLog(container.spec.logs, { ended: new AbortController().signal })) {
+    if (String(data).includes('ready')) await container.signal('SIGRTMIN+3')
+  }
+  t.same(await container.exited, { code: 7, signal: null })
+  t.same(
+    await run(['sh', '-c', 'kill -63 $$; sleep 5']).then(({ code }) => code),
+    0,
+    'a first process ignores its own',
+  )
+  const killed = await start(['sh', '-c', 'trap "exit 9" TERM; sh -c "kill -63 \\$\\$"; exit $?'])
+  t.equal((await killed.exited).code, 128 + 63)
+})
+
 t.test('all output is in the log when a container has ended, each stream for itself', async (t) => {
   const bytes = 10_000_000
   const { spec } = await run(['sh', '-c', `yes 0123456 | head -c ${bytes}; echo last; echo first >&2`])

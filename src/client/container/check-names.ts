@@ -1,4 +1,10 @@
-import { aliasProblem, labelProblem } from '../../definition/index.ts'
+import {
+  aliasProblem,
+  labelProblem,
+  signalName,
+  signalNumber,
+  signalProblem,
+} from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 
 /** @throws MoorageError INVALID_ALIAS */
@@ -20,9 +26,11 @@ export function checkVariableName(name: string): void {
   throw new MoorageError('INVALID_OPTION', { option: `variable "${name}"`, reason })
 }
 
-/** @throws MoorageError INVALID_OPTION */
-export function checkStopSignal(signal: string): void {
-  if (/^SIG[A-Z0-9]+$/.test(signal)) return
-  const reason = 'it is a name like SIGINT'
-  throw new MoorageError('INVALID_OPTION', { option: `stop signal "${signal}"`, reason })
+/** Returns the usual name of a signal: SIGQUIT for `quit` or `3`. @throws MoorageError INVALID_OPTION */
+export function stopSignalOf(signal: string): string {
+  const text = String(signal)
+  const name = signalName(signalNumber(text) ?? 0)
+  if (name !== undefined) return name
+  const reason = signalProblem(text) ?? ''
+  throw new MoorageError('INVALID_OPTION', { option: `stop signal "${text}"`, reason })
 }

@@ -14,7 +14,7 @@ import { type EndpointOptions, Service } from '../service/service.ts'
 import { evaluate } from '../session/evaluate.ts'
 import type { CallContext, Session } from '../session/session.ts'
 import { withBinding } from './bindings.ts'
-import { checkAlias, checkHostname, checkStopSignal, checkVariableName } from './check-names.ts'
+import { checkAlias, checkHostname, checkVariableName, stopSignalOf } from './check-names.ts'
 import { type Check, healthCheckOf } from './health-checks.ts'
 import { cacheMount, partMount, tempMount, withMount } from './mounts.ts'
 import { sourceOf } from './path-source.ts'
@@ -158,10 +158,14 @@ export class Container {
     return this.#withProcess({ resources: mergeResources(earlier, resourcesOf(resources)) })
   }
 
-  /** Sets the signal that stops the container as a service. @param signal - like `SIGINT` @throws MoorageError INVALID_OPTION */
+  /**
+   * Sets the signal that stops the container as a service.
+   *
+   * @param signal - any of signal(7), as an image's STOPSIGNAL may say it: `SIGINT`, `QUIT`, `SIGRTMIN+3`, `2`
+   * @throws MoorageError INVALID_OPTION
+   */
   withStopSignal(signal: string): Container {
-    checkStopSignal(signal)
-    return this.#with({ stopSignal: signal })
+    return this.#with({ stopSignal: stopSignalOf(signal) })
   }
 
   /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ExposedPort, ServiceOptions } from '../../definition/index.ts'
+import { type ExposedPort, type ServiceOptions, signalProblem } from '../../definition/index.ts'
 import { healthCheck, portCheck } from './health-check.ts'
 import type { Exact } from './parse.ts'
 import { milliseconds, portNumber } from './scalars.ts'
@@ -20,7 +20,8 @@ export const serviceFields = {
   stopTimeout: milliseconds.exactOptional(),
   stopSignal: z
     .string()
-    .regex(/^SIG[A-Z0-9]+$/)
+    .max(20)
+    .refine((signal) => signalProblem(signal) === undefined, 'is no signal')
     .exactOptional(),
 }
 export const serviceOptions = z.strictObject(serviceFields) satisfies Exact<ServiceOptions>

@@ -4,6 +4,7 @@ import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec, PlannedService } from '../plan/planned.ts'
+import { stopSignalNote } from '../plan/stop-signal.ts'
 import { probesOf } from '../probes/index.ts'
 import { serviceHolder } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
@@ -53,6 +54,11 @@ export function serviceDriver(
           releases,
         })
         for (const note of started.container.notes) report(note)
+        const note = stopSignalNote(service)
+        if (note !== undefined) {
+          report(note)
+          context.log('warn', note, { container: started.record.id })
+        }
         return processOf(context, exec, { started, prepared, releases })
       } catch (error) {
         await releases.run()

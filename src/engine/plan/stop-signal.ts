@@ -1,4 +1,4 @@
-import { constants } from 'node:os'
+import { signalName, signalNumber, signalProblem } from '../../definition/index.ts'
 import type { PlannedService } from './planned.ts'
 
 /**
@@ -6,13 +6,16 @@ import type { PlannedService } from './planned.ts'
  * which means SIGTERM, if neither is set.
  */
 export function stopSignalOf({ exec, options }: PlannedService): string | undefined {
-  return options.stopSignal ?? nameOf(exec.root.config.stopSignal)
+  const { stopSignal = exec.root.config.stopSignal } = options
+  return stopSignal === undefined ? undefined : signalName(signalNumber(stopSignal) ?? 0)
 }
 
-function nameOf(signal: string | undefined): string | undefined {
-  if (signal === undefined) return undefined
-  const name = /^\d+$/.test(signal)
-    ? Object.entries(constants.signals).find(([, number]) => number === Number(signal))?.[0]
-    : `SIG${signal.toUpperCase().replace(/^SIG/, '')}`
-  return name !== undefined && Object.hasOwn(constants.signals, name) ? name : undefined
+/** Says that the stop signal of a service's image is none, and what is sent in its place; undefined where that is not so. */
+export function stopSignalNote({ exec, options }: PlannedService): string | undefined {
+  const { ref, config } = exec.root
+  if (options.stopSignal !== undefined || config.stopSignal === undefined) return undefined
+  const problem = signalProblem(config.stopSignal)
+  if (problem === undefined) return undefined
+  const named = JSON.stringify(config.stopSignal.slice(0, 40))
+  return `the image ${ref} asks to be stopped by ${named}, and ${problem}; SIGTERM is sent instead`
 }

@@ -3,10 +3,11 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { defaultPath } from '../../../definition/default-path.ts'
+import { signalName } from '../../../definition/signals.ts'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
 import type { ExecExit, ExecSpec } from '../../runtime.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
-import { sendSignal, signalName } from '../processes/signals.ts'
+import { sendSignal } from '../processes/signals.ts'
 import { readIfThere } from '../read-if-there.ts'
 
 interface ExecOptions {
@@ -75,7 +76,7 @@ export class Exec {
       if (!this.#killed && readIfThere(this.#pidFile) === '')
         throw toolFailure(tool, { id, log, code, signal: null })
       // Both OCI runtimes exit with 128+n when signal n ended the command.
-      return { code, signal: signalName(code - 128), output: output.toString() }
+      return { code, signal: signalName(code - 128) ?? null, output: output.toString() }
     } finally {
       for (const name of ['pid', 'log', 'json', 'stdin']) rmSync(this.#path(name), { force: true })
       this.#over.resolve()

@@ -3,6 +3,7 @@ import { closeSync, type FSWatcher, rmSync, watch } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { defaultPath } from '../../../definition/default-path.ts'
+import { signalName, signalNumber } from '../../../definition/signals.ts'
 import { MoorageError } from '../../../errors/index.ts'
 import type { EndedChild } from '../../../kernel/index.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../../logs/index.ts'
@@ -11,7 +12,7 @@ import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../run
 import { containerCgroup, outOfMemoryKills, processesIn, removeCgroup } from '../cgroups/cgroups.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import type { Reaper } from '../processes/reaper.ts'
-import { sendSignal, signalName } from '../processes/signals.ts'
+import { sendSignal } from '../processes/signals.ts'
 import type { RuntimePaths } from '../runtime-paths.ts'
 import { Bundle } from './bundle.ts'
 import type { ConfigContext } from './config.ts'
@@ -99,7 +100,7 @@ export class LaunchedContainer {
   /** Sends a signal to the container's first process, as long as it lives. */
   signal(name: string): void {
     if (this.#pid === undefined || this.#ended) return
-    const number = constants.signals[name as NodeJS.Signals]
+    const number = signalNumber(name)
     if (number === undefined)
       this.#events.problem(`signal ${this.#spec.id}`, new Error(`${name} is no signal`))
     else sendSignal(this.#pid, number)
@@ -301,5 +302,5 @@ const CLD_EXITED = 1
 
 function exitOf({ code, status }: EndedChild): ContainerExit {
   if (code === CLD_EXITED) return { code: status, signal: null }
-  return { code: 128 + status, signal: signalName(status) }
+  return { code: 128 + status, signal: signalName(status) ?? null }
 }
