@@ -11,6 +11,10 @@ export function toolError(what: string, { code, stderr }: { code: number | null;
   return new Error(`${what}: ${code === null ? 'it was killed; ' : ''}${lastWords(stderr)}`)
 }
 
+/** The words of cp, umoci, apt; and those of GNU tar, which names no cause when only a part of a block was written. */
+const fullDiskWords =
+  /^.*(no space left on device|disk quota exceeded|enough free space|wrote only \d+ of \d+ bytes).*$/im
+
 /**
  * Makes the error for a full disk, whichever tool found it full; undefined when its words say something else.
  *
@@ -18,7 +22,7 @@ export function toolError(what: string, { code, stderr }: { code: number | null;
  * @param path - the directory that it was written to
  */
 export function fullDiskError(stderr: string, what: string, path: string): MoorageError | undefined {
-  const words = /^.*(no space left on device|disk quota exceeded|enough free space).*$/im.exec(stderr)
+  const words = fullDiskWords.exec(stderr)
   return words
     ? new MoorageError('DISK_FULL', { what, path }, { cause: new Error(words[0].trim()) })
     : undefined

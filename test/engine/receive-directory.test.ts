@@ -1,6 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { digestDirectory } from '../../src/definition/index.ts'
@@ -8,6 +8,7 @@ import { receiveDirectory } from '../../src/engine/files/receive-directory.ts'
 import { openStore } from '../../src/store/index.ts'
 import { runTool } from '../../src/system-tool/index.ts'
 import { ownState, digest as someDigest } from '../store/own-state.ts'
+import { fill, smallDisk } from '../store/small-disk.ts'
 
 /** A directory's digest and its archive, of a size. */
 async function archive(t: Parameters<typeof ownState>[0], size: number) {
@@ -88,5 +89,18 @@ t.test('a client that goes in the middle leaves nothing', async (t) => {
   await sleep(50)
   body.destroy(new Error('gone'))
   await t.rejects(answer)
+  t.notOk(store.trees.has(digest))
+})
+
+t.test('a disk that fills up is told as that, not as a bad archive', async (t) => {
+  await using store = await openStore(join(smallDisk(t, 80), 'state'))
+  const { digest, tar } = await archive(t, 7_000_000)
+  const ballast = join(store.directory, 'ballast')
+  fill(ballast)
+  truncateSync(ballast, statSync(ballast).size - 1_000_000)
+  await t.rejects(receiveDirectory(store, digest, Readable.from([tar]), signal), {
+    code: 'DISK_FULL',
+    details: { path: store.directory },
+  })
   t.notOk(store.trees.has(digest))
 })

@@ -1,34 +1,12 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { openStore } from '../../src/store/index.ts'
-import { digest, entries, ownState } from './own-state.ts'
-
-/** A filesystem of that size for the test alone. */
-function filesystem(t: { teardown(fn: () => void): void }, mebibytes: number): string {
-  const place = join(ownState(t), 'disk')
-  mkdirSync(place)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'moorage-test', place])
-  t.teardown(() => execFileSync('umount', [place]))
-  return place
-}
-
-/** Takes all the room there is. */
-function fill(path: string): void {
-  const file = openSync(path, 'w')
-  const piece = Buffer.alloc(64 * 1024)
-  try {
-    for (;;) writeSync(file, piece)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-  } finally {
-    closeSync(file)
-  }
-}
+import { digest, entries } from './own-state.ts'
+import { fill, smallDisk } from './small-disk.ts'
 
 t.test('on a disk that is nearly full nothing is begun', async (t) => {
-  const place = filesystem(t, 16)
+  const place = smallDisk(t, 16)
   await t.rejects(openStore(join(place, 'state')), {
     code: 'DISK_LOW',
     message: /^only 1\d\.\d MiB are free on the filesystem of .*, less than 64\.0 MiB$/,
@@ -36,7 +14,7 @@ t.test('on a disk that is nearly full nothing is begun', async (t) => {
 })
 
 t.test('a disk that fills up is told as that, and what is kept stays', async (t) => {
-  const directory = join(filesystem(t, 80), 'state')
+  const directory = join(smallDisk(t, 80), 'state')
   const ballast = join(directory, 'ballast')
   {
     await using store = await openStore(directory)

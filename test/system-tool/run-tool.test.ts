@@ -133,6 +133,7 @@ t.test('errors from what a tool said', async (t) => {
     message: /a copy.*\/state/,
     cause: { message: "cp: error writing 'x': No space left on device" },
   })
+  t.match(fullDiskError('tar: ./f: Wrote only 7168 of 10240 bytes\n', 'x', '/state'), { code: 'DISK_FULL' })
   t.equal(fullDiskError('cp: permission denied', 'a copy', '/state'), undefined)
 })
 
