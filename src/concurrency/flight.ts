@@ -37,7 +37,7 @@ export interface Flights {
 }
 
 export interface FlightsOptions {
-  /** Told of a run that failed when nobody was left to hear it; its abort reason does not count as a failure. */
+  /** Called when a run failed and nobody was left to hear it; its abort reason does not count as a failure. */
   onUnheard?: (failure: UnheardFailure) => void
   /** The progress of which a late caller is told: all from the start, or the last. @defaultValue `all` */
   replay?: 'all' | 'last'
@@ -61,7 +61,7 @@ export function createFlights({
 }: FlightsOptions = {}): Flights {
   /** The run of each key that a caller finds. */
   const runs = new Map<string, Run>()
-  /** Those, and others that unwind. */
+  /** The runs that have not settled: those, and others that unwind. */
   const unended = new Set<Run>()
 
   const begin = (key: string, work: Work): Run => {
@@ -102,7 +102,7 @@ type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown }
 
 interface Attached {
   onProgress: ((progress: unknown) => void) | undefined
-  /** How much of the progress it has been told. */
+  /** The number of reports it has been told. */
   told: number
   settle(outcome: Outcome): void
 }
@@ -115,9 +115,9 @@ class Run {
   readonly #abort = new AbortController()
   readonly #attached = new Set<Attached>()
   readonly #replay: 'all' | 'last'
-  /** The progress that somebody may still have to be told. */
+  /** The reports that somebody may still have to be told. */
   readonly #history: unknown[] = []
-  /** How much progress was before that. */
+  /** The number of reports before those. */
   #forgotten = 0
   readonly #onUnheard: (error: unknown) => void
   /** False until the caller that began it is attached: the work may report before. */

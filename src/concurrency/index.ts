@@ -1,4 +1,4 @@
-/** Work that is run once for all who ask for it, and waiting that can be given up. Knows nothing of what the work is. */
+/** Runs work once for all who ask for it, and waits that can be given up. Knows nothing of what the work is. */
 export { aborted } from './aborted.ts'
 export {
   createFlights,

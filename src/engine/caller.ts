@@ -1,11 +1,11 @@
 import type { StreamEvent } from '../definition/index.ts'
 import type { LogPiece } from './registry/log-piece.ts'
 
-/** Who asks: its interest ends with the signal, its events go to it alone. */
+/** The one that asks: its interest ends with the signal, its events go to it alone. */
 export interface Caller {
   readonly signal: AbortSignal
   readonly onEvent: (event: StreamEvent) => void
-  /** Resolves when it can take more; output waits for it, so that a slow reader does not fill the memory. */
+  /** Resolves when it can take more. Output waits for this, so that a slow reader does not fill the memory. */
   readonly drained?: () => Promise<void>
   /** Takes output as it stands in the log; where it is missing, output comes as events. */
   readonly onOutput?: (piece: LogPiece) => Promise<void>

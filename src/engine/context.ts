@@ -24,13 +24,13 @@ export interface Evaluator {
   /** Runs an exec exactly once for everyone who asks, or answers from the result store. */
   evaluateExec(request: EvaluateExec): Promise<ExecResult>
   /**
-   * Leases on all services that something is bound to, started side by side. An error is thrown only when every start
-   * has settled, so that none is left behind; the leases that were had go into `releases` either way.
+   * Acquires leases on all services that something is bound to, started side by side. Throws only when every start has
+   * settled, so that none is left behind; the leases that it got go into `releases` either way.
    */
   acquireBindings(request: AcquireBindings): Promise<Lease[]>
 }
 
-/** What the engine's parts share: each is made once, in open-engine.ts. */
+/** The parts of an engine that all its wings share: each is made once, in open-engine.ts. */
 export interface EngineContext {
   readonly evaluator: Evaluator
   readonly store: Store
@@ -40,26 +40,26 @@ export interface EngineContext {
   readonly services: Services
   readonly networks: Networks
   readonly records: RunRecords
-  /** What goes on, for everybody who wants to know. */
+  /** The events of everything that goes on. */
   readonly events: EventLog
   readonly report: EventReporter
-  /** What takes this thread some milliseconds begins in a turn of its own. */
+  /** Work that takes this thread some milliseconds begins in a turn of its own. */
   readonly turns: EventLoopTurns
-  /** Of health checks, of all services together. */
+  /** Bounds the rate of the health checks of all services together. */
   readonly probing: RateLimit
   readonly published: PublishedIndex
   readonly volumes: VolumeLocks
   readonly waits: WaitGraph
   readonly hostnames: Hostnames
-  /** Of runs that go on at the same time; services need none. */
+  /** Bounds the number of runs at the same time; services need no place. */
   readonly places: Places
   /** From SIGTERM to SIGKILL, in milliseconds, for a run that nobody wants any more. */
   readonly interruptTimeout: number
-  /** How many bytes of a run's output are kept; the runtime's default if not said. */
+  /** The number of bytes that are kept of a run's output; the runtime's default if undefined. */
   readonly logLimit: number | undefined
-  /** Work that nobody waits for, but the engine before it closes; its failure is logged. */
+  /** Takes work for which only the engine waits, before it closes; its failure is logged. */
   background(what: string, work: Promise<unknown>): void
-  /** `log(level, message, fields)`; pino in the daemon. */
+  /** `log(level, message, fields)`; the daemon gives pino's. */
   readonly log: EngineLog
 }
 

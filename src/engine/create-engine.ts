@@ -28,7 +28,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   }
 }
 
-/** The calls, on what has been opened. */
+/** Joins the calls into an engine. */
 function engineOf({ context, instance, stateDirectory, recovered, releases }: OpenEngine): Engine {
   const { services, store } = context
   const closing = new AbortController()

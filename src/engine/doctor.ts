@@ -4,7 +4,7 @@ import { checkImageTools } from '../images/index.ts'
 import { checkHost } from '../network/index.ts'
 import { checkOci } from '../runtime/oci/index.ts'
 
-/** One thing that the host must have, and what to do where it does not. */
+/** One thing that the host must have, and the remedy where it does not. */
 export interface Probe {
   group: string
   name: string
@@ -13,10 +13,10 @@ export interface Probe {
   remedy: string
 }
 
-/** Below this, images and results do not fit. */
-const wantedFree = 2 * 1024 ** 3
+/** The free space, in bytes, below which images and results do not fit. */
+const leastFree = 2 * 1024 ** 3
 
-/** Everything that the embedded runtime needs of this host, each looked at by itself. */
+/** Checks everything that the embedded runtime needs of this host, each by itself. */
 export async function checkEverything(
   stateDirectory = '/var/lib/moorage',
   runDirectory = '/run/moorage',
@@ -45,14 +45,14 @@ async function checkDisk(stateDirectory: string): Promise<Omit<Probe, 'group'>[]
   return [
     {
       name: 'free space',
-      ok: free >= wantedFree,
+      ok: free >= leastFree,
       detail: `${(free / 1024 ** 3).toFixed(1)} GiB free for ${stateDirectory}`,
       remedy: 'free some space there, or move the state with --state-dir',
     },
   ]
 }
 
-/** The directory, or the nearest above it that exists. */
+/** Finds the directory, or the nearest above it that exists. */
 async function nearest(directory: string): Promise<string> {
   try {
     await statfs(directory)

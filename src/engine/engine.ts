@@ -24,15 +24,17 @@ import type { EventLog } from './events/event-log.ts'
 import type { LogOptions, LogPiece } from './registry/log-piece.ts'
 
 export interface EngineOptions {
-  /** What is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */
+  /** The directory of everything that is kept: images, layers, results, volumes. @defaultValue `/var/lib/moorage` */
   stateDirectory?: string
-  /** Run-time files. @defaultValue `/run/moorage` */
+  /** The directory of run-time files. @defaultValue `/run/moorage` */
   runDirectory?: string
-  /** Of the network `default`; a free one is chosen otherwise. */
+  /** The subnet of the network `default`. @defaultValue a free one */
   subnet?: string
-  /** IPv6 beside IPv4, in all networks that do not say. @defaultValue false */
+  /** Gives networks IPv6 beside IPv4, where they do not say. @defaultValue false */
   ipv6?: boolean
-  /** Who reaches a service in networks that do not say: all of the network, or who is bound. @defaultValue `network` */
+  /**
+   * Lets all of a network reach a service, or only its clients, where the network does not say. @defaultValue `network`
+   */
   isolation?: 'network' | 'bindings'
   /** Grace of services that do not say, in milliseconds. @defaultValue 10000 */
   grace?: number
@@ -40,24 +42,24 @@ export interface EngineOptions {
   timeoutScale?: number
   /** `false`: no networks are made, containers use the host's, and a binding is an error. @defaultValue true */
   servicesDns?: boolean
-  /** How many commands run at the same time, services not counted; others wait. @defaultValue 256 */
+  /** The number of commands that run at the same time, services not counted; others wait. @defaultValue 256 */
   maxRuns?: number
-  /** How many bytes of a run's output are kept: its beginning and its end. @defaultValue 64 MiB */
+  /** The number of bytes that are kept of a run's output: its beginning and its end. @defaultValue 64 MiB */
   logLimit?: number
   log?: EngineLog
 }
 
-/** What the daemon serves and what a program can embed: it evaluates definitions and runs their services. */
+/** Evaluates definitions and runs their services: served by the daemon, and for programs to embed. */
 export interface Engine extends AsyncDisposable {
   readonly instance: string
   readonly stateDirectory: string
   readonly runtime: string
-  /** What an earlier daemon had left, removed at the start. */
+  /** The names of what an earlier daemon had left, removed at the start. */
   readonly recovered: readonly string[]
-  /** What goes on. */
+  /** The events of everything that goes on. */
   readonly events: EventLog
   evaluate(request: EvaluateRequest, caller: Caller): Promise<ResultEvent>
-  /** Starts a service and holds it for `holder` until the lease is released; so it does the ports that lead to it. */
+  /** Starts a service and holds it for `holder` until the lease is released, with the ports that lead to it. */
   start(
     request: StartRequest,
     holder: string,
@@ -65,15 +67,18 @@ export interface Engine extends AsyncDisposable {
   ): Promise<{ lease: Lease; row: ServiceRow; ports: readonly PortForward[] }>
   stop(id: string, options?: { kill?: boolean; network?: string }): Promise<ServiceRow>
   restart(id: string, options?: { network?: string }): Promise<ServiceRow>
-  /** Runs a command in a service, or a run, that goes on. */
+  /** Runs a command in the container of a service or a run that goes on. */
   exec(id: string, request: ExecRequest, caller: Caller, network?: string): Promise<ResultEvent>
   resolve(request: ResolveRequest, caller: Caller): Promise<ResolveAnswer>
   services(): ServiceRow[]
   service(id: string, network?: string): ServiceRow
   runs(): RunRow[]
-  /** What is remembered of a service or a run: the events of its last lives. @throws MoorageError SERVICE_NOT_FOUND */
+  /**
+   * Returns the remembered events of a service or a run: those of its last lives. @throws MoorageError
+   * SERVICE_NOT_FOUND
+   */
   history(id: string, network?: string): ProgressEvent[]
-  /** In which fields two of them differ. @throws MoorageError SERVICE_NOT_FOUND */
+  /** Finds the fields in which two of them differ. @throws MoorageError SERVICE_NOT_FOUND */
   explain(a: string, b: string, network?: string): Explanation
   networks(): NetworkRow[]
   /** @throws MoorageError NETWORK_NOT_FOUND */
@@ -83,9 +88,9 @@ export interface Engine extends AsyncDisposable {
   /** @throws MoorageError NETWORK_NOT_FOUND, NETWORK_IN_USE */
   removeNetwork(name: string): Promise<void>
   problems(): Problem[]
-  /** How much is going on: services that live, and runs. */
+  /** Counts what goes on: services that live, and runs. */
   busy(): number
-  /** What a service or a run has written; with `follow` as it is written. */
+  /** Reads what a service or a run has written; with `follow` as it is written. */
   logs(id: string, options: LogOptions & { network?: string }): AsyncIterable<LogPiece>
   records(network?: string): ZoneRow[]
   query(

@@ -28,12 +28,12 @@ const defaultMaxRuns = 256
 /** From one health check to the next, of all services together, in milliseconds. */
 const probeInterval = 1
 
-/** What an engine stands on, and what it gives back when it closes. */
+/** The parts of an engine, and the steps that give them back when it closes. */
 export interface OpenEngine {
   readonly context: EngineContext
   readonly instance: string
   readonly stateDirectory: string
-  /** What an earlier daemon had left, removed now. */
+  /** The names of what an earlier daemon had left, removed now. */
   readonly recovered: readonly string[]
   readonly releases: Releases
 }
@@ -62,7 +62,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
   try {
     await makeChosenDirectory(`--state-dir ${stateDirectory}`, stateDirectory, 0o700)
     await makeChosenDirectory(`--runtime-dir ${runDirectory}`, runDirectory, 0o755)
-    // Before anything is touched: what is found below may be another daemon's, alive.
+    // Before anything is touched: what is found below may be a living daemon's.
     const lock = await lockDirectory(stateDirectory)
     releases.add('unlock the state directory', () => lock.release())
     const instance = instanceOf(stateDirectory)
@@ -113,8 +113,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
     const services = createServices({
       clock: systemClock,
       onNews: report.service,
-      ...(grace === undefined ? {} : { defaultGrace: grace }),
-      ...(timeoutScale === undefined ? {} : { timeoutScale }),
+      ...withoutUndefined({ defaultGrace: grace, timeoutScale }),
     })
     const waits = new WaitGraph()
     const records = new RunRecords()
@@ -156,7 +155,7 @@ export function logUnheard(log: EngineLog): (failure: UnheardFailure) => void {
     log('error', 'a run that nobody waited for failed', { run: key, error: String(error) })
 }
 
-/** One that cannot be made now, its subnet being somebody else's by now, is no reason for having none. */
+/** Makes a network that somebody made before. If it cannot be made now, as when its subnet is taken, others can. */
 async function openKept(networks: Networks, name: string, log: EngineLog): Promise<void> {
   try {
     const { release } = await networks.use(name)

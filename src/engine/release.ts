@@ -1,5 +1,5 @@
 /**
- * What was acquired on the way, released in the reverse order. Every step runs, and what failed is reported
+ * Steps that release what was acquired, to be run in the reverse order. Every step runs, and the failures are reported
  * together: a clean-up that stops half-way would leak the rest.
  */
 export class Releases {

@@ -1,4 +1,4 @@
-/** Where the lifecycle gets its time from, so that grace, deadlines and backoff can be tested without waiting. */
+/** Tells the lifecycle the time: a parameter, so that grace, deadlines and backoff can be tested without waiting. */
 export interface Clock {
   /** Milliseconds since the epoch, for people: durations are measured by timers. */
   now(): number
@@ -9,7 +9,7 @@ export interface Clock {
 /** Node fires a longer timer at once. */
 const longestTimer = 2 ** 31 - 1
 
-/** The time of this machine. */
+/** The clock of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimeout(fn, ms) {

@@ -1,6 +1,6 @@
 import type { CheckAnswer, ServiceCheck } from './health/index.ts'
 
-/** How to run one service: handed in by whoever acquires it first. */
+/** Runs one service: handed in by whoever acquires it first. */
 export interface ServiceDriver {
   /** The service's own name, which its key has too. */
   readonly label: string
@@ -8,39 +8,39 @@ export interface ServiceDriver {
   /** Carried through to the snapshots, untouched. */
   readonly describe: unknown
   /**
-   * Starts it, with what it needs itself, its own services included. Until this resolves, whatever it acquired is its
-   * own to release when it throws or when `signal` aborts, upon which it must end soon.
+   * Starts the process, and before it whatever that needs, its own services included. When it throws it has released
+   * everything it had acquired. When `signal` aborts it must throw soon.
    */
   start(context: StartContext): Promise<ServiceProcess>
-  /** Whether it may run on for its grace when nobody uses it; no where somebody waits for what it has. */
+  /** Returns false where it must not run on for its grace, because somebody waits for what it has. */
   mayLinger?(): boolean
 }
 
 export interface StartContext {
   /** Aborted when nobody waits any more, or on request. */
   readonly signal: AbortSignal
-  /** What is being done, for those who wait. */
+  /** Tells the binders, in words, what is being done. */
   report(detail: string): void
 }
 
-/** A service's process. */
+/** The process of a service. */
 export interface ServiceProcess {
   readonly address: string
-  /** Resolves at its end, whatever ended it. */
+  /** Resolves when it has exited, whatever ended it. */
   readonly exited: Promise<ServiceExit>
-  /** One attempt at a health check; ends early when `signal` aborts. */
+  /** Makes one attempt at a health check; ends early when `signal` aborts. */
   probe(check: ServiceCheck, signal: AbortSignal): Promise<CheckAnswer>
   /** Sends a signal to the process, by name. */
   signal(name: string): Promise<void>
-  /** Its last log lines. */
+  /** Reads its last log lines. */
   tail(): Promise<string>
-  /** After its end: lets go of everything it holds, its leases on other services included. */
+  /** Lets go of everything it holds, its leases on other services included. To be called when it has exited. */
   release(): Promise<void>
 }
 
 export interface ServiceExit {
   readonly code: number
   readonly signal: string | null
-  /** What made it end, where that is known: the loss of a service that it uses. */
+  /** The reason of the exit, where that is known: the loss of a service that it uses. */
   readonly cause?: Error
 }

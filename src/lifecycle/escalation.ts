@@ -10,11 +10,13 @@ export interface EscalationOptions {
   stopSignal: string
   /** From the stop signal to SIGKILL, in milliseconds: grace-and-timeouts.ts decides how long. */
   stopTimeout: number
-  /** Told when a signal could not be sent. The escalation goes on. */
+  /** Called when a signal could not be sent. The escalation goes on. */
   onTrouble: (error: unknown) => void
 }
 
-/** Ends a process: sends its stop signal, then SIGKILL again and again. To be disposed of when the process has ended. */
+/**
+ * Ends a process: sends its stop signal, then SIGKILL again and again. To be disposed of when the process has ended.
+ */
 export class Escalation implements Disposable {
   readonly #options: EscalationOptions
   #timer: Disposable | undefined
@@ -37,7 +39,7 @@ export class Escalation implements Disposable {
     void this.#send(stopSignal)
   }
 
-  /** Does not wait any longer. */
+  /** Sends SIGKILL without waiting any longer. */
   kill(): void {
     if (this.#killing) return
     this.#killing = true
@@ -60,7 +62,7 @@ export class Escalation implements Disposable {
     try {
       await this.#options.signal(name)
     } catch (error) {
-      // Once it has ended, that it could not be told to end does not matter.
+      // A signal that comes too late for a process is no trouble.
       if (!this.#over) this.#options.onTrouble(error)
     }
   }

@@ -1,6 +1,8 @@
 import type { AcquireOptions } from './service/binder.ts'
 
-/** Default of the time that a service runs on after its last lease, in milliseconds. Never stretched: it is no limit. */
+/**
+ * Default of the time that a service runs on after its last lease, in milliseconds. Never stretched: it is no limit.
+ */
 const defaultGrace = 10_000
 
 /** Default time limits, in milliseconds, on a machine of ordinary speed. */
@@ -31,9 +33,9 @@ export interface GraceAndTimeoutsOptions {
 }
 
 /**
- * How long one service is kept and waited for, and when SIGKILL follows its stop signal. What a binder asks for beats the
- * daemon's defaults. Where binders differ, the longest counts, and the first's stop signal; it is so also when the one
- * who asked for the longest has gone.
+ * How long one service is kept and waited for, and when SIGKILL follows its stop signal. What a binder asks for beats
+ * the daemon's defaults. Where binders differ, the longest counts, and the first's stop signal; it is so also when the
+ * one who asked for the longest has gone.
  */
 export class GraceAndTimeouts {
   readonly #defaultGrace: number

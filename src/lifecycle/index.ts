@@ -1,5 +1,5 @@
 /**
- * Work that is run once for everybody, and services that live as long as somebody wants them. Knows nothing of
+ * Services that live as long as somebody wants them, and turns at what only one or a few may have. Knows nothing of
  * containers: what it starts, probes and stops is handed to it, and so is time.
  */
 

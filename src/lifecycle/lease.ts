@@ -2,14 +2,14 @@ import type { MoorageError } from '../errors/index.ts'
 import type { Holder } from './holder.ts'
 import type { ScopedKey } from './scoped-key.ts'
 
-/** One holder's interest in a service, which runs on while there is one. */
+/** One holder's interest in a service, which runs on as long as there is a lease on it. */
 export interface Lease extends Disposable {
   readonly key: ScopedKey
-  /** Where it answers; another one after a restart, so do not keep it. */
+  /** The service's address. It changes with a restart, so do not keep it. */
   readonly address: string
   /**
-   * Resolves when the service ends unasked while this lease is held, with what to say to its holder. Stays pending
-   * when somebody asked for the end.
+   * Resolves when the service exits unasked while this lease is held, with the error for its holder. Stays pending when
+   * somebody asked for the stop.
    */
   readonly lost: Promise<MoorageError>
   /** Ends the interest; does nothing the second time, or when the service is gone. */

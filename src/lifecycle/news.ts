@@ -3,56 +3,53 @@ import type { Holder } from './holder.ts'
 import type { ScopedKey } from './scoped-key.ts'
 import type { StateName } from './snapshot.ts'
 
-/** Why a service is in the state that it is in. */
+/** The reason for the state that a service is in. */
 export type Because =
   /** Somebody asked for it. */
   | 'wanted'
-  /** The checks of the first who wait have passed. */
+  /** The checks of the first binder have passed. */
   | 'healthy'
   /** Its last lease was released. */
   | 'unused'
   | 'grace-over'
   /** Nobody used it, and somebody waits for what it has. */
   | 'hurried'
-  /** While it started, the last who waited went away. */
+  /** The last binder went away while it started. */
   | 'called-off'
   | 'not-healthy-in-time'
-  /** By itself. */
+  /** Its process exited by itself. */
   | 'exited'
   | 'start-failed'
   | 'requested'
   | 'restart'
   | 'daemon-stopping'
 
-/**
- * What happens to a service, as it happens, for those who watch: logs, progress, metrics. The state machine tells it
- * and does not care who listens.
- */
+/** One thing that happened to a service, for those who watch: logs, progress, metrics. */
 export type ServiceNews =
   | {
       readonly kind: 'state'
       readonly from: StateName
       readonly to: StateName
       readonly because: Because
-      /** Who wanted it, where that is why. */
+      /** The binder that wanted it, where that is the reason. */
       readonly by?: Holder
-      /** In grace: when it will be stopped, in milliseconds since the epoch. */
+      /** The end of its grace, in milliseconds since the epoch. */
       readonly stopsAt?: number
       readonly address?: string
       readonly exitCode?: number
       /** The failure's sentence. */
       readonly error?: string
     }
-  /** What its start is doing, in its own words. */
+  /** The start says in its own words what it is doing. */
   | { readonly kind: 'report'; readonly detail: string }
   | {
       readonly kind: 'lease'
-      /** `ended`: with the service, on request; `lost`: with the service, unasked. */
+      /** `ended`: the service was stopped on request; `lost`: it exited unasked, or failed. */
       readonly action: 'taken' | 'released' | 'ended' | 'lost'
       readonly holder: Holder
       readonly alias?: string
     }
-  /** A check has passed, or its answer is another one than before. */
+  /** A check has passed, or has got another answer than before. */
   | {
       readonly kind: 'check'
       readonly name: string
@@ -61,11 +58,12 @@ export type ServiceNews =
       readonly answer?: string
     }
 
-/** Whose news it is, and when it was: milliseconds since the epoch. */
+/** The service that the news is about, and the time of it. */
 export interface NewsOf {
   readonly key: ScopedKey
   readonly label: string
-  /** What its driver describes it by. */
+  /** The driver's own description. */
   readonly describe: unknown
+  /** Milliseconds since the epoch. */
   readonly time: number
 }

@@ -12,16 +12,16 @@ import type { ServiceSnapshot } from './snapshot.ts'
 import { dependentKeys } from './stopping/dependents.ts'
 import { type DrainOptions, drain } from './stopping/drain.ts'
 
-/** How many ended services are remembered. */
+/** The number of ended lives that are remembered. */
 const remembered = 100
 
 export interface ServicesOptions {
   clock: Clock
-  /** Soon after each change of a service, with what it was then. What it throws becomes a warning of the process. */
+  /** Called soon after each change of a service. An error thrown here becomes a warning of the process. */
   onChange?: (row: ServiceSnapshot) => void
-  /** Soon after anything has happened, in order. What it throws becomes a warning of the process. */
+  /** Called soon after anything has happened, in order. An error thrown here becomes a warning of the process. */
   onNews?: (news: ServiceNews & NewsOf) => void
-  /** Grace of those who do not say, in milliseconds. @defaultValue 10000 */
+  /** Grace of services whose binders ask for none, in milliseconds. @defaultValue 10000 */
   defaultGrace?: number
   /** Stretches every default time limit, for slow machines. @defaultValue 1 */
   timeoutScale?: number
@@ -30,17 +30,16 @@ export interface ServicesOptions {
 /** The services that live, by key: each key has one at a time. */
 export interface Services {
   /**
-   * A lease on a service, which is started if it does not run, kept if it is in grace, and started afresh after its
-   * end if it is stopping.
+   * Acquires a lease on a service, which is started if it does not run, kept if it is in grace, and started afresh
+   * after its end if it is stopping.
    *
-   * @param driver - how to run it; counts if this call starts it
+   * @param driver - runs the service if this call is the one that starts it
    * @throws MoorageError SERVICE_EXITED, HEALTH_TIMEOUT, STOPPED_BY_REQUEST, DAEMON_STOPPING, or what its driver threw,
    * said of this service; the abort reason of `signal`
    */
   acquire(key: ScopedKey, driver: ServiceDriver, options: AcquireOptions): Promise<Lease>
   /**
-   * Stops a service, and those that need it first. Leases are gone, their holders go on. Does nothing when it does not
-   * run.
+   * Stops a service, after those that need it. Leases are gone, their holders go on. Does nothing when it does not run.
    *
    * @throws MoorageError INTERNAL when not all it held could be released
    */
@@ -51,14 +50,14 @@ export interface Services {
    * @throws MoorageError SERVICE_NOT_RUNNING, and what a start throws
    */
   restart(key: ScopedKey): Promise<void>
-  /** Ends the grace of a service at once, if it is in that; somebody waits for what it has. */
+  /** Ends the grace of a service at once, if it is in grace, because somebody waits for what it has. */
   hurry(key: ScopedKey): void
-  /** The live service of a key, else the last that ended. */
+  /** Returns the service that lives under a key, else the last that ended. */
   get(key: ScopedKey): ServiceSnapshot | undefined
-  /** Live ones, then some that have ended; the newest first. */
+  /** Lists those that live, then some that have ended; the newest first. */
   list(): ServiceSnapshot[]
   /**
-   * Stops everything, for good: whoever waits or comes fails with DAEMON_STOPPING.
+   * Stops everything, for good: binders fail with DAEMON_STOPPING from now on.
    *
    * @throws AggregateError of what could not be stopped or released
    */
@@ -76,7 +75,7 @@ export function createServices({
   const live = new Map<ScopedKey, ServiceLife>()
   /** The newest first. */
   const ended: ServiceSnapshot[] = []
-  /** Those who wait for an earlier run to end. */
+  /** The binders that wait for an earlier life to end. */
   const queued = new Set<Binder>()
   let draining = false
   let drained: Promise<void> | undefined
@@ -105,7 +104,7 @@ export function createServices({
     return service
   }
 
-  /** Where a binder waits while an earlier run has not ended. */
+  /** The seat of a binder that waits for an earlier life to end. */
   const queue = (driver: ServiceDriver): Seat => {
     return {
       left: (binder) => void queued.delete(binder),
@@ -163,7 +162,7 @@ export function createServices({
       } finally {
         queued.delete(binder)
       }
-      // Its time may have run out in the very turn in which the earlier run ended.
+      // Its time may have run out in the very turn in which the earlier life ended.
       if (!binder.settled) (live.get(key) ?? create(key, driver)).join(binder)
       return (await binder.outcome) as Lease
     },
@@ -202,13 +201,13 @@ export function createServices({
 }
 
 /**
- * In a turn of its own, so that an observer that calls back finds no service half-way between two states; its failure
- * must not become a service's.
+ * Calls an observer in a turn of its own, so that one that calls back finds no service half-way between two states. Its
+ * failure must not become a service's.
  */
-function observe<T>(observer: (told: T) => void, told: T): void {
+function observe<T>(observer: (news: T) => void, news: T): void {
   queueMicrotask(() => {
     try {
-      observer(told)
+      observer(news)
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error))
     }

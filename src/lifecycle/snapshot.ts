@@ -11,24 +11,24 @@ export interface ServiceSnapshot {
   readonly key: ScopedKey
   readonly label: string
   readonly hostname: string
-  /** What its driver describes it by. */
+  /** The driver's own description. */
   readonly describe: unknown
   readonly state: StateName
-  /** When this state began. */
+  /** The beginning of this state. */
   readonly since: number
   readonly startedAt: number | null
-  /** In grace: when it will be stopped. */
+  /** The end of its grace, while it is in grace. */
   readonly stopsAt: number | null
-  /** Who keeps it alive: those with a lease and those who wait for one. */
+  /** The holders of leases, then the binders, who wait for one. */
   readonly holders: Holder[]
-  /** All aliases that it was asked for by, the first first. */
+  /** All aliases under which it was asked for, the first first. */
   readonly aliases: string[]
-  /** Where it answers, while it runs. */
+  /** Its address, while it runs. */
   readonly address: string | null
   /** `healthy`, `checking 6379/tcp`, `none`, or why not. */
   readonly health: string
   readonly checks: CheckSnapshot[]
   readonly exitCode: number | null
-  /** Why it failed, or what stands in the way of its end. */
+  /** The reason why it failed, or why it could not be signalled to stop. */
   readonly error: MoorageError | null
 }

@@ -1,4 +1,5 @@
 import { type Holder, type Lease, type StateName, scopedKey } from '../../lifecycle/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { checksOf } from '../plan/health-checks.ts'
@@ -15,39 +16,36 @@ export interface AcquireService {
   caller: Caller
 }
 
-/** A lease on a service, which is started if it does not run. */
-export async function acquireService(context: EngineContext, wanted: AcquireService): Promise<Lease> {
-  const { service, network, holder, alias, caller } = wanted
+/** Acquires a lease on a service, which is started if it does not run. */
+export async function acquireService(context: EngineContext, request: AcquireService): Promise<Lease> {
+  const { service, network, holder, alias, caller } = request
   const { exec, options } = service
+  const { grace, startTimeout, stopTimeout } = options
   const key = scopedKey(network, exec.label)
   const stopSignal = stopSignalOf(service)
-  const waits = (detail: string) =>
-    context.report.wait({ exec, network, holder, detail, ...(alias === undefined ? {} : { alias }) })
+  const tellWait = (detail: string) =>
+    context.report.wait({ exec, network, holder, detail, ...withoutUndefined({ alias }) })
   const { state } = context.services.get(key) ?? {}
-  if (state !== 'ready' && state !== 'grace') waits(waitWords[state ?? 'stopped'] ?? 'its start')
-  const refused = new AbortController()
+  if (state !== 'ready' && state !== 'grace') tellWait(waitWords[state ?? 'stopped'] ?? 'its start')
+  const deadlock = new AbortController()
   const acquired = context.services.acquire(key, serviceDriver(context, service, network), {
     holder,
     checks: checksOf(service),
-    signal: AbortSignal.any([caller.signal, refused.signal]),
-    ...(alias === undefined ? {} : { alias }),
-    ...(options.grace === undefined ? {} : { grace: options.grace }),
-    ...(options.startTimeout === undefined ? {} : { startTimeout: options.startTimeout }),
-    ...(options.stopTimeout === undefined ? {} : { stopTimeout: options.stopTimeout }),
-    ...(stopSignal === undefined ? {} : { stopSignal }),
+    signal: AbortSignal.any([caller.signal, deadlock.signal]),
+    ...withoutUndefined({ alias, grace, startTimeout, stopTimeout, stopSignal }),
     onProgress: (progress) => {
-      if (progress.state === 'waiting') waits(progress.detail ?? 'its start')
+      if (progress.state === 'waiting') tellWait(progress.detail ?? 'its start')
     },
   })
   try {
     context.volumes.check(holder)
   } catch (error) {
-    refused.abort(error)
+    deadlock.abort(error)
   }
   return acquired
 }
 
-/** What one who wants a service waits for, where that is not plain. */
+/** Says what a binder waits for, by the state in which it finds the service. */
 const waitWords: Partial<Record<StateName, string>> = {
   starting: 'its start, which is under way',
   stopping: 'the end of its earlier run',

@@ -52,7 +52,7 @@ export async function evaluateExec(context: EngineContext, request: EvaluateExec
   }
 }
 
-/** A finished success of an earlier time, with the layers below it, which are there since it was made on them. */
+/** Returns the stored result, with the layers below it, which are there since it was made on them. */
 function storedResult(context: EngineContext, exec: PlannedExec): ExecResult | undefined {
   const result = context.store.results.get(exec.digest)
   if (result === undefined) return undefined

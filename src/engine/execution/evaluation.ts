@@ -11,7 +11,7 @@ export interface ExecResult {
   readonly layers: readonly string[]
   /** The directory of its log. */
   readonly logs: string
-  /** When the answer is an earlier run's: when that was stored. */
+  /** The moment when the result was stored, if it is an earlier run's; milliseconds since the epoch. */
   readonly cachedAt: number | undefined
   /** Lets go of layers that are kept for their users only. */
   release(): Promise<void>
@@ -28,7 +28,7 @@ export interface EvaluateExec {
   onRun?: (record: RunRecord) => void
 }
 
-/** Services that something is bound to, and who holds them. */
+/** Bindings whose services are wanted, and the holder of their leases. */
 export interface AcquireBindings {
   bindings: readonly PlannedBinding[]
   network: string

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import type { ExecRequest, ResultEvent } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { replayRun } from '../registry/follow-run.ts'
@@ -9,7 +10,8 @@ import type { RunRecord } from '../registry/run-records.ts'
 /**
  * Runs a command in the container of a run, besides its own, and sends its output as it comes. It ends with its caller.
  *
- * @throws MoorageError SERVICE_NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's reason
+ * @throws MoorageError SERVICE_NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's
+ *   reason
  */
 export async function execInService(
   context: EngineContext,
@@ -23,7 +25,7 @@ export async function execInService(
   try {
     const ended = new AbortController()
     const running = container
-      .exec({ args, logs, ...(stdin === undefined ? {} : { stdin }) }, { signal: caller.signal })
+      .exec({ args, logs, ...withoutUndefined({ stdin }) }, { signal: caller.signal })
       .finally(() => ended.abort())
     // Waited for below; a failure must not count as unhandled until then.
     running.catch(() => undefined)

@@ -5,10 +5,10 @@ import type { PlannedExec } from '../plan/planned.ts'
 import type { OutputCache } from '../registry/output-cache.ts'
 import type { ExecResult } from './evaluation.ts'
 
-/** The most that `stdout()` and `stderr()` return. */
+/** The most bytes that `stdout()` and `stderr()` return. */
 const outputLimit = 16 * 1024 * 1024
 
-/** What the caller asked an exec for. */
+/** Returns the output of an exec that the caller asked for. */
 export async function outputOf(
   exec: PlannedExec,
   result: ExecResult,

@@ -13,25 +13,25 @@ export interface HeldService {
 }
 
 /**
- * A lease on a service, and ports that lead to it. They are opened first: a port that cannot be had fails before
- * anything is started. They follow the service when it restarts, and go with the lease.
+ * Acquires a lease on a service, and opens ports that lead to it. The ports come first: one that cannot be opened fails
+ * before anything is started. They follow the service when it restarts, and go with the lease.
  *
  * @throws MoorageError PORT_UNUSABLE, and what `acquireService` throws
  */
 export async function holdService(
   context: EngineContext,
-  { publish, ...wanted }: AcquireService & { publish: readonly PortForward[] },
+  { publish, ...request }: AcquireService & { publish: readonly PortForward[] },
 ): Promise<HeldService> {
-  const key = scopedKey(wanted.network, wanted.service.exec.label)
+  const key = scopedKey(request.network, request.service.exec.label)
   const published = await publishFor(
     context,
-    wanted.network,
+    request.network,
     publish,
     () => context.services.get(key)?.address ?? undefined,
   )
   let lease: Lease
   try {
-    lease = await acquireService(context, wanted)
+    lease = await acquireService(context, request)
   } catch (error) {
     await published.close()
     throw error
@@ -64,7 +64,7 @@ export async function holdService(
   }
 }
 
-/** Ports that lead into a network, which is held as long as they are open; none at all need no network. */
+/** Opens ports that lead into a network, which is held as long as they are open. No ports need no network. */
 export async function publishFor(
   context: EngineContext,
   name: string,

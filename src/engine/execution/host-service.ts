@@ -11,13 +11,13 @@ export interface HostServiceStart {
   ports: readonly HostPort[]
   network: ServiceNetwork
   signal: AbortSignal
-  /** What is to be released when it has ended, or could not be started. */
+  /** Gets what is to be released when it has ended, or could not be started. */
   releases: Releases
 }
 
 /**
- * Ports of this host as a service: a sandbox in which the daemon itself listens, and copies to 127.0.0.1. Only clients
- * that are bound to it may use it, whatever the network's isolation is; the others' connections are reset.
+ * Starts ports of this host as a service: a sandbox in which the daemon itself listens, and copies to 127.0.0.1. Only
+ * clients that are bound to it may use it, whatever the network's isolation is; the others' connections are reset.
  */
 export async function startHostService(options: HostServiceStart): Promise<ServiceProcess> {
   const { exec, ports, network, signal, releases } = options
@@ -32,7 +32,7 @@ export async function startHostService(options: HostServiceStart): Promise<Servi
   return {
     address: member.address,
     exited: exited.promise,
-    probe: (check, wanted) => probeHost(check, ports, wanted),
+    probe: (check, attempt) => probeHost(check, ports, attempt),
     async signal(name) {
       exited.resolve({ code: 0, signal: name })
     },
@@ -41,7 +41,7 @@ export async function startHostService(options: HostServiceStart): Promise<Servi
   }
 }
 
-/** Whether the host's own server accepts: that the forward does says nothing. */
+/** Asks the host's own server: the forward accepts in any case. */
 async function probeHost(
   check: ServiceCheck,
   ports: readonly HostPort[],

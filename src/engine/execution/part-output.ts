@@ -10,26 +10,26 @@ import type { PlannedFile, PlannedFilesystem } from '../plan/planned.ts'
 import { outputWaiter } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
 
-/** What one event carries at most, in bytes. */
+/** The most that one event carries, in bytes. */
 const pieceSize = 256 * 1024
 
-export interface WantedPart {
+export interface PartOutputRequest {
   part: PlannedFilesystem | PlannedFile
   output: PartOutput
-  /** Of `contents`: the most that is wanted, in bytes. */
+  /** The most bytes that the caller wants; for `contents`. */
   limit?: number | undefined
   network: string
   caller: Caller
 }
 
 /**
- * Answers what is wanted of a file or a directory, in pieces as fast as the caller reads them. What makes it is run if it
- * has to be.
+ * Sends an output of a file or a directory, in pieces as fast as the caller reads them. The execs that make it are run
+ * if they have to be.
  *
  * @throws MoorageError INVALID_REQUEST, PATH_NOT_FOUND, PATH_UNSUITABLE, FILE_TOO_LARGE, and what making it throws
  */
-export async function outputOfPart(context: EngineContext, wanted: WantedPart): Promise<ResultEvent> {
-  const { part, output, limit, network, caller } = wanted
+export async function outputOfPart(context: EngineContext, request: PartOutputRequest): Promise<ResultEvent> {
+  const { part, output, limit, network, caller } = request
   const kind = part.kind === 'file' ? 'file' : 'directory'
   if (!outputs[kind].includes(output)) {
     throw new MoorageError('INVALID_REQUEST', { reason: `a ${kind} has no output "${output}"` })
@@ -93,7 +93,7 @@ const answers: Record<PartOutput, (part: Part, caller: Caller) => Promise<string
   contentDigest: async ({ path }) => (await digestDirectory(path, {}, { whatever: true })).digest,
 }
 
-/** Directories, files and links: devices, pipes and sockets are nothing outside of a container. */
+/** Finds directories, files and links: devices, pipes and sockets are of no use outside of a container. */
 const findArguments = [
   '.',
   '-mindepth',
@@ -104,7 +104,7 @@ const findArguments = [
   '-print0',
 ]
 
-/** Set-user-id bits are of users in the container, and would be of others outside. */
+/** Drops set-user-id bits: they are meant for users of the container, and would count for others outside. */
 const tarArguments = [
   ...['--create', '--file=-', '--no-recursion', '--null', '--numeric-owner', '--sparse', '--mode=u-s,g-s'],
   '--files-from=-',

@@ -36,8 +36,8 @@ export interface PrepareContainer {
 }
 
 /**
- * Acquires what a container needs, in this order: its network, its filesystem, its mounts, the services that it is bound
- * to, its volumes. Volumes come last, since who has one keeps others waiting.
+ * Acquires what a container needs, in this order: its network, its filesystem, its mounts, the services that it is
+ * bound to, its volumes. Volumes come last, since who has one keeps others waiting.
  *
  * @throws MoorageError VOLUME_DEADLOCK, what making the filesystem or starting a service throws; the signal's reason
  */

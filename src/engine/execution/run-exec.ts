@@ -14,7 +14,7 @@ import { Releases } from '../release.ts'
 import { prepareContainer } from './prepare-container.ts'
 import { startContainer } from './start-container.ts'
 
-/** How much of each stream an ExecError carries. */
+/** The most bytes of each stream that an ExecError carries. */
 const errorTail = 64 * 1024
 
 /** What a run hands to each of its callers. */
@@ -48,7 +48,7 @@ export async function runExec(
   { exec, network, own, signal, onRun }: RunExec,
 ): Promise<FlightResult> {
   const releases = new Releases()
-  const waits = (detail: string) =>
+  const tellWait = (detail: string) =>
     context.report.exec(exec, network, { state: 'waiting', detail, ...withoutUndefined({ run: own }) })
   try {
     const prepared = await prepareContainer(context, {
@@ -59,14 +59,14 @@ export async function runExec(
       // services wait until the client is about to run.
       heldThroughout: heldThroughout(exec),
       signal,
-      onWait: waits,
+      onWait: tellWait,
       releases,
     })
     // The last thing that is waited for: who has a place waits for nobody else.
     const place = await context.places.take({
       signal,
       onWait: (ahead) =>
-        waits(`waiting for one of ${context.places.taken} runs to end, behind ${ahead} others`),
+        tellWait(`waiting for one of ${context.places.taken} runs to end, behind ${ahead} others`),
     })
     releases.add('give up its place', () => place[Symbol.dispose]())
     const started = await startContainer(context, { exec, kind: 'exec', ...prepared, signal, releases })
@@ -146,7 +146,7 @@ async function execError(exec: PlannedExec, exit: ContainerExit, record: RunReco
   })
 }
 
-/** Stores a success under its digest; with noCache its layer lives as long as somebody stands on it. */
+/** Stores a success under its digest; with noCache its layer lives only as long as somebody uses it. */
 async function keepResult(
   context: EngineContext,
   exec: PlannedExec,

@@ -12,10 +12,10 @@ import { startHostService } from './host-service.ts'
 import { type PreparedContainer, prepareContainer } from './prepare-container.ts'
 import { type StartedContainer, startContainer } from './start-container.ts'
 
-/** How many bytes of each stream an error shows. */
+/** The most bytes of each stream that an error shows. */
 const shownTail = 4_096
 
-/** How the lifecycle runs this service: start it with its own bindings, probe it, stop it, let go of everything. */
+/** Makes the driver of a service: starts it with its own bindings, probes it, stops it, lets go of everything. */
 export function serviceDriver(
   context: EngineContext,
   service: PlannedService,

@@ -2,6 +2,7 @@ import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../../definition/index.ts'
 import type { Member } from '../../network/index.ts'
 import type { RunningContainer } from '../../runtime/runtime.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
@@ -21,12 +22,13 @@ export interface StartOptions extends Omit<PreparedContainer, 'leases'> {
   exec: PlannedExec
   kind: RunRecord['kind']
   signal: AbortSignal
-  /** What is to be released when it has ended, or could not be started. */
+  /** Gets what is to be released when it has ended, or could not be started. */
   releases: Releases
 }
 
 /**
- * A berth and a container in it. The name is in DNS and the aliases are in place before the process exists.
+ * Joins a network and starts a container in it. The name is in DNS and the aliases are in place before the process
+ * exists.
  */
 export async function startContainer(
   context: EngineContext,
@@ -39,7 +41,7 @@ export async function startContainer(
   const id = records.nextId(exec.label)
   const upper = await store.temporary()
   releases.add('remove what it wrote', () => rm(upper, { recursive: true, force: true }))
-  // It becomes the container's /, which others than root may enter.
+  // It becomes the container's /, which not only root may enter.
   await chmod(upper, 0o755)
   // Kept after the end for those who ask for it then; the records remove it, or the sweep of the next start.
   const logs = await store.temporary()
@@ -77,7 +79,7 @@ export async function startContainer(
         env: exec.env.map(([name, value]) => `${name}=${value}`),
         user: exec.user,
         workdir: exec.workdir,
-        ...(exec.stdin === undefined ? {} : { stdin: exec.stdin }),
+        ...withoutUndefined({ stdin: exec.stdin, logLimit: context.logLimit }),
         hostname: exec.label,
         lowers,
         upper,
@@ -95,7 +97,6 @@ export async function startContainer(
         ],
         logs,
         resources: exec.resources,
-        ...(context.logLimit === undefined ? {} : { logLimit: context.logLimit }),
       },
       { signal },
     )

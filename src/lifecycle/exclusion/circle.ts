@@ -1,6 +1,6 @@
 /**
- * Finds a way along `next` from `start` back to it, if there is one: the nodes in order, `start` at both ends. Where the
- * steps are waits, it is a wait that cannot end.
+ * Finds a way along `next` from `start` back to it, if there is one: the nodes in order, `start` at both ends. Where
+ * the steps are waits, it is a wait that cannot end.
  *
  * @param idOf - equal nodes have equal ids
  */

@@ -1,33 +1,33 @@
 import { Queue } from './queue.ts'
 
-/** Things of which one owner at a time may have each: cache volumes that are locked. */
+/** Locks by name, each of which one owner at a time may have: those of cache volumes. */
 export interface Locks<Owner> {
   /**
-   * Takes all of these, one after the other in the order of their names, so that two who want the same two cannot block
-   * each other. Who waits for one is served in the order of asking.
+   * Takes all of these, one after the other in the order of their names, so that two owners that want the same two
+   * locks cannot block each other. Those that wait for a lock get it in the order of asking.
    *
-   * @throws what `mayWait` throws; the abort reason of `signal`. Then it has none of them.
+   * @throws what `mayWait` throws; the abort reason of `signal`. Then the owner has none of them.
    */
   acquire(names: readonly string[], options: LockOptions<Owner>): Promise<Disposable>
-  /** Whether somebody waits for what this owner has. */
+  /** Returns true if somebody waits for a lock that this owner has. */
   isWanted(owner: Owner): boolean
-  /** Those who must let go before this owner goes on: who has what it waits for, and who waited before it. */
+  /** Lists those that must let go before this owner can go on: the owner of the lock, and those that wait before it. */
   blockersOf(owner: Owner): Owner[]
-  /** Everybody who waits, and what for. */
+  /** Lists everybody that waits, with the lock's name. */
   waiting(): { owner: Owner; name: string }[]
 }
 
 export interface LockOptions<Owner> {
   owner: Owner
   signal?: AbortSignal
-  /** Called each time it begins to wait; what it throws ends the wait before it has begun. */
+  /** Called each time the owner begins to wait; an error thrown here ends the wait before it has begun. */
   mayWait?: (name: string, blocker: Owner) => void
 }
 
 export interface LocksOptions<Owner> {
   /** Equal owners have equal ids. */
   idOf: (owner: Owner) => string
-  /** Somebody waits for what this owner has. */
+  /** Called when somebody waits for a lock that this owner has. */
   onWanted?: (owner: Owner) => void
 }
 

@@ -1,11 +1,11 @@
 import { Queue } from './queue.ts'
 
-/** A bound on how many do something at the same time. */
+/** Bounds how many do something at the same time. */
 export interface Places {
   /**
-   * Takes a place, as soon as there is one; those who wait are served in the order of asking.
+   * Takes a place, as soon as there is one; those that wait are served in the order of asking.
    *
-   * @param onWait - called when there is none free, with how many wait before it
+   * @param onWait - called when no place is free, with the number of those that wait already
    * @throws the abort reason of `signal`
    */
   take(options?: { signal?: AbortSignal; onWait?: (ahead: number) => void }): Promise<Disposable>

@@ -3,7 +3,7 @@ interface Place<Item> {
   serve(): void
 }
 
-/** Those who wait for something, first come, first served. */
+/** A queue for something: first come, first served. */
 export class Queue<Item> {
   readonly #places: Place<Item>[] = []
 
@@ -11,14 +11,14 @@ export class Queue<Item> {
     return this.#places.length
   }
 
-  /** Those who wait, in order. */
+  /** The items that wait, in order. */
   get items(): Item[] {
     return this.#places.map(({ item }) => item)
   }
 
   /**
-   * Waits at the end of the queue until `serve()` reaches this item. Whoever is aborted leaves at once, unless it was
-   * served in the same turn: then it has what it waited for, and must let go of it.
+   * Waits at the end of the queue until `serve()` reaches this item. An abort takes it out at once, unless it was
+   * served in the same turn: then the caller has what it waited for, and must let go of it.
    *
    * @param onQueued - called when it stands in the queue; an error thrown here takes it out again
    * @throws the abort reason of `signal`, or what `onQueued` threw

@@ -11,13 +11,13 @@ export interface CheckRunOptions {
   clock: Clock
   probe: CheckProbe
   onPass: () => void
-  /** It has failed for good. */
+  /** Called when it has failed for good. */
   onFail: () => void
-  /** Told when it passes, and of each answer that is another one than before. */
+  /** Called when it passes, and when an answer differs from the one before. */
   onAnswer?: ((news: CheckNews) => void) | undefined
 }
 
-/** How a check stands. */
+/** The state of a check after an attempt. */
 export interface CheckNews {
   readonly name: string
   readonly state: CheckState
@@ -47,7 +47,7 @@ export class CheckRun {
     return this.#state
   }
 
-  /** How often it was tried. */
+  /** The number of attempts. */
   get count(): number {
     return this.#count
   }
@@ -82,13 +82,13 @@ export class CheckRun {
     this.#attempts?.abort()
   }
 
-  /** For an error: `6379/tcp: refused (37 checks)`. */
+  /** Formats it for an error: `6379/tcp: refused (37 checks)`. */
   toString(): string {
     const times = `${this.#count} ${this.#count === 1 ? 'check' : 'checks'}`
     return `${this.name}: ${this.#answer ?? 'no answer yet'} (${times})`
   }
 
-  /** Whether to try again. */
+  /** Makes an attempt; returns true if another must follow. */
   async #attempt(signal: AbortSignal, since: number): Promise<boolean> {
     this.#count += 1
     const answer = await this.#ask(signal)
@@ -99,18 +99,18 @@ export class CheckRun {
       this.#options.onPass()
       return false
     }
-    const news = answer.answer !== this.#answer
+    const isNews = answer.answer !== this.#answer
     this.#answer = answer.answer
     const { failsAfter = Number.POSITIVE_INFINITY } = this.check.timing ?? {}
     const again = !answer.final && this.#options.clock.now() - since < failsAfter
     if (!again) this.#state = 'failed'
-    if (news || !again) this.#tell()
+    if (isNews || !again) this.#tell()
     if (again) return true
     this.#options.onFail()
     return false
   }
 
-  /** One attempt, which ends in time whatever the probe does. */
+  /** Asks the probe; answers in time whatever that does. */
   async #ask(signal: AbortSignal): Promise<CheckAnswer> {
     const { clock, probe } = this.#options
     const timeout = timeoutOf(this.check)

@@ -1,4 +1,4 @@
-/** Something that must hold before a client runs. No check at all is the empty list. */
+/** A condition that must hold before a client of a service runs. No check at all is the empty list. */
 export type ServiceCheck = (TcpCheck | UdpCheck | HttpCheck | ExecCheck | LogCheck) & {
   timing?: AttemptTiming
 }
@@ -36,23 +36,23 @@ export interface LogCheck {
   flags?: string
 }
 
-/** Milliseconds. */
+/** How a check is tried; milliseconds. */
 export interface AttemptTiming {
-  /** Of one attempt. */
+  /** The longest that one attempt may take. */
   timeout?: number
   /** From one attempt's failure to the next attempt, instead of the growing delays. */
   interval?: number
-  /** When a check that fails has failed for good, counted from its beginning; never unless said. */
+  /** From the first attempt to the moment when a check that fails has failed for good; never unless given. */
   failsAfter?: number
 }
 
-/** What a probe found; a failure says why in a word or two: `refused`. */
+/** The result of one attempt; a failure says why in a word or two: `refused`. */
 export type CheckAnswer =
   | { readonly ok: true }
   /** `final`: trying again is of no use. */
   | { readonly ok: false; readonly answer: string; readonly final?: boolean }
 
-/** What a check is called, as people write it. */
+/** Formats a check as people write it: `80/http /ready`. */
 export function nameOf(check: ServiceCheck): string {
   switch (check.kind) {
     case 'http':

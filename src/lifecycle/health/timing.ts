@@ -4,18 +4,18 @@ import type { ServiceCheck } from './check.ts'
 const firstDelay = 2
 const quickDelay = 3
 const quickFor = 200
-/** An exec check is a process: those come neither so early nor so often. */
+/** An exec check starts a process, so it comes neither so early nor so often. */
 const firstExecDelay = 100
 const factor = 1.5
 const longestDelay = 1_000
 
-/** How long to wait before the first attempt, in milliseconds. */
+/** Returns the delay before the first attempt, in milliseconds. */
 export function delayBefore({ kind }: ServiceCheck): number {
   return kind === 'exec' ? firstExecDelay : firstDelay
 }
 
 /**
- * How long to wait after a failed attempt, in milliseconds: 3 ms steps at first (for latency, close steps beat an
+ * Returns the delay after a failed attempt, in milliseconds: 3 ms steps at first (for latency, close steps beat an
  * early backoff), then each 1.5 times the one before, 1 s at most. A check that has an interval keeps to that.
  */
 export function delayAfter(check: ServiceCheck, elapsed: number, previous: number): number {
@@ -35,7 +35,7 @@ const timeouts: Record<ServiceCheck['kind'], number> = {
   log: 1_000,
 }
 
-/** How long one attempt may take, in milliseconds. */
+/** Returns the longest that one attempt may take, in milliseconds. */
 export function timeoutOf({ kind, timing }: ServiceCheck): number {
   return timing?.timeout ?? timeouts[kind]
 }

@@ -89,8 +89,8 @@ export class Demand {
   }
 
   /**
-   * Ends all demand because somebody asked for it. `tell()` reports the leases as ended; `binders` are those who waited,
-   * whom the caller must fail.
+   * Ends all demand because somebody asked for it. `tell()` reports the leases as ended; `binders` are those who
+   * waited, whom the caller must fail.
    */
   end(): { tell: () => void; binders: Binder[] } {
     const leases = this.#takeLeases()
@@ -102,7 +102,9 @@ export class Demand {
     }
   }
 
-  /** Ends all demand because the service failed; the function that it returns tells everybody why, under its own alias. */
+  /**
+   * Ends all demand because the service failed; the function that it returns tells everybody why, under its own alias.
+   */
   lose(): (failure: Failure) => void {
     const leases = this.#takeLeases()
     const binders = this.#takeBinders()

@@ -2,12 +2,12 @@ import { asMoorageError, type ErrorDetails, type MoorageError, moorageError } fr
 import type { ServiceDriver, ServiceExit } from '../driver.ts'
 import { duration } from '../duration.ts'
 
-/** An end that several are told of: each hears it under the alias that it knows the service by. */
+/** A failure that several are told of: makes the error for one of them, who knows the service by this alias. */
 export type Failure = (alias: string | undefined) => MoorageError
 
 type Named = Pick<ServiceDriver, 'label' | 'hostname'>
 
-/** `start h1u8….moorage.internal (aliased as www)`, the beginning of each message. */
+/** Makes the beginning of each message: `start h1u8….moorage.internal (aliased as www)`. */
 function breadcrumbs(verb: 'start' | 'service', { hostname }: Named, alias: string | undefined): string {
   return alias === undefined ? `${verb} ${hostname}` : `${verb} ${hostname} (aliased as ${alias})`
 }
@@ -16,7 +16,7 @@ function namesOf({ hostname, label }: Named, alias: string | undefined): ErrorDe
   return { hostname, service: label, alias: alias ?? null }
 }
 
-/** It ended unasked. */
+/** The process exited unasked. */
 export function exited(
   named: Named,
   { exit, log, when }: { exit: ServiceExit; log: string; when: When },
@@ -38,7 +38,7 @@ export function exited(
 
 export type When = 'before it was healthy' | 'while it was in use' | 'while nobody used it'
 
-/** Its checks, or its start, took longer than somebody would wait. `checks` says which, with their last answers. */
+/** Its start or its checks took longer than a binder would wait. `checks` lists those, with their last answers. */
 export function timedOut(
   named: Named,
   { timeout, checks, log }: { timeout: number; checks: string; log: string },
@@ -53,7 +53,7 @@ export function timedOut(
     })
 }
 
-/** A check of it has failed for good, before the deadline. */
+/** One of its checks has failed for good, before the deadline. */
 export function unhealthy(named: Named, { checks, log }: { checks: string; log: string }): Failure {
   return (alias) =>
     moorageError('HEALTH_FAILED', {
@@ -64,7 +64,7 @@ export function unhealthy(named: Named, { checks, log }: { checks: string; log: 
     })
 }
 
-/** Somebody asked for its end while it was starting. */
+/** Somebody asked for its stop while it was starting. */
 export function stopped(named: Named, code: 'STOPPED_BY_REQUEST' | 'DAEMON_STOPPING'): Failure {
   return (alias) =>
     code === 'DAEMON_STOPPING'
@@ -72,7 +72,7 @@ export function stopped(named: Named, code: 'STOPPED_BY_REQUEST' | 'DAEMON_STOPP
       : moorageError(code, { breadcrumbs: breadcrumbs('start', named, alias), ...namesOf(named, alias) })
 }
 
-/** It could not be started: the same error, said of this service. */
+/** It could not be started: the thrown error, said of this service. */
 export function startFailed(named: Named, thrown: unknown): Failure {
   const error = asMoorageError(thrown)
   return (alias) =>
@@ -83,7 +83,7 @@ export function startFailed(named: Named, thrown: unknown): Failure {
     )
 }
 
-/** It ended, but something that it held could not be let go of; `failure` is what it ended with, if that was one. */
+/** Something that it held could not be released; `failure` is why its process exited, if it exited unasked. */
 export function notReleased(named: Named, thrown: unknown, failure: Failure | undefined): Failure {
   const reason = thrown instanceof Error ? thrown.message : String(thrown)
   return (alias) => {

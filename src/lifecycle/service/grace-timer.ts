@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 
 /** The time that a service without leases has left; disposing revokes it. */
 export interface GraceTimer extends Disposable {
-  /** When it will be stopped, in milliseconds since the epoch. */
+  /** The moment when it will be stopped, in milliseconds since the epoch. */
   readonly stopsAt: number
 }
 

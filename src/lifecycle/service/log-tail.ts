@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { ServiceProcess } from '../driver.ts'
 
-/** Somebody waits for the error that the log goes into. */
+/** The longest wait for the log, in milliseconds: somebody waits for the error that it goes into. */
 const patience = 1_000
 
-/** A service's last log lines, or why there are none. */
+/** Reads a service's last log lines, or says why there are none. */
 export async function logTail(running: ServiceProcess, clock: Clock): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   using _timer = clock.setTimeout(() => resolve('(its log could not be read in time)'), patience)

@@ -3,8 +3,10 @@
  *
  * - **life**: a service from its first acquire until it is `stopped` or `failed`; then it has **ended**, for good.
  * - **run**: one process of it, from its start to its **exit**. A restart begins another run of the same life.
- * - **stop**: the end that we bring about, by signals. Its **outcome** says what follows: `stopped`, `failed`, a restart.
- * - **binder**: one that waits for the service. **Holder**: one that has a **lease** on it. Both together: the **demand**.
+ * - **stop**: the end that we bring about, by signals. Its **outcome** says what follows: `stopped`, `failed`, a
+ *   restart.
+ * - **binder**: one that waits for the service. **Holder**: one that has a **lease** on it. Both together: the
+ *   **demand**.
  */
 import { asMoorageError, type MoorageError } from '../../errors/index.ts'
 import type { Clock } from '../clock.ts'
