@@ -8,4 +8,4 @@ export {
   umount,
 } from './overlay-mounts.ts'
 export { peerCredentials } from './peer-credentials.ts'
-export { makePipe, setPipeSize } from './pipes.ts'
+export { bytesIn, makePipe, setPipeSize } from './pipes.ts'

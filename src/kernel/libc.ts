@@ -12,6 +12,7 @@ interface Calls {
   umount2(target: string, flags: number): number
   pipe2(fds: Uint8Array, flags: number): number
   fcntl(fd: number, command: number, argument: number): number
+  ioctl(fd: number, request: number, value: Uint8Array): number
   prctl(option: number, a: number, b: number, c: number, d: number): number
   waitid(type: number, id: number, info: Uint8Array, options: number): number
 }
@@ -22,6 +23,7 @@ const call: Calls = {
   umount2: libc.func('int umount2(str, int)'),
   pipe2: libc.func('int pipe2(_Out_ uint8_t *, int)'),
   fcntl: libc.func('int fcntl(int, int, long)'),
+  ioctl: libc.func('int ioctl(int, ulong, _Out_ uint8_t *)'),
   prctl: libc.func('int prctl(int, ulong, ulong, ulong, ulong)'),
   waitid: libc.func('int waitid(int, uint, _Out_ uint8_t *, int)'),
 }
@@ -78,6 +80,13 @@ export function pipe2(): [read: number, write: number] {
 /** Returns a negative number when the kernel refuses. */
 export const fcntl = (fd: number, command: number, argument: number): number =>
   call.fcntl(fd, command, argument)
+
+/** Calls an ioctl(2) that fills in an `int`, and returns that. */
+export function ioctlInt(fd: number, request: number, doing: string): number {
+  const value = new Int32Array(1)
+  checked(doing, () => call.ioctl(fd, request, new Uint8Array(value.buffer)))
+  return value[0] as number
+}
 
 export const prctl = (option: number, argument: number, doing: string): number =>
   checked(doing, () => call.prctl(option, argument, 0, 0, 0))

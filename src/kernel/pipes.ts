@@ -1,4 +1,4 @@
-import { fcntl, pipe2 } from './libc.ts'
+import { fcntl, ioctlInt, pipe2 } from './libc.ts'
 
 /**
  * Makes a real pipe, close-on-exec at both ends. Node's own `pipe` is a socket, which nobody can open as /dev/stdout.
@@ -16,4 +16,11 @@ const F_SETPIPE_SZ = 1031
  */
 export function setPipeSize(fd: number, bytes: number): boolean {
   return fcntl(fd, F_SETPIPE_SZ, bytes) >= 0
+}
+
+const FIONREAD = 0x541b
+
+/** Returns how many bytes of a pipe nobody has read yet. */
+export function bytesIn(fd: number): number {
+  return ioctlInt(fd, FIONREAD, 'look how much a pipe holds')
 }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { ownRuntime, runs, until } from './own-runtime.ts'
@@ -54,9 +54,62 @@ for (const ociRuntime of ['crun', 'runc']) {
       while ((await sleepers()) === 0);
       cancel.abort(new Error('enough'))
       const ended = await running.catch((error) => error)
-      t.match(ended, { code: 137 })
-      while ((await sleepers()) > 0);
+      t.match(ended, { code: 143, signal: 'SIGTERM' })
+      t.equal(await sleepers(), 0)
       t.equal(runs(container.pid), true)
+    })
+
+    await t.test(
+      'one is over when its first process is, whatever goes on in the background (L01, L01b)',
+      async (t) => {
+        const began = Date.now()
+        t.match(await exec('sh', '-c', 'sleep 20 & echo done'), { code: 0, output: 'done\n' })
+        t.match(await exec('sh', '-c', 'yes & sleep 20 & echo done >&2; exit 3'), { code: 3 })
+        t.ok(Date.now() - began < 10_000, 'nobody waits for the sleepers')
+        t.match(await exec('killall', 'yes', 'sleep'), { code: 0 }, 'which live on')
+      },
+    )
+
+    await t.test('all that the first process wrote is there, however much the pipe holds', async (t) => {
+      const output = 'head -c 900000 /dev/zero | tr "\\0" x; printf %s last'
+      t.match(await exec('sh', '-c', `sleep 20 & ${output}`), { code: 0, output: /x{4000}last$/ })
+      t.match(await exec('killall', 'sleep'), { code: 0 })
+    })
+
+    await t.test('their output goes to pipes, which can be opened by name (F15, F15b)', async (t) => {
+      t.match(await exec('sh', '-c', 'echo hi >/dev/stdout'), { code: 0, output: 'hi\n' })
+      t.match(await exec('sh', '-c', 'echo oh >/dev/stderr; echo no >>/proc/self/fd/1'), { code: 0 })
+      t.match(await exec('sh', '-c', 'test -p /dev/stdout && test -p /dev/stderr'), { code: 0 })
+    })
+
+    await t.test('when one is ended, nothing that it started is left (L02)', async (t) => {
+      const commands = [
+        'sleep 4712 | cat',
+        'sleep 4712 & sleep 4712 & wait',
+        '(setsid sleep 4712 &) & sleep 4712',
+        'trap "" TERM; env -i setsid sh -c "trap \\"\\" TERM; sleep 4712; sleep 4712" & sleep 4712; sleep 4712',
+        'while true; do setsid sleep 4712 & usleep 1000; done',
+      ]
+      for (const command of commands) {
+        const cancel = new AbortController()
+        const running = container.exec({ args: ['sh', '-c', command] }, { signal: cancel.signal })
+        while (hostProcesses('sleep\x004712\0').length === 0) await delay(5)
+        cancel.abort(new Error('enough'))
+        const ended = await running.catch((error) => error)
+        t.not(ended.code, 0, command)
+        t.same(hostProcesses('sleep\x004712\0'), [], command)
+      }
+      t.equal(runs(container.pid), true)
+    })
+
+    await t.test('one that is ended may clean up first', async (t) => {
+      const cancel = new AbortController()
+      const command = 'trap "echo bye; exit 9" TERM; sleep 4713 & wait'
+      const running = container.exec({ args: ['sh', '-c', command] }, { signal: cancel.signal })
+      while (hostProcesses('sleep\x004713\0').length === 0) await delay(5)
+      cancel.abort(new Error('enough'))
+      t.match(await running, { code: 9, output: 'bye\n' })
+      t.same(hostProcesses('sleep\x004713\0'), [])
     })
 
     await t.test('its end ends them', async (t) => {
@@ -95,3 +148,17 @@ t.test(
     t.same(place.problems, [])
   },
 )
+
+/** The processes of this host whose command line holds the text. */
+function hostProcesses(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text)
+      } catch {
+        return false
+      }
+    })
+}

@@ -110,7 +110,7 @@ class OciRuntime implements Runtime {
     const exec = String(this.#execCounter)
     const ended = Promise.withResolvers<ExecExit>()
     this.#execs.set(exec, ended)
-    const cancel = () => launcher.send({ type: 'killExec', id, exec })
+    const cancel = () => launcher.send({ type: 'endExec', id, exec })
     signal?.addEventListener('abort', cancel, { once: true })
     launcher.send({ type: 'exec', id, exec, spec })
     try {

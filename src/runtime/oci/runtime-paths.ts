@@ -5,7 +5,7 @@ import { join } from 'node:path'
  *
  *     oci/state/ID/       crun's or runc's own state
  *     oci/bundles/ID/     config.json, rootfs (the mount point), pid, log, stdin
- *     oci/cgroup/         a mount point, see cgroups/favour-moves.ts
+ *     oci/cgroup/         a mount point, see cgroups/own-hierarchy.ts
  *
  * `UPPER.overlay/`, beside a container's upper directory, holds the overlay's work directory and mount points.
  */
@@ -13,7 +13,7 @@ export interface RuntimePaths {
   readonly root: string
   readonly state: string
   readonly bundles: string
-  /** The mount point of the cgroup hierarchy that favours moves. */
+  /** The mount point of the instance's own cgroup hierarchy. */
   readonly cgroup: string
 }
 

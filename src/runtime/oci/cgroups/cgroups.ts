@@ -27,22 +27,19 @@ export function cgroupMounts(): string[] {
   })
 }
 
-/** Lists the directories of a cgroup, in all hierarchies that have it. */
-function cgroupDirectories(cgroup: string): string[] {
-  return cgroupMounts()
-    .map((mount) => join(mount, cgroup))
-    .filter((path) => existsSync(path))
+/** Lists the directories of a cgroup, in those hierarchies that have it. */
+function cgroupDirectories(cgroup: string, mounts: readonly string[] = cgroupMounts()): string[] {
+  return mounts.map((mount) => join(mount, cgroup)).filter((path) => existsSync(path))
 }
 
 /** Lists the processes of a cgroup and of those below it, each once. */
 export function processesIn(cgroup: string): number[] {
-  const pids = new Set<number>()
-  for (const directory of cgroupDirectories(cgroup)) {
-    for (const descendant of withDescendants(directory)) {
-      for (const pid of readProcesses(descendant)) pids.add(pid)
-    }
-  }
-  return [...pids]
+  return [...new Set(cgroupDirectories(cgroup).flatMap(processesOf))]
+}
+
+/** Lists the processes of a cgroup in one hierarchy and of those below it. */
+export function processesOf(directory: string): number[] {
+  return withDescendants(directory).flatMap(readProcesses)
 }
 
 /** Counts the processes of a cgroup that the kernel killed because it was out of memory; the cgroup must still exist. */
@@ -59,10 +56,14 @@ export function outOfMemoryKills(cgroup: string): number {
   return 0
 }
 
-/** Removes a cgroup and those below it from all hierarchies; returns what was there. It must hold no process. */
-export function removeCgroup(cgroup: string): string[] {
+/**
+ * Removes a cgroup and those below it; returns what was there. It must hold no process.
+ *
+ * @param mounts - the mount points of hierarchies. @defaultValue all
+ */
+export function removeCgroup(cgroup: string, mounts?: readonly string[]): string[] {
   const removed: string[] = []
-  for (const directory of cgroupDirectories(cgroup)) {
+  for (const directory of cgroupDirectories(cgroup, mounts)) {
     for (const descendant of withDescendants(directory)) {
       if (unlessGone(() => rmdirSync(descendant)) !== gone) removed.push(descendant)
     }

@@ -1,14 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { defaultPath } from '../../../definition/default-path.ts'
-import { signalName } from '../../../definition/signals.ts'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
-import type { ExecExit, ExecSpec } from '../../runtime.ts'
+import type { ContainerExit, ExecExit, ExecSpec } from '../../runtime.ts'
+import type { ExecGroup } from '../cgroups/exec-group.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
+import type { Reaper } from '../processes/reaper.ts'
 import { sendSignal } from '../processes/signals.ts'
 import { readIfThere } from '../read-if-there.ts'
+import { exitOf } from './exit.ts'
+import { readOutput } from './output-pipe.ts'
+import { outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
 
 interface ExecOptions {
   tool: OciTool
@@ -23,60 +27,85 @@ interface ExecOptions {
   spec: ExecSpec
   /** A `process` as in config.json (OCI runtime specification). */
   process: unknown
-  onProblem: (error: unknown) => void
+  reaper: Reaper
+  makeGroup: () => Promise<ExecGroup | undefined>
+  onProblem: (what: string, error: unknown) => void
 }
 
-/** Polling interval for the pid of a command that is to be killed, in milliseconds. */
-const pidPollInterval = 5
+/** Interval between two rounds of signals, in milliseconds: for a first process that is about to exist, or a group. */
+const roundInterval = 5
+
+/** From SIGTERM to SIGKILL for a command that is to end, in milliseconds; a run has as long. */
+const interruptTimeout = 2_000
+
+/** The longest that processes may take to end after SIGKILL, in milliseconds; more means that the kernel holds them. */
+const killTimeout = 10_000
 
 /** The last bytes of the output that come with the exit. */
 const keptOutput = 4_096
 
-/** A command in a running container; in the launcher's process. */
+/** Enters the group whose file is the first argument, and becomes the command that follows. */
+const enterGroup = 'echo 0 2>/dev/null >"$0"; exec "$@"'
+
+/**
+ * A command in a running container; in the launcher's process. It is over when its first process is: what that leaves in
+ * the background lives on, unless the command was interrupted.
+ */
 export class Exec {
   readonly #options: ExecOptions
   readonly #pidFile: string
   readonly #over = Promise.withResolvers<void>()
-  #child: ChildProcess | undefined
-  #killed = false
+  #group: ExecGroup | undefined
+  #pid: number | undefined
+  #began = false
+  #ended = false
+  #interrupted = false
+  #escalation: NodeJS.Timeout | undefined
 
   constructor(options: ExecOptions) {
     this.#options = options
     this.#pidFile = this.#path('pid')
   }
 
+  /** Its processes; undefined where they cannot be told apart from others, or before it began. */
+  get group(): ExecGroup | undefined {
+    return this.#group
+  }
+
   /** @throws MoorageError RUNTIME_FAILED */
   async run(): Promise<ExecExit> {
-    const { tool, state, id, spec, process, onProblem } = this.#options
-    const log = this.#path('log')
+    const { spec, process, reaper, onProblem } = this.#options
     try {
+      this.#group = await this.#options.makeGroup()
       writeFileSync(this.#path('json'), JSON.stringify(process), { mode: 0o600 })
-      const writer = spec.logs === undefined ? undefined : openLogWriter(spec.logs, { onError: onProblem })
+      const onError = (error: unknown) => onProblem('write the log', error)
+      const writer = spec.logs === undefined ? undefined : openLogWriter(spec.logs, { onError })
       let output = Buffer.alloc(0)
-      const take = (stream: LogStream) => (chunk: Buffer) => {
-        if (writer) writer.append(stream, chunk, Date.now())
-        else output = Buffer.concat([output, chunk]).subarray(-keptOutput)
+      const take = (stream: LogStream) => (data: Buffer) => {
+        if (writer) writer.append(stream, data, Date.now())
+        else output = Buffer.concat([output, data]).subarray(-keptOutput)
       }
-      const input = this.#openInput()
-      const child = spawn(
-        tool.path,
-        [
-          ...toolArguments(tool, { state, log }),
-          ...['exec', '--process', this.#path('json'), '--pid-file', this.#pidFile, id],
-        ],
-        { stdio: [input, 'pipe', 'pipe'], cwd: '/', env: { PATH: defaultPath } },
-      )
-      closeSync(input)
-      this.#child = child
-      child.stdout?.on('data', take('stdout'))
-      child.stderr?.on('data', take('stderr'))
-      if (this.#killed) this.kill()
-      const code = await exitOf(child)
-      writer?.end()
-      if (!this.#killed && readIfThere(this.#pidFile) === '')
-        throw toolFailure(tool, { id, log, code, signal: null })
-      // Both OCI runtimes exit with 128+n when signal n ended the command.
-      return { code, signal: signalName(code - 128) ?? null, output: output.toString() }
+      const stopExpecting = reaper.expect()
+      try {
+        const { child, outputs } = this.#spawn()
+        const readings = (['stdout', 'stderr'] as const).map((stream) =>
+          readOutput(outputs[stream], {
+            take: take(stream),
+            failed: (error) => onProblem(`read the ${stream}`, error),
+          }),
+        )
+        let exit: ContainerExit
+        try {
+          exit = await this.#exitOf(child, stopExpecting)
+        } finally {
+          for (const reading of readings) reading.finish()
+          await Promise.all(readings.map(({ ended }) => ended))
+        }
+        return { ...exit, output: output.toString() }
+      } finally {
+        stopExpecting()
+        writer?.end()
+      }
     } finally {
       for (const name of ['pid', 'log', 'json', 'stdin']) rmSync(this.#path(name), { force: true })
       this.#over.resolve()
@@ -89,17 +118,98 @@ export class Exec {
   }
 
   /**
-   * Kills the command's first process, as soon as there is one. Never the OCI runtime: the command is its child, and the
-   * container does not end before each of its processes was waited for.
+   * Ends it as a run is ended: its first process gets SIGTERM and some time to clean up, then all that it has started gets
+   * SIGKILL.
    */
-  kill(): void {
-    this.#killed = true
-    if (this.#child === undefined || this.#child.exitCode !== null) return
+  interrupt(): void {
+    if (this.#interrupted) return
+    this.#interrupted = true
+    this.#terminate()
+  }
+
+  /**
+   * Waits for the OCI runtime, which ends as soon as the command runs, and then for the command.
+   *
+   * @param stopExpecting - is called when the command's pid is known, or when there will be none
+   */
+  async #exitOf(child: ChildProcess, stopExpecting: () => void): Promise<ContainerExit> {
+    this.#began = true
+    if (this.#interrupted) this.#terminate()
+    const outcome = await outcomeOf(child)
+    this.#pid ??= this.#readPid()
+    try {
+      if (this.#pid === undefined || outcome instanceof Error || outcome.code !== 0)
+        throw this.#refusal(outcome)
+      const ended = this.#options.reaper.endOf(this.#pid)
+      stopExpecting()
+      return exitOf(await ended)
+    } finally {
+      this.#ended = true
+      clearTimeout(this.#escalation)
+      if (this.#interrupted) await this.#killAll()
+    }
+  }
+
+  #refusal(outcome: ToolOutcome | Error): unknown {
+    if (outcome instanceof Error) return outcome
+    const { tool, id } = this.#options
+    return toolFailure(tool, { id, log: this.#path('log'), ...outcome })
+  }
+
+  #terminate(): void {
+    if (!this.#began || this.#ended) return
+    this.#pid ??= this.#readPid()
+    if (this.#pid === undefined) {
+      this.#escalation = setTimeout(() => this.#terminate(), roundInterval)
+      return
+    }
+    sendSignal(this.#pid, constants.signals.SIGTERM)
+    this.#escalation = setTimeout(() => void this.#killAll(), interruptTimeout)
+  }
+
+  /** Kills its processes again and again, since they may make more, until none is left. */
+  async #killAll(): Promise<void> {
+    const deadline = Date.now() + killTimeout
+    for (;;) {
+      const pids = this.#processes()
+      for (const pid of pids) sendSignal(pid, constants.signals.SIGKILL)
+      if (pids.length === 0) return
+      if (Date.now() > deadline) {
+        this.#options.onProblem(
+          'kill the processes',
+          new Error(`${pids.length} do not end: ${pids.join(', ')}`),
+        )
+        return
+      }
+      await delay(roundInterval)
+    }
+  }
+
+  /** Lists its processes; where there is no group, its first process as long as that lives. */
+  #processes(): number[] {
+    if (this.#group) return this.#group.processes()
+    return this.#pid === undefined || this.#ended ? [] : [this.#pid]
+  }
+
+  /** Reads the pid of its first process, which the OCI runtime writes in one piece when that exists. */
+  #readPid(): number | undefined {
     const pid = Number(readIfThere(this.#pidFile))
-    if (pid > 0) sendSignal(pid, constants.signals.SIGKILL)
-    else setTimeout(() => this.kill(), pidPollInterval)
-    // Its descendants may hold the pipes open; their end is not awaited.
-    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.destroy()
+    return pid > 0 ? pid : undefined
+  }
+
+  #spawn(): { child: ChildProcess; outputs: Record<LogStream, number> } {
+    const { tool, state, id } = this.#options
+    const command = [
+      tool.path,
+      ...toolArguments(tool, { state, log: this.#path('log') }),
+      ...['exec', '--detach', '--process', this.#path('json'), '--pid-file', this.#pidFile],
+      ...(this.#group?.options ?? []),
+      id,
+    ]
+    const entrance = this.#group?.entrance
+    const [path = '', ...args] =
+      entrance === undefined ? command : ['/bin/sh', '-c', enterGroup, entrance, ...command]
+    return spawnWithPipes(path, args, this.#openInput())
   }
 
   #path(name: string): string {
@@ -108,14 +218,7 @@ export class Exec {
 
   /** Never /dev/null: `exec` gives its input file to the container's user, and that device belongs to the host. */
   #openInput(): number {
-    writeFileSync(this.#path('stdin'), this.#options.spec.stdin ?? '', { mode: 0o600 })
+    writeFileSync(this.#path('stdin'), this.#options.spec.stdin ?? '', { mode: 0o644 })
     return openSync(this.#path('stdin'), 'r')
   }
-}
-
-function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)))
-  })
 }

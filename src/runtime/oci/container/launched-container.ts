@@ -1,15 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, type FSWatcher, rmSync, watch } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { type FSWatcher, rmSync, watch } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { defaultPath } from '../../../definition/default-path.ts'
-import { signalName, signalNumber } from '../../../definition/signals.ts'
+import { signalNumber } from '../../../definition/signals.ts'
 import { MoorageError } from '../../../errors/index.ts'
 import type { EndedChild } from '../../../kernel/index.ts'
 import { type LogStream, type LogWriter, openLogWriter } from '../../../logs/index.ts'
 import { withoutUndefined } from '../../../without-undefined.ts'
 import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../runtime.ts'
 import { containerCgroup, outOfMemoryKills, processesIn, removeCgroup } from '../cgroups/cgroups.ts'
+import type { ExecGroup, MakeExecGroup } from '../cgroups/exec-group.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import { sendSignal } from '../processes/signals.ts'
@@ -17,13 +17,16 @@ import type { RuntimePaths } from '../runtime-paths.ts'
 import { Bundle } from './bundle.ts'
 import type { ConfigContext } from './config.ts'
 import { Exec } from './exec.ts'
-import { makeOutputPipe, readOutput } from './output-pipe.ts'
+import { exitOf } from './exit.ts'
+import { readOutput } from './output-pipe.ts'
+import { outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
 
 /** The parts of a launcher that its containers share. */
 export interface ContainerContext extends ConfigContext {
   readonly paths: RuntimePaths
   readonly tool: OciTool
   readonly reaper: Reaper
+  readonly makeExecGroup: MakeExecGroup
 }
 
 /** Interval between two rounds of SIGKILL for a cgroup that must become empty, in milliseconds. */
@@ -49,6 +52,8 @@ export class LaunchedContainer {
   readonly #cgroup: string
   readonly #removed = Promise.withResolvers<void>()
   readonly #execs = new Map<string, Exec>()
+  /** Groups of commands that have ended, with processes that these left behind. */
+  readonly #leftGroups = new Set<ExecGroup>()
   #notes: string[] = []
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
@@ -118,7 +123,7 @@ export class LaunchedContainer {
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED
    */
   async exec(name: string, spec: ExecSpec): Promise<ExecExit> {
-    const { paths, tool } = this.#context
+    const { paths, tool, reaper, makeExecGroup } = this.#context
     const { id } = this.#spec
     if (this.#pid === undefined || this.#ended)
       throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it does not run' })
@@ -130,18 +135,28 @@ export class LaunchedContainer {
       exec: name,
       spec,
       process: this.#bundle.processOf(spec.args),
-      onProblem: (error) => this.#events.problem(`write the log of a command in ${id}`, error),
+      reaper,
+      makeGroup: () => makeExecGroup(id, name),
+      onProblem: (what, error) => this.#events.problem(`${what} of a command in ${id}`, error),
     })
     this.#execs.set(name, exec)
     try {
       return await exec.run()
     } finally {
       this.#execs.delete(name)
+      if (exec.group) this.#leftGroups.add(exec.group)
+      this.#attempt('remove the groups of commands', () => this.#removeGroups())
     }
   }
 
-  killExec(name: string): void {
-    this.#execs.get(name)?.kill()
+  /** Ends a command, and all that it has started. */
+  endExec(name: string): void {
+    this.#execs.get(name)?.interrupt()
+  }
+
+  /** Removes groups that are empty; the container's end removes the others. */
+  #removeGroups(): void {
+    for (const group of this.#leftGroups) if (group.remove()) this.#leftGroups.delete(group)
   }
 
   #lookForPid(): void {
@@ -212,7 +227,7 @@ export class LaunchedContainer {
     return readOutput(fd, {
       take: (data) => this.#log?.append(stream, data, Date.now()),
       failed: (error) => this.#events.problem(`read the ${stream} of ${this.#spec.id}`, error),
-    })
+    }).ended
   }
 
   #toolFailure({ code, signal }: ToolOutcome): MoorageError {
@@ -267,40 +282,4 @@ export class LaunchedContainer {
       this.#events.problem(`${what} of ${this.#spec.id}`, error)
     }
   }
-}
-
-function spawnWithPipes(path: string, args: string[], input: number) {
-  const stdout = makeOutputPipe()
-  const stderr = makeOutputPipe()
-  try {
-    const child = spawn(path, args, {
-      stdio: [input, stdout.write, stderr.write],
-      cwd: '/',
-      env: { PATH: defaultPath },
-    })
-    return { child, outputs: { stdout: stdout.read, stderr: stderr.read } }
-  } finally {
-    for (const fd of [input, stdout.write, stderr.write]) closeSync(fd)
-  }
-}
-
-/** The end of the OCI runtime's own process. */
-interface ToolOutcome {
-  code: number | null
-  signal: NodeJS.Signals | null
-}
-
-function outcomeOf(child: ChildProcess): Promise<ToolOutcome | Error> {
-  return new Promise((resolve) => {
-    child.on('error', resolve)
-    child.on('exit', (code, signal) => resolve({ code, signal }))
-  })
-}
-
-/** waitid(2): the process exited by itself; the other codes mean a signal. */
-const CLD_EXITED = 1
-
-function exitOf({ code, status }: EndedChild): ContainerExit {
-  if (code === CLD_EXITED) return { code: status, signal: null }
-  return { code: 128 + status, signal: signalName(status) ?? null }
 }

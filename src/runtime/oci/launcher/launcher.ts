@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises'
 import { asMoorageError, MoorageError } from '../../../errors/index.ts'
 import type { ContainerSpec } from '../../runtime.ts'
 import { instanceCgroup, removeCgroup } from '../cgroups/cgroups.ts'
-import { favourCgroupMoves, unfavourCgroupMoves } from '../cgroups/favour-moves.ts'
+import { execGroups } from '../cgroups/exec-group.ts'
+import { mountOwnHierarchy, unmountOwnHierarchy } from '../cgroups/own-hierarchy.ts'
 import { defaultCapabilities } from '../container/capabilities.ts'
 import { type ContainerContext, LaunchedContainer } from '../container/launched-container.ts'
 import { readHardLimits } from '../container/ulimits.ts'
@@ -25,7 +26,7 @@ const containers = new Map<string, LaunchedContainer>()
 let closing = false
 /** Aborted when the launcher closes. */
 const closed = new AbortController()
-let favouring: Promise<void> | undefined
+let mounting: Promise<boolean> | undefined
 
 function send(message: FromLauncher): void {
   process.stdout.write(jsonLine(message))
@@ -63,8 +64,8 @@ async function close(paths: RuntimePaths): Promise<void> {
   await Promise.all([...containers.values()].map(({ removed }) => removed))
   removeCgroup(instanceCgroup(instance))
   closed.abort()
-  await favouring
-  unfavourCgroupMoves(paths.cgroup)
+  await mounting
+  unmountOwnHierarchy(paths.cgroup)
   // This fails if a bundle is left, with something mounted in it that must not be emptied.
   rmdirSync(paths.bundles)
   // Not rmSync: it gives up silently if the OCI runtime is removing files of its own there at the same time.
@@ -88,6 +89,8 @@ async function main(): Promise<void> {
     mkdirSync(paths.state, { recursive: true, mode: 0o700 })
     mkdirSync(paths.bundles, { recursive: true, mode: 0o700 })
     const tool = await findOciTool(requestedTool)
+    // Only commands in running containers wait for this: the first containers start without it.
+    mounting = mountOwnHierarchy(instance, paths.cgroup, closed.signal)
     const context: ContainerContext = {
       instance,
       paths,
@@ -95,6 +98,7 @@ async function main(): Promise<void> {
       seccomp: seccompFilters(tool, paths),
       hardLimits: readHardLimits(),
       reaper: new Reaper(),
+      makeExecGroup: execGroups(instance, paths.cgroup, mounting),
     }
     // Compiled now, because a filter that cannot be made is a reason not to begin.
     context.seccomp(defaultCapabilities)
@@ -103,10 +107,8 @@ async function main(): Promise<void> {
       else if (message.type === 'signal') containers.get(message.id)?.signal(message.name)
       else if (message.type === 'kill') containers.get(message.id)?.kill()
       else if (message.type === 'exec') void exec(message)
-      else containers.get(message.id)?.killExec(message.exec)
+      else containers.get(message.id)?.endExec(message.exec)
     }
-    // Nobody waits for this: the first containers start without it.
-    favouring = favourCgroupMoves(instance, paths.cgroup, closed.signal)
     for (const message of queue) handle(message)
     send({ type: 'ready', runtime: tool.version })
   } catch (error) {

@@ -10,7 +10,8 @@ export type ToLauncher =
   | { type: 'kill'; id: string }
   /** Runs a command in a container; `exec` is unique. */
   | { type: 'exec'; id: string; exec: string; spec: ExecSpec }
-  | { type: 'killExec'; id: string; exec: string }
+  /** Ends that command: SIGTERM for its first process, then SIGKILL for all that it has started. */
+  | { type: 'endExec'; id: string; exec: string }
 
 /** A message of the launcher to the daemon: a line of JSON on its stdout. */
 export type FromLauncher =
