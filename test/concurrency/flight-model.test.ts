@@ -10,12 +10,12 @@ import { settled } from '../lifecycle/virtual-clock.ts'
 
 type Outcome = `value ${string}` | `error ${string}` | 'pending'
 
-/** What a caller should have seen, and what it has. */
+/** The progress and the outcome of a caller: as they should be, and as they are. */
 interface Caller {
   readonly name: string
   readonly key: string
   readonly abort: AbortController
-  /** It throws on being told the n-th piece of progress. */
+  /** The number of the report on which its callback throws. */
   readonly throwsAt: number
   expected: { outcome: Outcome; told: string[] }
   actual: { outcome: Outcome; told: string[] }
@@ -26,7 +26,7 @@ interface ModelRun {
   readonly attached: Set<Caller>
   readonly progress: string[]
   unwinding: boolean
-  /** Decided, to be noticed at the next pause. */
+  /** The outcome that is decided, and noticed at the next pause. */
   end: Outcome | undefined
 }
 
@@ -66,7 +66,7 @@ class Model {
     if (run) run.end ??= end
   }
 
-  /** Everything that was decided takes effect. */
+  /** Lets everything take effect that was decided. */
   pause(): void {
     for (const [key, run] of [...this.runs]) {
       if (run.end === undefined) continue
@@ -217,7 +217,7 @@ async function schedule(random: Random): Promise<string | undefined> {
     const difference = differs()
     if (difference) return difference
   }
-  // All that is left ends, and nothing remains.
+  // Everything that is left ends, and nothing remains.
   for (let round = 0; round < 2; round += 1) {
     for (const key of keys) events.end(key)
     await settled()

@@ -190,7 +190,7 @@ t.test('progress is told from the start, then live, to each once and in order', 
   const second = flights.join('k', begin, {
     onProgress: (p: string) => {
       late?.push(p)
-      // What is reported while the history is told must come after it, and once.
+      // A report that comes while the history is told must follow it, and come once.
       if (p === 'a') run(0).flight.report('c')
     },
   })

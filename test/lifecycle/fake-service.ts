@@ -19,13 +19,13 @@ export class FakeProcess implements ServiceProcess {
   readonly address: string
   readonly exited: Promise<ServiceExit>
   readonly #exit: (exit: ServiceExit) => void
-  /** Its end cannot be learned of any more. */
+  /** Makes the wait for its exit fail. */
   readonly lose: (error: Error) => void
   readonly #driver: FakeDriver
   readonly listening: Set<number>
   readonly signals: string[] = []
   probes = 0
-  /** Instead of whether the port is among those that it listens on. */
+  /** Answers the checks; otherwise a port passes if it is among those that it listens on. */
   answer: ((check: ServiceCheck) => CheckAnswer | Promise<CheckAnswer>) | undefined
   released = 0
   ended = false
@@ -82,11 +82,11 @@ export class FakeDriver implements ServiceDriver {
   readonly describe: unknown
   /** Ports that new processes listen on. */
   listens: number[] = [80]
-  /** Signals that processes do nothing about. */
+  /** Signals that its processes ignore. */
   ignores: string[] = []
-  /** Starts wait for the test. */
+  /** True: its starts wait for the test. */
   slow = false
-  /** What a start does besides, such as acquiring services of its own. */
+  /** Called by each start, which may acquire services of its own here. */
   onStart: ((context: StartContext) => Promise<void>) | undefined
   onRelease: ((process: FakeProcess) => Promise<void>) | undefined
   tail: () => Promise<string> = async () => 'last words'
@@ -130,9 +130,9 @@ export class FakeDriver implements ServiceDriver {
 export interface World {
   readonly clock: VirtualClock
   readonly services: Services
-  /** Every row that the registry told of. */
+  /** Every snapshot that the registry reported. */
   readonly rows: ServiceSnapshot[]
-  /** The states that a service has gone through, each once in a row. */
+  /** Returns the states that a service has gone through, without repetitions. */
   states(key: string): string[]
 }
 
@@ -165,7 +165,7 @@ export function client(options: Partial<AcquireOptions> = {}): AcquireOptions {
   return { holder: runHolder('client'), alias: 'www', checks: [tcp(80)], ...options }
 }
 
-/** A promise's outcome, looked at without waiting. */
+/** Notes a promise's outcome, so that it can be looked at without waiting. */
 export function watch<T>(promise: Promise<T>): {
   done: boolean
   value?: T

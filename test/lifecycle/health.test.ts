@@ -1,11 +1,11 @@
-/** When checks are tried, and when they have failed for good: on a virtual clock, to the millisecond. */
+/** The moments when checks are tried, and when they have failed for good: on a virtual clock, to the millisecond. */
 import t from 'tap'
 import type { CheckAnswer, ServiceCheck } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, settled, watch, world } from './fake-service.ts'
 
 const no: CheckAnswer = { ok: false, answer: 'no' }
 
-/** A service with one check; when it was tried, counted from its start. */
+/** Starts a service with one check, and notes when it is tried, counted from the start. */
 async function tried(
   check: ServiceCheck,
   answer: (count: number) => CheckAnswer | Promise<CheckAnswer>,

@@ -2,7 +2,7 @@ import t from 'tap'
 import { holderText, type NewsOf, type ServiceNews } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, runHolder, settled, watch, world } from './fake-service.ts'
 
-/** What is told of a service, each piece in a few words. */
+/** Collects the news of a service, each in a few words. */
 function told() {
   const words: string[] = []
   const onNews = (news: ServiceNews & NewsOf) => {

@@ -1,6 +1,6 @@
 /**
- * Every pair of events in both orders, in every state, in the same turn, some microtasks apart, and with a pause between: what
- * happens is what a model of the rules in docs/lifecycle.md says. Generated: nothing here is a chosen case.
+ * Every pair of events in both orders, in every state, in the same turn, some microtasks apart, and with a pause between:
+ * a model of the rules in docs/lifecycle.md says what must happen. Generated: nothing here is a chosen case.
  */
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
@@ -13,9 +13,9 @@ const events = [
   'come',
   /** A client with a check that never passes. */
   'ask',
-  /** All who wait go away. */
+  /** All clients that wait go away. */
   'go',
-  /** All who have a lease release it. */
+  /** All clients with a lease release it. */
   'release',
   'stop',
   'kill',
@@ -32,7 +32,7 @@ const events = [
 ] as const
 type Event = (typeof events)[number]
 
-/** How each state is reached. */
+/** The events that lead to each state. */
 const scenes: Record<string, readonly Event[]> = {
   none: [],
   starting: ['come'],
@@ -61,7 +61,7 @@ interface Client {
   outcome: string
 }
 
-/** What is between two events: nothing, a few microtasks, or all that follows from the first. */
+/** The time between two events: none, a few microtasks, or until all that follows from the first has happened. */
 type Pace = 'turn' | 'microtasks' | 'pause'
 
 /** The rules, in their simplest form: one service, no promise, no clock. */
@@ -74,13 +74,13 @@ class Model {
   #leases: Client[] = []
   readonly #fresh = new Set<Client>()
   #ending: 'stopped' | 'restart' = 'stopped'
-  /** Of the process: it has been told to come, it lives, it is ending. */
+  /** The process has been told to come; it lives; it is exiting. */
   #coming = false
   #lives = false
   #exiting = false
   #failing = false
   #calledOff = false
-  /** Whether what made it ready was no check, or one that never passes. */
+  /** True if it became ready for a client with a check that never passes; false if for one without a check. */
   #readyAsks: boolean | undefined
   #draining = false
 
@@ -102,7 +102,7 @@ class Model {
         this.#endIfUnwanted()
         return
       case 'release':
-        // Who has just been granted one does not know of it yet.
+        // A client that has just been granted a lease does not know of it yet.
         if (this.#leases.every((one) => this.#fresh.has(one))) return
         this.#leases = this.#leases.filter((one) => this.#fresh.has(one))
         this.#endIfUnwanted()
@@ -150,12 +150,12 @@ class Model {
     }
   }
 
-  /** What takes a turn has happened. */
+  /** Lets everything happen that takes a turn. */
   settle(): void {
     for (;;) {
       if (this.#calledOff) {
         this.#calledOff = false
-        // Told to come before it was called off, it comes.
+        // A process that was told to come before its start was called off comes.
         if (this.#coming) this.#lives = true
         this.#coming = this.#failing = false
         if (!this.#lives) this.#over()
@@ -193,7 +193,7 @@ class Model {
     this.state = 'starting'
   }
 
-  /** Those whose checks hold have what they waited for. */
+  /** Gives the clients whose checks pass what they waited for. */
   #pass(): void {
     if (!this.#lives || this.state === 'stopping') return
     if (this.#leases.length > 0 && this.#readyAsks === false) this.state = 'ready'
@@ -324,7 +324,7 @@ class Reality {
     )
   }
 
-  /** Everybody goes; then nothing may be left. */
+  /** Lets everybody go; then nothing may be left. */
   async end(): Promise<string[]> {
     const { clock, services } = this.made
     this.event('go')
@@ -386,7 +386,7 @@ async function play(
       starts: reality.db.starts.length,
       clients: reality.clients.map(({ outcome }) => outcome),
     }
-    // A name for what failed to start is the catalogue's; here the words do.
+    // The code of a failed start is the catalogue's; here the words do.
     const expected = {
       state: model.state,
       starts: model.starts,

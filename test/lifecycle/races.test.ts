@@ -1,4 +1,4 @@
-/** What arrives in each state, and two events in the same turn in both orders. */
+/** Events that arrive in each state, and two of them in the same turn in both orders. */
 import t from 'tap'
 import type { Lease } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, settled, type World, watch, world } from './fake-service.ts'

@@ -1,4 +1,4 @@
-/** The same with this machine's clock, and a server that really listens. */
+/** The lifecycle with this machine's clock, and a server that really listens. */
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'

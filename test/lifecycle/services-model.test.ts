@@ -7,7 +7,7 @@ import { type Lease, scopedKey } from '../../src/lifecycle/index.ts'
 import { client, FakeDriver, serviceHolder, settled, tcp, type World, world } from './fake-service.ts'
 import { Random, seed } from './random.ts'
 
-/** What a failure may be called. */
+/** The codes that a failure may have. */
 const codes = ['SERVICE_EXITED', 'HEALTH_TIMEOUT', 'STOPPED_BY_REQUEST', 'DAEMON_STOPPING', 'INTERNAL']
 
 class Life {
@@ -109,7 +109,7 @@ class Life {
     )
   }
 
-  /** Everybody goes, or everything is drained; then nothing may be left. */
+  /** Lets everybody go, or drains everything; then nothing may be left. */
   async end(): Promise<void> {
     const { clock, services } = this.made
     if (this.#random.chance(0.5)) {

@@ -8,7 +8,7 @@ interface Timer {
 /** A clock that stands still until it is told to go on, and lets everything settle between two timers. */
 export class VirtualClock implements Clock {
   #now = 1_000_000
-  /** In the order of their making, which decides between those due at the same moment. */
+  /** In the order in which they were armed, which decides between those due at the same moment. */
   readonly #timers = new Set<Timer>()
 
   now(): number {
@@ -21,7 +21,7 @@ export class VirtualClock implements Clock {
     return { [Symbol.dispose]: () => void this.#timers.delete(timer) }
   }
 
-  /** How many timers are armed. */
+  /** The number of timers that are armed. */
   get armed(): number {
     return this.#timers.size
   }
@@ -45,7 +45,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** When all promises that can settle by themselves have. */
+/** Resolves when all promises that can settle by themselves have. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
