@@ -22,6 +22,12 @@ export interface DnsServerOptions {
    * `'none'` keeps a domain from being asked for anywhere.
    */
   routes?: Readonly<Record<string, UpstreamChoice>>
+  /**
+   * True if a name of one label, which is no alias of the client, stands for the name of the first zone: `db` for
+   * `db.dev.internal`. Like an alias of one label it owns what is below it, which is never asked elsewhere.
+   * @defaultValue false
+   */
+  shortNames?: boolean
   /** Clients without a view see the zones, or are refused. @defaultValue `zone` */
   unknownClients?: 'zone' | 'refuse'
   /** The file with the system's resolvers, which is followed when it changes. @defaultValue `/etc/resolv.conf` */
@@ -41,11 +47,18 @@ export interface DnsServerOptions {
 
 /** @throws DnsError `INVALID_OPTION` */
 export function checkOptions({
+  zones,
   ttl = 0,
   upstreams = 'none',
   routes = {},
   unknownClients = 'zone',
 }: DnsServerOptions): void {
+  if (!Array.isArray(zones) || zones.length === 0 || zones.some((zone) => typeof zone !== 'string')) {
+    throw new DnsError(
+      'INVALID_OPTION',
+      "zones: a server needs a list of at least one zone, such as ['dev.internal']",
+    )
+  }
   checkTtl(ttl, 'INVALID_OPTION')
   for (const [option, choice] of [['upstreams', upstreams], ...Object.entries(routes)] as const) {
     if (choice === 'system' || choice === 'none' || Array.isArray(choice)) continue

@@ -91,6 +91,7 @@ function dnsServer(options: DnsServerOptions, listeners: readonly Listener[]): D
     views,
     recursion: routes.recursion,
     routes,
+    shortNames: options.shortNames === true ? zones.first.cut.wire : undefined,
     unknownClients: options.unknownClients ?? 'zone',
     udpSize: limits.udpSize,
     ttl,

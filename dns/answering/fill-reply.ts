@@ -52,8 +52,10 @@ export function replyAlias(reply: Reply, knowledge: Knowledge, target: NameNode 
   if (node === undefined) {
     const outside = last?.target !== undefined && knowledge.names.zoneOf(last.target) === undefined
     // The client has to resolve a target that is not in our zones: it gets the CNAME.
-    if (outside && last?.cname !== undefined) addRecords(reply, last.cname)
-    else code = rcode.NXDOMAIN
+    if (outside && last?.cname !== undefined) {
+      addRecords(reply, last.cname)
+      reply.outside = last.target
+    } else code = rcode.NXDOMAIN
   } else if (node.target === undefined) code = addAnswers(reply, knowledge, node)
   if (reply.answers === 0 && !reply.overflow) {
     // For its client an alias is a zone of its own, with one name.
@@ -78,6 +80,17 @@ export function replyMissing(reply: Reply, knowledge: Knowledge, zone: ZoneCut):
   addZoneSoa(reply, knowledge.names, zone)
   finish(reply, knowledge, flag.AA, rcode.NXDOMAIN)
   return 'zone'
+}
+
+/**
+ * Replies for a name below an alias of one label, or below a short name. For its client that label is a zone of its
+ * own: there is nothing but what it was given, and nobody else is asked.
+ * @param label the offset of that label, the last one of the question's name
+ * @param exists true if the name has no data, but a name below it
+ */
+export function replyBelow(reply: Reply, knowledge: Knowledge, label: number, exists: boolean): void {
+  addSoa(reply, label, knowledge.names.serial, knowledge.ttl, 'authorities')
+  finish(reply, knowledge, flag.AA, exists ? rcode.NOERROR : rcode.NXDOMAIN)
 }
 
 /** Replies that a name exists nowhere, as the root would, and without AA: only the root has authority over that. */
@@ -153,6 +166,7 @@ function addChain(reply: Reply, names: NameTree, start: NameNode): number {
     return rcode.NOERROR
   }
   const zone = target === undefined ? undefined : names.zoneOf(target)
+  if (zone === undefined) reply.outside = target
   if (zone === start.zone) addZoneSoa(reply, names, zone)
   return node === undefined && zone !== undefined ? rcode.NXDOMAIN : rcode.NOERROR
 }

@@ -9,6 +9,8 @@ export interface Knowledge {
   /** True if names that are not known here are asked elsewhere; `routes` tells which. */
   readonly recursion: boolean
   readonly routes: Pick<Routes, 'asks'>
+  /** The zone, in wire form, whose names can be asked for by their first label alone; `undefined` for none. */
+  readonly shortNames: Buffer | undefined
   /** Clients without a view see the zones, or are refused. */
   readonly unknownClients: 'zone' | 'refuse'
   /** The most that is sent over UDP, in octets. */

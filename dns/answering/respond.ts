@@ -1,4 +1,5 @@
 import { decodeQuery, flag, headerSize } from '../wire/decode-query.ts'
+import { hashName, lastLabel } from '../wire/name.ts'
 import { extendedError, rcode } from '../wire/rcodes.ts'
 import { recordTypes } from '../wire/record-types.ts'
 import { replyLimit } from '../wire/truncation.ts'
@@ -6,8 +7,17 @@ import { addKept, type Reply, startReply } from '../wire/write-reply.ts'
 import { asSeen } from '../zones/granted-names.ts'
 import { keptTypes, type NameNode, type NameTree } from '../zones/name-tree.ts'
 import type { Asker } from './asker.ts'
-import { finish, refuse, replyAlias, replyMissing, replyName, replyNoSuchName } from './fill-reply.ts'
+import {
+  finish,
+  refuse,
+  replyAlias,
+  replyBelow,
+  replyMissing,
+  replyName,
+  replyNoSuchName,
+} from './fill-reply.ts'
 import type { Knowledge } from './knowledge.ts'
+import { findShort } from './short-names.ts'
 
 /**
  * The fate of a query: send `reply` (`view`: an alias answered it; `zone`: our own data; `local`: a name that is
@@ -64,12 +74,30 @@ export function respond(
     replyName(reply, knowledge, node)
     return node.zone.kind === 'localhost' ? 'local' : 'zone'
   }
+  if (query.labels === 1) {
+    const short = findShort(message, headerSize, knowledge, granted)
+    if (short !== undefined) {
+      replyAlias(reply, knowledge, short)
+      return 'zone'
+    }
+  }
   const zone = knowledge.names.zoneOf(message, headerSize, nameLength)
   if (zone !== undefined) return replyMissing(reply, knowledge, zone)
   // No upstream knows what a single label means here, and none should learn that it was asked.
   if (query.labels === 1) {
     replyNoSuchName(reply, knowledge)
     return 'local'
+  }
+  // What is below a label of ours is ours too, and never leaves the machine.
+  const end = headerSize + nameLength
+  const last = lastLabel(message, headerSize, end)
+  if (view?.table.find(message, last, end - last, hashName(message, last, end)) !== undefined) {
+    replyBelow(reply, knowledge, last, view.between.find(message, headerSize, nameLength, hash) !== undefined)
+    return 'view'
+  }
+  if (findShort(message, last, knowledge, granted) !== undefined) {
+    replyBelow(reply, knowledge, last, false)
+    return 'zone'
   }
   if (!knowledge.routes.asks(message, headerSize, nameLength)) {
     return refuse(reply, knowledge, rcode.REFUSED, extendedError.notAuthoritative)

@@ -6,10 +6,17 @@ export interface FollowOptions {
   clock?: Clock
   /** Called if the file is there and cannot be read. The text that was read before still counts. */
   failed?: (error: Error) => void
+  /**
+   * Tells whether a text (`undefined` for a missing file) looks whole. One that does not has to rest for longer before
+   * it counts: somebody may be writing it. @defaultValue every text is whole
+   */
+  isWhole?: (text: string | undefined) => boolean
 }
 
 /** Milliseconds without a change until a file is read: a program may truncate it, then write it. */
 const settleTime = 50
+/** The same for a file that does not look whole. */
+const unfinishedSettleTime = 1500
 /**
  * Polling interval, in milliseconds, for files of which the kernel reports nothing: behind a symbolic link, on a
  * network filesystem, in a directory that was replaced.
@@ -23,7 +30,7 @@ const pollInterval = 1000
 export function followFile(
   path: string,
   changed: (text: string | undefined) => void,
-  { clock = systemClock, failed = () => undefined }: FollowOptions = {},
+  { clock = systemClock, failed = () => undefined, isWhole = () => true }: FollowOptions = {},
 ): Disposable {
   /** The latest state of the file, and the state whose text was handed over. */
   let latest = signature(path)
@@ -32,10 +39,16 @@ export function followFile(
   let settling: Disposable | undefined
   let polling: Disposable | undefined
 
-  const read = () => {
+  /** @param rested the milliseconds for which the file has not changed */
+  const read = (rested: number) => {
     if (latest === handedOver) return
     try {
       const text = latest === missing ? undefined : readFileSync(path, 'utf8')
+      const wait = isWhole(text) ? 0 : unfinishedSettleTime - rested
+      if (wait > 0) {
+        settling = clock.setTimeout(() => settle(unfinishedSettleTime), wait)
+        return
+      }
       handedOver = latest
       changed(text)
     } catch (error) {
@@ -48,13 +61,13 @@ export function followFile(
     if (disposed || current === latest) return
     latest = current
     settling?.[Symbol.dispose]()
-    settling = clock.setTimeout(settle, settleTime)
+    settling = clock.setTimeout(() => settle(settleTime), settleTime)
   }
-  const settle = () => {
+  const settle = (rested: number) => {
     settling = undefined
     const before = latest
     check()
-    if (latest === before) read()
+    if (latest === before) read(rested)
   }
   const poll = () => {
     check()
@@ -62,7 +75,7 @@ export function followFile(
   }
   const watcher = watchDirectory(path, check)
   polling = clock.setTimeout(poll, pollInterval)
-  read()
+  read(Number.POSITIVE_INFINITY)
   return {
     [Symbol.dispose]() {
       disposed = true

@@ -73,7 +73,7 @@ export function followHosts(
         )
         if (!first) publish()
       }
-      followed.use(followFile(path, read, { ...options, failed }))
+      followed.use(followFile(path, read, { isWhole, ...options, failed }))
       first = false
     }
     publish()
@@ -82,6 +82,14 @@ export function followHosts(
     throw error
   }
   return followed
+}
+
+/**
+ * A writer that has only begun leaves no file, an empty one, or one whose last line has no end: the old names stay
+ * until more comes, or nothing has come for a while.
+ */
+function isWhole(text: string | undefined): boolean {
+  return text?.endsWith('\n') ?? false
 }
 
 /** @returns in lower case, without a dot at its end; `undefined` if it is in no zone */

@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { closeSync } from 'node:fs'
 import { createServer, isIP, isIPv6, type Server as TcpServer } from 'node:net'
 import { DnsError } from '../errors.ts'
-import { addressOnly, type Endpoint } from '../wire/address.ts'
+import { addressOnly, type Endpoint, isWildcard } from '../wire/address.ts'
 import type { PacketSocket } from './packet-socket.ts'
 
 /**
@@ -43,6 +43,7 @@ export async function openListener(listen: Listen): Promise<Listener> {
   if (isIP(address) === 0 || !Number.isInteger(port) || port < 0 || port > 65535) {
     throw new DnsError('INVALID_OPTION', `listen: ${address} port ${port} is not an IP address with a port`)
   }
+  refuseWildcard(address)
   for (let attempt = 1; ; attempt++) {
     const udp = await bindUdp(address, port)
     const chosen = udp.address().port
@@ -54,6 +55,19 @@ export async function openListener(listen: Listen): Promise<Listener> {
       if (port !== 0 || !taken || attempt === portAttempts) throw error
     }
   }
+}
+
+/**
+ * Refuses the wildcard for UDP. Node does not tell which address was asked (IP_PKTINFO, ip(7)): the kernel would choose
+ * the one that an answer comes from, and a client that asked another one drops it.
+ */
+function refuseWildcard(address: string): void {
+  if (!isWildcard(address)) return
+  throw new DnsError(
+    'INVALID_OPTION',
+    `listen: ${address} is no single address: an answer must come from the address that was asked (RFC 2181, 4); ` +
+      'name each address to listen on, such as 127.0.0.1',
+  )
 }
 
 type HandedOver = Exclude<Listen, { readonly address: string }>
@@ -83,11 +97,14 @@ function whereIs({ udp, tcp }: Pick<Listener, 'udp' | 'tcp'>): Endpoint {
     if (typeof where === 'object' && where !== null) return { address: where.address, port: where.port }
     throw new DnsError('INVALID_OPTION', 'listen: neither an address nor a socket is given')
   }
+  // A packet socket knows by itself which address was asked.
   if ('receive' in udp) return { address: udp.address, port: udp.port }
   try {
     const { address, port } = udp.address()
+    refuseWildcard(address)
     return { address, port }
   } catch (cause) {
+    if (cause instanceof DnsError) throw cause
     throw new DnsError('LISTEN_FAILED', 'the UDP socket that was handed over is not bound', { cause })
   }
 }

@@ -51,6 +51,14 @@ function ipv6Octets(text: string): Buffer {
   return octets
 }
 
+/** Tells whether an address, however it is spelled, stands for all addresses of this machine. */
+export function isWildcard(address: string): boolean {
+  if (!isIPv6(address)) return address === '0.0.0.0'
+  const bare = address.replace(/%.*/, '')
+  const { address: canonical } = new SocketAddress({ address: bare, family: 'ipv6' })
+  return canonical === '::' || mapped.exec(canonical)?.[1] === '0.0.0.0'
+}
+
 /**
  * The key of a client, by which its view is found, for the address that a socket gives: dual-stack sockets spell IPv4
  * clients `::ffff:a.b.c.d`, link-local ones carry a scope. Makes no string for a plain IPv4 address.

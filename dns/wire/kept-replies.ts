@@ -54,6 +54,8 @@ export class KeptReplies {
     { wire, count }: RecordSet,
   ): void {
     const size = part.name + length + wire.length
+    // The number of records has one octet.
+    if (count > 255) return
     if (!this.#makeRoom(size)) return
     const memory = this.octets
     const at = this.#end

@@ -22,6 +22,13 @@ export function hashName(octets: Uint8Array, start: number, end: number): number
   return hash
 }
 
+/** The offset of the last label of a name in wire form; that of the root is `start`. */
+export function lastLabel(octets: Uint8Array, start: number, end: number): number {
+  let last = start
+  for (let at = start; at < end - 1; at += (octets[at] as number) + 1) last = at
+  return last
+}
+
 /** Tells whether two stretches of `length` octets are equal, regardless of ASCII case. */
 export function sameName(
   a: Uint8Array,

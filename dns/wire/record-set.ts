@@ -1,5 +1,4 @@
 import { DnsError } from '../errors.ts'
-import { cutToMost } from './truncation.ts'
 
 /**
  * The records of one type under one name, ready for the wire. Each has the question's name for its owner, by a pointer
@@ -27,13 +26,31 @@ export function recordSet(
   hosts: readonly Buffer[] = noHosts,
 ): RecordSet | undefined {
   if (data.length === 0) return undefined
-  const count = cutToMost(data.length)
-  let size = 0
-  for (let index = 0; index < count; index++) size += 2 + recordHead + (data[index] as Buffer).length
-  const wire = Buffer.alloc(size)
+  return { type, count: data.length, wire: recordsWire(type, ttl, data), hosts }
+}
+
+/**
+ * The same for records that the server derives, which may change often and be many: they are written when they are
+ * first asked for.
+ */
+export function derivedSet(type: number, ttl: number, data: readonly Buffer[]): RecordSet | undefined {
+  if (data.length === 0) return undefined
+  let wire: Buffer | undefined
+  return {
+    type,
+    count: data.length,
+    get wire() {
+      wire ??= recordsWire(type, ttl, data)
+      return wire
+    },
+    hosts: noHosts,
+  }
+}
+
+function recordsWire(type: number, ttl: number, data: readonly Buffer[]): Buffer {
+  const wire = Buffer.alloc(setSize(data))
   let at = 0
-  for (let index = 0; index < count; index++) {
-    const octets = data[index] as Buffer
+  for (const octets of data) {
     at = wire.writeUInt16BE(0xc00c, at)
     at = wire.writeUInt16BE(type, at)
     at = wire.writeUInt16BE(1, at)
@@ -42,7 +59,7 @@ export function recordSet(
     wire.set(octets, at)
     at += octets.length
   }
-  return { type, count, wire, hosts }
+  return wire
 }
 
 /** The octets that records with these data take on the wire. */

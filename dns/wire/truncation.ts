@@ -3,9 +3,9 @@ import { flag, headerSize, type Query } from './decode-query.ts'
 import { longestName } from './name.ts'
 
 /**
- * The sizes of replies, and the four ways to keep to them. Zones refuse sets of records that fit no reply. Sets that
- * the server derives by itself are cut. A reply that is larger than its client takes is emptied and has TC set, so
- * that the client asks again over TCP. Addresses in the additional section that do not fit are left out without TC.
+ * The sizes of replies, and the three ways to keep to them. Zones refuse sets of records that fit no reply. A reply that
+ * is larger than its client takes is emptied and has TC set, so that the client asks again over TCP: so are the names of
+ * an address, of which there may be any number. Addresses in the additional section that do not fit are left out without TC.
  */
 
 /** The largest message there is: over TCP, its length has two octets. */
@@ -37,11 +37,6 @@ export function checkSetSize(name: string, what: string, count: number, octets: 
       `${name} would have ${what} of ${octets} octets, ${mostOctets} is the most that an answer can hold`,
     )
   }
-}
-
-/** The number of records that are sent of a set that the server derives: an address may have any number of names. */
-export function cutToMost(count: number): number {
-  return Math.min(count, mostRecords)
 }
 
 /** The octets that a client takes at once: over UDP as many as it says, but no more than travel in one piece. */

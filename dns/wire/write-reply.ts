@@ -21,12 +21,15 @@ export interface Reply extends ReplySize {
   readonly buffer: Buffer
   /** The query that it replies to, decoded. */
   readonly query: Query
+  /** The name, in wire form, at which a chain of CNAMEs leaves our zones; `undefined` for all other replies. */
+  outside: Buffer | undefined
 }
 
 export function newReply(buffer: Buffer = Buffer.alloc(longestMessage)): Reply {
   return {
     buffer,
     query: newQuery(),
+    outside: undefined,
     length: 0,
     limit: 0,
     answers: 0,
@@ -46,6 +49,7 @@ export function startReply(reply: Reply, message: Buffer, limit: number): void {
   reply.authorities = 0
   reply.additionals = 0
   reply.overflow = false
+  reply.outside = undefined
 }
 
 /** Writes header and OPT record. `code` may have the upper bits that only an OPT record can carry. */

@@ -68,7 +68,8 @@ function namesSeen(set: RecordSet, granted: Granted): RecordSet | undefined {
     if (granted.get(name) === 'named' || isLocalhost(name)) kept.push(set.wire.subarray(start, end))
     start = end
   }
-  return kept.length === 0 ? undefined : { ...set, count: kept.length, wire: Buffer.concat(kept) }
+  if (kept.length === 0) return undefined
+  return { type: set.type, count: kept.length, wire: Buffer.concat(kept), hosts: set.hosts }
 }
 
 function isLocalhost(name: Buffer): boolean {

@@ -1,7 +1,7 @@
 import type { Address } from '../wire/address.ts'
 import { arpaName } from '../wire/arpa-name.ts'
 import { NameMap } from '../wire/name-map.ts'
-import { recordSet } from '../wire/record-set.ts'
+import { derivedSet } from '../wire/record-set.ts'
 import { recordTypes } from '../wire/record-types.ts'
 import type { NameTree } from './name-tree.ts'
 
@@ -40,6 +40,6 @@ export class PtrRecords {
     if (names.length === 0) {
       const node = this.#tree.get(reverse)
       if (node !== undefined) this.#tree.clear(node)
-    } else this.#tree.name(reverse, zone).ptr = recordSet(recordTypes.PTR.code, zone.ttl, names)
+    } else this.#tree.name(reverse, zone).ptr = derivedSet(recordTypes.PTR.code, zone.ttl, names)
   }
 }

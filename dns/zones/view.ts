@@ -2,7 +2,7 @@ import { DnsError } from '../errors.ts'
 import { hashName, textName, wireName } from '../wire/name.ts'
 import { NameMap } from '../wire/name-map.ts'
 import { type Granted, grantNames } from './granted-names.ts'
-import type { NameTree } from './name-tree.ts'
+import { type NameTree, parent } from './name-tree.ts'
 import type { ZoneData } from './zone-data.ts'
 
 /** Alias -> the name that it stands for: relative to the first zone unless it ends in a dot. */
@@ -35,6 +35,8 @@ export interface Alias {
 export interface View {
   readonly aliases: Aliases
   readonly table: NameMap<Alias>
+  /** The names between an alias of one label and an alias below it: they exist without data (RFC 8020). */
+  readonly between: NameMap<true>
   /** The names of the zones that the client can see; `undefined` for all. */
   readonly granted: Granted | undefined
   /** True if upstreams are asked for this client. */
@@ -49,6 +51,7 @@ export function createView(
   first: ZoneData,
 ): View {
   const table = new NameMap<Alias>()
+  const wires: Buffer[] = []
   const spelled: Record<string, string> = {}
   const inZone = (name: string, purpose: string): Buffer => {
     const wire = first.resolve(name)
@@ -65,13 +68,32 @@ export function createView(
     }
     const target = inZone(name, `the alias "${alias}" stands for`)
     table.set(wire, { target, hash: hashName(target, 0, target.length) })
+    wires.push(wire)
     spelled[textName(wire)] = name
   }
   const granted = only?.map((name) => inZone(name, 'a view is granted'))
   return {
     aliases: Object.freeze(spelled),
     table,
+    between: namesBetween(table, wires),
     granted: granted === undefined ? undefined : grantNames(granted, names),
     outside,
   }
+}
+
+/** Lists the names that lie above an alias and below one of one label, and are no aliases themselves. */
+function namesBetween(table: NameMap<Alias>, aliases: readonly Buffer[]): NameMap<true> {
+  const between = new NameMap<true>()
+  for (const alias of aliases) {
+    const above: Buffer[] = []
+    let name = parent(alias)
+    for (; name.length > 1 && !isOneLabel(name); name = parent(name)) above.push(name)
+    if (name.length === 1 || table.get(name) === undefined) continue
+    for (const each of above) if (table.get(each) === undefined) between.set(Buffer.from(each), true)
+  }
+  return between
+}
+
+function isOneLabel(wire: Buffer): boolean {
+  return wire.length === (wire[0] as number) + 2
 }

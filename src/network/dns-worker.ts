@@ -56,7 +56,13 @@ async function serve({
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) handle(next.message)
   }
   try {
-    dns = await listen(namespace, gateway, { zones: [zone], reverse, upstreams, beforeAnswer })
+    dns = await listen(namespace, gateway, {
+      zones: [zone],
+      reverse,
+      upstreams,
+      shortNames: true,
+      beforeAnswer,
+    })
     port.on('message', handle)
     tell({ type: 'ready' })
   } catch (error) {

@@ -36,6 +36,7 @@ export class Members {
   readonly #options: MembersOptions
   readonly #claims = new NameClaims()
   readonly #entries = new Set<MemberEntry>()
+  readonly #byClaim = new Map<NameClaim, MemberEntry>()
   /** A name of the zone -> the members with an alias for it. */
   readonly #binders = new Map<string, Set<MemberEntry>>()
   #last: Promise<unknown> = Promise.resolve()
@@ -89,12 +90,14 @@ export class Members {
 
   #enter(entry: MemberEntry): void {
     this.#entries.add(entry)
+    this.#byClaim.set(entry.claim, entry)
     for (const name of entry.names) this.#claims.add(name, entry.claim)
     this.#bind(entry)
   }
 
   #leave(entry: MemberEntry): void {
     this.#entries.delete(entry)
+    this.#byClaim.delete(entry.claim)
     for (const name of entry.names) this.#claims.remove(name, entry.claim)
     this.#unbind(entry)
   }
@@ -162,7 +165,9 @@ export class Members {
     await step('dns', () =>
       dns.change([
         ...names.map((name) => ({ kind: 'name' as const, name, addresses: this.#claims.addressesOf(name) })),
-        ...addressesOf(entry.claim).map((client) => this.#view(client, entry)),
+        ...(grants === undefined ? [entry] : [...concerned]).flatMap((member) =>
+          addressesOf(member.claim).map((client) => this.#view(client, member)),
+        ),
       ]),
     )
     for (const member of concerned) await step('hosts', () => this.#writeHosts(member))
@@ -184,8 +189,15 @@ export class Members {
     if (!this.#entries.has(entry)) return { kind: 'view', client, aliases: undefined }
     const { names } = entry
     const aliases = { ...entry.aliases }
-    const only = [...names, ...Object.values(aliases)]
-    return { kind: 'view', client, aliases, ...(this.#options.grants === undefined ? {} : { only }) }
+    if (this.#options.grants === undefined) return { kind: 'view', client, aliases }
+    // Who is bound to a service resolves it by all of its names, as everybody does without isolation.
+    const bound = Object.values(aliases).flatMap((target) => [target, ...this.#namesOfHolder(target)])
+    return { kind: 'view', client, aliases, only: [...new Set([...names, ...bound])] }
+  }
+
+  #namesOfHolder(name: string): readonly string[] {
+    const holder = this.#claims.holderOf(name)
+    return holder === undefined ? [] : (this.#byClaim.get(holder)?.names ?? [])
   }
 
   #writeHosts(member: MemberEntry): void {

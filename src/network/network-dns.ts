@@ -30,7 +30,7 @@ export async function openNetworkDns(
   await using undo = new AsyncDisposableStack()
   const subnets = [network.subnet, ...(network.subnet6 === undefined ? [] : [network.subnet6])]
   // First, since it checks the options.
-  const dns = await createDnsServer({ zones: [zone], reverse: subnets, upstreams })
+  const dns = await createDnsServer({ zones: [zone], reverse: subnets, upstreams, shortNames: true })
   undo.defer(() => dns.close())
   const { namespace, gateway } = network
   const answering = await thread.answer({ zone, reverse: subnets, upstreams, namespace, gateway })

@@ -177,6 +177,8 @@ t.test('what is wrong is told, with its exit code', async (t) => {
     [['dns', 'serve', '--zone', 'z', '--listen', 'localhost'], 2, /127\.0\.0\.1:5353/],
     [['dns', 'serve', '--zone', 'a b', '--listen', '127.0.0.1:0'], 2, /is not a host name/],
     [['dns', 'serve', '--zone', 'z', '--listen', `127.0.0.1:${busy.port}`], 1, /another program has that/],
+    [['dns', 'serve', '--zone', 'z', '--listen', '0.0.0.0:0'], 2, /address that was asked/],
+    [['dns', 'serve', '--zone', 'z', '--listen', '[::]:0'], 2, /address that was asked/],
     [[...good, '--record', 'db'], 2, /db=10\.0\.0\.7/],
     [[...good, '--record', 'db=10.0.0.256'], 2, /is not an IPv4 or IPv6 address/],
     [[...good, '--view', 'postgres=db'], 2, /10\.0\.0\.9\/postgres=db/],
@@ -194,4 +196,62 @@ t.test('what is wrong is told, with its exit code', async (t) => {
   }
   busy.child.kill('SIGTERM')
   await busy.outcome
+})
+
+t.test('a name that ends with a zone is complete, in records and views (E11)', async (t) => {
+  const server = await serve(
+    ...['--zone', 'in.dev.internal', '--zone', 'other.internal'],
+    ...[
+      '--record',
+      'b.dev.internal=10.0.0.1',
+      '--record',
+      'c=10.0.0.2',
+      '--record',
+      'c.D.dev.Internal=10.0.0.3',
+    ],
+    ...['--record', 'dev.internal=10.0.0.4', '--record', 'x.in.dev.internal=10.0.0.5'],
+    ...[
+      '--record',
+      'y.other.internal=10.0.0.6',
+      '--record',
+      'a.b=10.0.0.7',
+      '--record',
+      'w.dev.internal.=10.0.0.8',
+    ],
+    ...[
+      '--record',
+      'mydev.internal=10.0.0.9',
+      '--record',
+      '@=10.0.0.10',
+      '--record',
+      'C.dev.internal=10.0.0.12',
+    ],
+    ...['--view', '127.0.0.1/pg=b.dev.internal', '--view', '127.0.0.1/short=c'],
+    ...['--view', '127.0.0.1/far=y.other.internal'],
+  )
+  const cases: [name: string, addresses: string[]][] = [
+    ['b.dev.internal', ['10.0.0.1']],
+    ['b.dev.internal.dev.internal', []],
+    ['c.dev.internal', ['10.0.0.2', '10.0.0.12']],
+    ['c.d.dev.internal', ['10.0.0.3']],
+    ['dev.internal', ['10.0.0.4', '10.0.0.10']],
+    ['x.in.dev.internal', ['10.0.0.5']],
+    ['y.other.internal', ['10.0.0.6']],
+    ['a.b.dev.internal', ['10.0.0.7']],
+    ['w.dev.internal', ['10.0.0.8']],
+    ['mydev.internal.dev.internal', ['10.0.0.9']],
+    ['pg', ['10.0.0.1']],
+    ['short', ['10.0.0.2', '10.0.0.12']],
+    ['far', ['10.0.0.6']],
+  ]
+  for (const [name, addresses] of cases) {
+    const { answers } = await dig(server.port, name)
+    t.same(
+      answers.map((line) => line.split(' ').at(-1)),
+      addresses,
+      name,
+    )
+  }
+  server.child.kill('SIGTERM')
+  await server.outcome
 })

@@ -295,6 +295,76 @@ async function boundSockets() {
   return { udp, tcp }
 }
 
+t.test(
+  'the wildcard is refused, however it is spelled: answers would come from another address (D05)',
+  async (t) => {
+    const refused = { code: 'INVALID_OPTION', message: /address that was asked/ }
+    for (const address of [
+      '0.0.0.0',
+      '::',
+      '::0',
+      '0:0:0:0:0:0:0:0',
+      '0::0.0.0.0',
+      '::ffff:0.0.0.0',
+      '::ffff:0:0',
+    ]) {
+      const listen = [
+        { address: '127.0.0.1', port: 0 },
+        { address, port: 0 },
+      ]
+      await t.rejects(createDnsServer({ zones: ['z.test'], listen }), refused, address)
+    }
+    const udp = createSocket('udp4')
+    udp.bind(0)
+    await once(udp, 'listening')
+    await t.rejects(createDnsServer({ zones: ['z.test'], listen: [{ udp }] }), refused, 'a socket')
+    t.throws(
+      () => udp.address(),
+      { code: 'ERR_SOCKET_DGRAM_NOT_RUNNING' },
+      'which is closed, as after any failure',
+    )
+    const packets = { address: '0.0.0.0', port: 1, receive: () => undefined, close: () => undefined }
+    await using handing = await createDnsServer({ zones: ['z.test'], listen: [{ udp: packets as never }] })
+    t.equal(handing.addresses[0]?.address, '0.0.0.0', 'a packet socket may know which address was asked')
+    // Over TCP, an answer comes from the address that was asked.
+    const tcp = createServer().listen(0, '0.0.0.0')
+    await once(tcp, 'listening')
+    await using dns = await createDnsServer({ zones: ['z.test'], listen: [{ tcp }] })
+    t.equal((await dig(dns.addresses[0]?.port ?? 0, '+tcp', 'z.test', 'SOA')).status, 'NOERROR')
+  },
+)
+
+t.test('all names of an address are told, over TCP if they are too many for a datagram (R03)', async (t) => {
+  for (const count of [2, 100, 101, 256, 700]) {
+    await using server = await serving()
+    const zone = server.dns.zone('dev.internal')
+    const names = Array.from({ length: count }, (_, index) => `name-${index}`)
+    for (const name of names) zone.set(name, ['10.0.5.5'])
+    for (let round = 1; round <= 2; round++) {
+      const { answers } = await dig(server.port, '-x', '10.0.5.5')
+      t.equal(answers.length, count, `${count} names`)
+      t.match(answers.at(-1), `name-${count - 1}.dev.internal.`)
+    }
+    using udp = await udpClient(server.port)
+    udp.send(question('5.5.0.10.in-addr.arpa', 'PTR', { rest: [opt()] }))
+    t.match(header((await udp.received(1))[0] as Buffer), { tc: count > 2, answers: count > 2 ? 0 : 2 })
+    server.dns.views.set('10.0.0.9', {}, { only: ['name-1', `name-${count - 1}`] })
+    const seen = await server.dns.query('5.5.0.10.in-addr.arpa', 'PTR', { as: '10.0.0.9' })
+    t.equal(seen.answers.length, count === 2 ? 1 : 2, 'a view tells those that it sees')
+    zone.delete(`name-${count - 1}`)
+    t.equal((await dig(server.port, '-x', '10.0.5.5')).answers.length, count - 1)
+  }
+})
+
+t.test('names of an address that fit no message are not cut in silence (R03)', async (t) => {
+  await using server = await serving()
+  const zone = server.dns.zone('dev.internal')
+  for (let index = 0; index < 3000; index++) zone.set(`name-${index}`, ['10.0.5.5'])
+  using tcp = await tcpClient(server.port)
+  tcp.send(question('5.5.0.10.in-addr.arpa', 'PTR'))
+  t.match(header((await tcp.received(1))[0] as Buffer), { tc: true, answers: 0 })
+})
+
 t.test('sockets that are handed over are served and closed', async (t) => {
   const sockets = await boundSockets()
   const closed = Promise.all([once(sockets.udp, 'close'), once(sockets.tcp, 'close')])

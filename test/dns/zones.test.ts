@@ -267,9 +267,13 @@ t.test('reverse names and zones', (t) => {
   t.end()
 })
 
-t.test('options that are wrong', async (t) => {
+t.test('options that are wrong (E31)', async (t) => {
   const wrong: [options: object, code: string][] = [
     [{ zones: [] }, 'INVALID_OPTION'],
+    [{ zone: 'z' }, 'INVALID_OPTION'],
+    [{ zones: 'z' }, 'INVALID_OPTION'],
+    [{ zones: [7] }, 'INVALID_OPTION'],
+    [{}, 'INVALID_OPTION'],
     [{ zones: ['a b'] }, 'INVALID_NAME'],
     [{ zones: ['a'], ttl: -1 }, 'INVALID_OPTION'],
     [{ zones: ['a'], ttl: 2 ** 31 }, 'INVALID_OPTION'],

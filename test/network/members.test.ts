@@ -252,3 +252,41 @@ t.test('with isolation "bindings" only what is bound is resolved, and reached', 
 })
 
 const reverseOf = (address: string) => `${address.split('.').reverse().join('.')}.in-addr.arpa`
+
+t.test('a name of a member is a name by itself, for everybody in its network (E12)', async (t) => {
+  const web = await ownServiceNetwork(t)
+  const { gateway } = web.network
+  const other = await web.join({ name: 'ab12', names: ['other'] })
+  const client = await web.join({ aliases: { db: 'ab12' } })
+  for (const member of [client, other]) {
+    for (const name of ['other', 'ab12', 'OTHER', 'other.moorage.internal']) {
+      t.equal(await dig(member, gateway, name), other.address, name)
+    }
+  }
+  t.equal((await web.query('other', 'A')).answers[0]?.data, other.address)
+  for (const name of ['x.db', 'x.other', '_amqp._tcp.other']) {
+    t.equal((await web.query(name, 'A', { as: client.address })).status, 'NXDOMAIN', name)
+  }
+  await other.release()
+  t.equal(await dig(client, gateway, 'other'), '')
+})
+
+t.test('with isolation by bindings, for those who are bound (E12)', async (t) => {
+  const web = await ownServiceNetwork(t, { isolation: 'bindings' })
+  const { gateway } = web.network
+  const bound = await web.join({ aliases: { db: 'ab12' } })
+  const stranger = await web.join({ name: 'me' })
+  const other = await web.join({ name: 'ab12', names: ['other'], service: true })
+  const names = ['db', 'other', 'ab12', 'other.moorage.internal']
+  for (const name of names) t.equal(await dig(bound, gateway, name), other.address, name)
+  for (const name of names) t.equal(await dig(stranger, gateway, name), '', name)
+  t.equal(await dig(stranger, gateway, 'me'), stranger.address)
+  t.equal(await dig(other, gateway, 'other'), other.address)
+  await bound.setAliases({})
+  for (const name of names) t.equal(await dig(bound, gateway, name), '', `${name}, no longer bound`)
+  await bound.setAliases({ db: 'ab12' })
+  await other.release()
+  const next = await web.join({ name: 'ab12', names: ['another'], service: true })
+  t.equal(await dig(bound, gateway, 'another'), next.address)
+  t.equal(await dig(bound, gateway, 'other'), '')
+})

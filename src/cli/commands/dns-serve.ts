@@ -28,7 +28,11 @@ export function configure(command: Command): void {
       collect,
     )
     .requiredOption('--listen <ADDRESS:PORT>', 'where to listen, over UDP and TCP', collect)
-    .option('--record <NAME=IP>', 'an address of a name', collect)
+    .option(
+      '--record <NAME=IP>',
+      'an address of a name, which is in the first zone or ends with its zone',
+      collect,
+    )
     .option('--view <CLIENT/ALIAS=NAME>', 'what one client, or a subnet, sees besides', collect)
     .option('--hosts <FILE>', 'a hosts file, followed when it changes', collect)
     .option(
@@ -100,7 +104,8 @@ function optionsOf({
 /** Sets the records and views of the command line; returns the names of all records, which hosts files must not change. */
 function fillZones(dns: DnsServer, { zone, record = [], view = [] }: ServeFlags): Set<string> {
   const first = dns.zone(zone[0] as string)
-  const addresses = Map.groupBy(record.map(recordOf), ({ name }) => name.toLowerCase())
+  const complete = (name: string) => completeName(name, dns.zones)
+  const addresses = Map.groupBy(record.map(recordOf), ({ name }) => complete(name.toLowerCase()))
   const aliases = Map.groupBy(view.map(viewOf), ({ client }) => client)
   dns.update((tx) => {
     for (const [name, records] of addresses) {
@@ -111,15 +116,27 @@ function fillZones(dns: DnsServer, { zone, record = [], view = [] }: ServeFlags)
       )
     }
     for (const [client, views] of aliases) {
-      tx.views.set(client, Object.fromEntries(views.map(({ alias, name }) => [alias, name])))
+      tx.views.set(client, Object.fromEntries(views.map(({ alias, name }) => [alias, complete(name)])))
     }
   })
   return new Set(dns.zones.flatMap((name) => [...dns.zone(name).records()].map((record) => record.name)))
 }
 
-/** Returns the zone of a name: the first, unless the name ends in a dot and lies in another. */
+/**
+ * Completes a name, with a dot at its end: one that ends with a zone is complete, as in hosts files; any other is
+ * relative to the first zone.
+ */
+function completeName(name: string, zones: readonly string[]): string {
+  const [first = '.'] = zones
+  if (name.endsWith('.')) return name
+  if (name === '@') return first === '.' ? first : `${first}.`
+  const lower = name.toLowerCase()
+  const inZone = zones.some((zone) => zone === '.' || lower === zone || lower.endsWith(`.${zone}`))
+  return inZone ? `${name}.` : `${name}.${first}.`
+}
+
+/** Returns the zone of a complete name: the longest that it ends with, else the first, which refuses it. */
 function zoneOf(name: string, dns: DnsServer, first: string): string {
-  if (!name.endsWith('.')) return first
-  const zones = dns.zones.filter((zone) => `.${name}`.endsWith(`.${zone}.`))
+  const zones = dns.zones.filter((zone) => zone === '.' || `.${name}`.toLowerCase().endsWith(`.${zone}.`))
   return zones.sort((a, b) => b.length - a.length)[0] ?? first
 }
