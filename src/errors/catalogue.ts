@@ -190,6 +190,12 @@ export const catalogue = {
     status: 413,
     exit: 1,
   },
+  OUTPUT_LOST: {
+    sentence: '{what} is lost: {reason}',
+    hint: 'read it as fast as it comes, or let the daemon keep more of it: moorage daemon --log-limit',
+    status: 410,
+    exit: 1,
+  },
   BLOB_MISSING: {
     sentence: 'the directory {digest} was not sent to the daemon',
     hint: 'send it with PUT blobs/{digest}; the SDK does so by itself',

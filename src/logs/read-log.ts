@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { type FollowLogOptions, followLog, type LogSlice } from './follow-log.ts'
 import { decodeFrames, type Frame, type LogStream } from './frame.ts'
+import { streamFile } from './keep-streams.ts'
 
 /**
  * Reads a run's log frame by frame, or follows it, as `followLog` does. Where output is no longer kept, a frame on
@@ -20,22 +22,34 @@ function framesOf(slice: LogSlice): Frame[] {
 /**
  * Reads all of one stream of a log.
  *
- * @returns undefined when the stream is longer than `limit` bytes, or when some of the log was not kept
+ * @returns `too long` when the stream is longer than `limit` bytes, `not kept` when some of the log was dropped before
+ *   that
  */
 export async function readStream(
   directory: string,
   stream: LogStream,
   { limit }: { limit: number },
-): Promise<Buffer | undefined> {
+): Promise<Buffer | 'too long' | 'not kept'> {
+  const beginning = await readBeginning(directory, stream)
+  if (beginning !== undefined) return beginning.length > limit ? 'too long' : beginning
   const parts: Buffer[] = []
   let length = 0
   for await (const frame of readLog(directory)) {
     // The missing bytes may have been of this stream.
-    if (frame.missing !== undefined) return undefined
+    if (frame.missing !== undefined) return 'not kept'
     if (frame.stream !== stream) continue
     length += frame.data.length
-    if (length > limit) return undefined
+    if (length > limit) return 'too long'
     parts.push(frame.data)
   }
   return Buffer.concat(parts)
+}
+
+async function readBeginning(directory: string, stream: LogStream): Promise<Buffer | undefined> {
+  try {
+    return await readFile(streamFile(directory, stream))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }

@@ -14,6 +14,8 @@ const longestSegment = 4 * 1024 * 1024
 const shortestSegment = 64 * 1024
 
 export interface LogWriter {
+  /** Length of the log so far, in bytes; those that are no longer kept count. */
+  readonly offset: number
   /** Writes a piece of output; synchronous, into the page cache. `data` is not kept. */
   append(stream: LogStream, data: Buffer, time: number): void
   /** Writes the end frame, and closes the log. */
@@ -80,6 +82,9 @@ export function openLogWriter(
   }
 
   return {
+    get offset() {
+      return offset
+    },
     append(stream, data, time) {
       for (let begin = 0; begin < data.length; begin += longestData) {
         const part = data.subarray(begin, begin + longestData)

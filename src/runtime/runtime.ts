@@ -91,6 +91,30 @@ export interface ExecSpec {
   stdin?: string
   /** A directory for its log segments; without it the end of the output comes with the exit. */
   logs?: string
+  /** Bytes of its output that are kept. @defaultValue 64 MiB */
+  logLimit?: number
+}
+
+/**
+ * Paces the writing of a log by its readers. The writer stops at an offset of the log until a higher one is allowed: then
+ * the pipes fill, and the container waits.
+ */
+export interface OutputPace {
+  /** The offset at which the writer stops first. */
+  readonly first: number
+  /** Gets the function that allows another offset; `Infinity` means that the writer never stops. */
+  connect(allow: (upTo: number) => void): void
+  /** Called when the writer has come to its offset and waits. */
+  held(): void
+  /** Called when output cannot be written, so that it is lost. @param code - like `ENOSPC` */
+  failed(code: string | undefined, reason: string): void
+}
+
+export interface StartOptions {
+  /** Ends the container while it starts. */
+  signal?: AbortSignal
+  /** Without it, the output is written as fast as it comes. */
+  pace?: OutputPace
 }
 
 export interface ExecExit extends ContainerExit {
@@ -112,10 +136,10 @@ export interface RunningContainer {
   /**
    * Runs a command in it, with its environment, user and limits, to the command's end.
    *
-   * @param options - `signal` kills the command
+   * @param options - `signal` kills the command; `pace` is of its `logs`
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's reason
    */
-  exec(spec: ExecSpec, options?: { signal?: AbortSignal }): Promise<ExecExit>
+  exec(spec: ExecSpec, options?: StartOptions): Promise<ExecExit>
 }
 
 export interface Runtime {
@@ -124,7 +148,7 @@ export interface Runtime {
    * Starts a container and returns when its process exists.
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, USER_NOT_FOUND, RUNTIME_FAILED
    */
-  start(spec: ContainerSpec, options?: { signal?: AbortSignal }): Promise<RunningContainer>
+  start(spec: ContainerSpec, options?: StartOptions): Promise<RunningContainer>
   /** Kills all containers and frees everything. */
   close(): Promise<void>
 }

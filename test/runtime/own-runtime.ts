@@ -141,7 +141,7 @@ export async function ownRuntime(options: { ociRuntime?: string } = {}): Promise
 
 export async function wholeOf({ logs }: ContainerSpec, stream: 'stdout' | 'stderr'): Promise<Buffer> {
   const bytes = await readStream(logs, stream, { limit: 64 * 1024 * 1024 })
-  if (bytes === undefined) throw new Error('the log is not whole')
+  if (typeof bytes === 'string') throw new Error(`the log is ${bytes}`)
   return bytes
 }
 

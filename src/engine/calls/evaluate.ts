@@ -16,7 +16,7 @@ import { outputOf } from '../execution/exec-output.ts'
 import { publishFor } from '../execution/hold-service.ts'
 import { outputOfPart } from '../execution/part-output.ts'
 import { defaultNetwork } from '../networks/networks.ts'
-import { followRun, replayRun } from '../registry/follow-run.ts'
+import { followRun, sendOutput } from '../registry/follow-run.ts'
 import { OutputCache } from '../registry/output-cache.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import type { CallParts } from './call-parts.ts'
@@ -55,11 +55,15 @@ export function createEvaluateCall(
           : (running.row.address ?? undefined),
       )
       if (published.ports.length > 0) caller.onEvent({ type: 'ports', ports: [...published.ports] })
-      const result = await context.evaluator.evaluateExec({
+      // A caller that cannot get all of the output waits no longer.
+      const unsent = new AbortController()
+      const signal = request.logs ? AbortSignal.any([caller.signal, unsent.signal]) : caller.signal
+      const evaluation = context.evaluator.evaluateExec({
         exec,
         network,
-        caller,
+        caller: { ...caller, signal },
         own,
+        reads: request.logs ?? false,
         onRun(record) {
           running = record
           const { row } = record
@@ -70,13 +74,19 @@ export function createEvaluateCall(
           })
           if (!request.logs) return
           following = followRun(context, record, caller)
-          following.catch(() => undefined)
+          following.catch((error) => unsent.abort(error))
         },
+      })
+      // What the run wrote before it failed comes before the failure.
+      const result = await evaluation.catch(async (error) => {
+        await following?.catch(() => undefined)
+        throw error
       })
       try {
         if (request.logs) {
-          const run = { run: exec.label, startedAt: result.cachedAt ?? Date.now() }
-          await (following ?? replayRun(result.logs, run, caller))
+          const startedAt = result.cachedAt ?? Date.now()
+          const output = { directory: result.logs, run: exec.label, startedAt, args: exec.args }
+          await (following ?? sendOutput(caller, output))
         }
         const value = await outputOf(exec, result, output, outputs)
         return {

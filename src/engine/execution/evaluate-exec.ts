@@ -18,7 +18,7 @@ interface FlightProgress {
  * A run without bindings is shared by all networks; one with bindings within its own; a caller's own run with nobody.
  */
 export async function evaluateExec(context: EngineContext, request: EvaluateExec): Promise<ExecResult> {
-  const { network, caller, own, onRun } = request
+  const { network, caller, own, reads = false, onRun } = request
   const exec = own === undefined ? request.exec : { ...request.exec, noCache: true }
   // Before any service is thought of: a client whose result is there starts none.
   const stored = exec.noCache ? undefined : storedResult(context, exec)
@@ -32,6 +32,7 @@ export async function evaluateExec(context: EngineContext, request: EvaluateExec
   }
   const scope = exec.bindings.length > 0 ? network : '*'
   let joined: RunRecord | undefined
+  let waiting: Disposable | undefined
   try {
     const result = await context.flights.join<FlightResult, FlightProgress>(
       `${scope}/${exec.digest}/${own ?? 'result'}`,
@@ -41,6 +42,7 @@ export async function evaluateExec(context: EngineContext, request: EvaluateExec
         onProgress: ({ run }) => {
           joined = run
           run.row.callers += 1
+          if (!reads) waiting = run.pace?.attach({ reads: false })
           onRun?.(run)
         },
       },
@@ -48,6 +50,7 @@ export async function evaluateExec(context: EngineContext, request: EvaluateExec
     const release = result.layer.hold()
     return { ...result, cachedAt: undefined, release }
   } finally {
+    waiting?.[Symbol.dispose]()
     if (joined) joined.row.callers -= 1
   }
 }

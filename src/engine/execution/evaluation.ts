@@ -24,6 +24,8 @@ export interface EvaluateExec {
   caller: Caller
   /** Names a run that belongs to this caller alone: it is neither shared nor kept. */
   own?: string | undefined
+  /** True for a caller that reads the output of the run from its start; others only wait for its end. */
+  reads?: boolean
   /** Called once the run exists, also when somebody else began it. */
   onRun?: (record: RunRecord) => void
 }

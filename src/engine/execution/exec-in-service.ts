@@ -4,7 +4,8 @@ import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
-import { replayRun } from '../registry/follow-run.ts'
+import { sendOutput } from '../registry/follow-run.ts'
+import { ReaderPace } from '../registry/reader-pace.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 
 /**
@@ -24,14 +25,27 @@ export async function execInService(
   const logs = await context.store.temporary()
   try {
     const ended = new AbortController()
+    const { logLimit } = context
+    const pace = new ReaderPace({ limit: logLimit, directory: context.store.directory })
+    // Ends the command when its output cannot be sent, as SIGPIPE would.
+    const unsent = new AbortController()
     const running = container
-      .exec({ args, logs, ...withoutUndefined({ stdin }) }, { signal: caller.signal })
+      .exec(
+        { args, logs, ...withoutUndefined({ stdin, logLimit }) },
+        { signal: AbortSignal.any([caller.signal, unsent.signal]), pace },
+      )
       .finally(() => ended.abort())
     // Waited for below; a failure must not count as unhandled until then.
     running.catch(() => undefined)
     const run = { run: `${record.id}-exec`, startedAt: Date.now() }
-    await replayRun(logs, run, { ...caller, ended: ended.signal })
+    const sent = sendOutput(caller, { directory: logs, ...run, args, ended: ended.signal, pace })
+    pace.open()
+    await sent.catch((error) => {
+      unsent.abort(error)
+      return running.catch(() => undefined).then(() => Promise.reject(error))
+    })
     const { code } = await running
+    pace.lost.throwIfAborted()
     caller.signal.throwIfAborted()
     return { type: 'result', value: code, exitCode: code }
   } finally {

@@ -6,7 +6,7 @@ import type { OutputCache } from '../registry/output-cache.ts'
 import type { ExecResult } from './evaluation.ts'
 
 /** The most bytes that `stdout()` and `stderr()` return. */
-const outputLimit = 16 * 1024 * 1024
+export const outputLimit = 16 * 1024 * 1024
 
 /** Returns the output of an exec that the caller asked for. */
 export async function outputOf(
@@ -17,9 +17,16 @@ export async function outputOf(
 ): Promise<string | number> {
   if (output === 'exitCode') return result.exitCode
   if (output === 'sync') return exec.digest
-  const bytes = await kept.get(`${result.logs}/${output}`, () =>
-    readStream(result.logs, output, { limit: outputLimit }),
-  )
+  const bytes = await kept.get(`${result.logs}/${output}`, async () => {
+    const read = await readStream(result.logs, output, { limit: outputLimit })
+    if (read === 'not kept') {
+      throw new MoorageError('OUTPUT_LOST', {
+        what: `some of the ${output} of ${exec.args.join(' ')}`,
+        reason: 'the run wrote more than is kept',
+      })
+    }
+    return read === 'too long' ? undefined : read
+  })
   if (bytes === undefined) {
     throw new MoorageError('OUTPUT_TOO_LARGE', {
       stream: output,

@@ -1,6 +1,6 @@
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import { Escalation, type Lease, systemClock } from '../../lifecycle/index.ts'
-import { lastBytes } from '../../logs/index.ts'
+import { keepStreams, lastBytes } from '../../logs/index.ts'
 import type { ContainerExit, RunningContainer } from '../../runtime/runtime.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
@@ -8,9 +8,11 @@ import { keepForHolders, type LayerHolders, storedLayerHolders } from '../files/
 import { heldThroughout } from '../plan/lock-conflicts.ts'
 import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec } from '../plan/planned.ts'
+import type { ReaderPace } from '../registry/reader-pace.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import { runHolder } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
+import { outputLimit } from './exec-output.ts'
 import { prepareContainer } from './prepare-container.ts'
 import { startContainer } from './start-container.ts'
 
@@ -40,7 +42,7 @@ export interface RunExec {
 /**
  * Runs an exec: prepares its container, starts it, waits for its end, and stores the result.
  *
- * @throws MoorageError EXEC_FAILED, OUT_OF_MEMORY, and what preparing or starting the container throws; the signal's
+ * @throws MoorageError EXEC_FAILED, OUT_OF_MEMORY, DISK_FULL when its output cannot be written, and what preparing or starting the container throws; the signal's
  *   reason; what a service that it is bound to ended with
  */
 export async function runExec(
@@ -71,7 +73,15 @@ export async function runExec(
     releases.add('give up its place', () => place[Symbol.dispose]())
     const started = await startContainer(context, { exec, kind: 'exec', ...prepared, signal, releases })
     onRun(started.record)
+    const { pace } = started.record
+    let keeping: Promise<void> | undefined
+    // All who have asked so far are attached. Most runs write less than is kept, and never come to this.
+    pace?.open(() => {
+      keeping = keepBeginnings(context, started.record, pace)
+    })
     const exit = await exitOf(context, started.container, prepared.leases, signal)
+    await keeping
+    pace?.lost.throwIfAborted()
     if (!meets(exec.expect, exit.code)) throw await execError(exec, exit, started.record)
     return await keepResult(context, exec, {
       exitCode: exit.code,
@@ -83,6 +93,18 @@ export async function runExec(
   } finally {
     // The answer does not wait for the clean-up; the engine does, before it closes.
     context.background('clean up after a run', releases.run())
+  }
+}
+
+/** Keeps the beginning of each stream of a run that writes more than is kept: `stdout()` needs one of them whole. */
+async function keepBeginnings(context: EngineContext, record: RunRecord, pace: ReaderPace): Promise<void> {
+  using reader = pace.attachOwn()
+  try {
+    const { logs, ended } = record
+    await keepStreams(logs, { limit: outputLimit, ended, reached: (offset) => reader.reached(offset) })
+  } catch (error) {
+    // Whoever asks for a stream then learns that it is not kept.
+    context.log('warn', 'the beginning of an output is not kept', { run: record.id, error: String(error) })
   }
 }
 

@@ -5,6 +5,7 @@ import type { RunningContainer } from '../../runtime/runtime.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec } from '../plan/planned.ts'
+import { ReaderPace } from '../registry/reader-pace.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import type { Releases } from '../release.ts'
 import type { PreparedContainer } from './prepare-container.ts'
@@ -58,6 +59,9 @@ export async function startContainer(
 
   const ended = new AbortController()
   const row = describeRun(exec, network.name, member.address)
+  // Nobody ever holds up a service: its output is written as fast as it comes.
+  const pace =
+    kind === 'exec' ? new ReaderPace({ limit: context.logLimit, directory: store.directory }) : undefined
   const record: RunRecord = {
     id,
     label: exec.label,
@@ -66,6 +70,7 @@ export async function startContainer(
     exec,
     logs,
     ended: ended.signal,
+    ...withoutUndefined({ pace }),
     stored: false,
   }
   records.add(record)
@@ -98,7 +103,7 @@ export async function startContainer(
         logs,
         resources: exec.resources,
       },
-      { signal },
+      { signal, ...withoutUndefined({ pace }) },
     )
     record.container = container
     for (const note of container.notes) context.log('warn', note, { container: id })

@@ -1,27 +1,60 @@
+import { MoorageError } from '../../errors/index.ts'
 import { followLog, type LogSlice } from '../../logs/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { eventsOf, type LogOptions, type LogPiece } from './log-piece.ts'
+import type { ReaderPace } from './reader-pace.ts'
 import type { RunRecord } from './run-records.ts'
 
-/** Sends a run's whole output to a caller, from the start also if it comes late, then live, until the run has ended. */
-export async function followRun(context: EngineContext, record: RunRecord, caller: Caller): Promise<void> {
-  const { signal } = caller
-  const pieces = followLog(context.records.logOf(record), { signal, ended: record.ended })
-  for await (const piece of runPieces(pieces, nameOf(record), record.row.startedAt, 0))
-    await send(caller, piece)
+/** An output to send, and who is to be told how far that has come. */
+interface SentOutput {
+  /** The directory of the log. */
+  directory: string
+  run: string
+  startedAt: number
+  /** The command, for messages. */
+  args: readonly string[]
+  /** Follow the log until this is aborted; without it, send what is there. */
+  ended?: AbortSignal
+  pace?: ReaderPace
 }
 
-/** Sends the output that a stored result keeps of its run; with `ended`, follows the log until that is aborted. */
-export async function replayRun(
-  directory: string,
-  { run, startedAt }: { run: string; startedAt: number },
-  caller: Caller & { ended?: AbortSignal },
-): Promise<void> {
-  const { signal, ended } = caller
+/**
+ * Sends a run's whole output to a caller, from the start also if it comes late, then live, until the run has ended. The
+ * caller is attached: while it reads slowly, the run waits.
+ *
+ * @throws MoorageError OUTPUT_LOST when the caller was so late, or so slow beside others, that output was dropped before;
+ *   DISK_FULL when it could not be written; the abort reason of the caller's signal
+ */
+export function followRun(context: EngineContext, record: RunRecord, caller: Caller): Promise<void> {
+  const { ended, exec, row } = record
+  return sendOutput(caller, {
+    directory: context.records.logOf(record),
+    run: nameOf(record),
+    startedAt: row.startedAt,
+    args: exec.args,
+    ended,
+    ...withoutUndefined({ pace: record.pace }),
+  })
+}
+
+/** Sends a log, all of it, as `followRun` does. */
+export async function sendOutput(caller: Caller, output: SentOutput): Promise<void> {
+  const { directory, run, startedAt, args, ended, pace } = output
+  using reader = pace?.attach()
+  const signal = pace === undefined ? caller.signal : AbortSignal.any([caller.signal, pace.lost])
   const pieces = followLog(directory, withoutUndefined({ signal, ended }))
-  for await (const piece of runPieces(pieces, run, startedAt, 0)) await send(caller, piece)
+  for await (const piece of runPieces(pieces, run, startedAt, 0)) {
+    if (piece.type === 'gap') {
+      throw new MoorageError('OUTPUT_LOST', {
+        what: `some of the output of ${args.join(' ')} (${piece.missing} bytes)`,
+        reason: 'it was dropped before it was read here',
+      })
+    }
+    await send(caller, piece)
+    if (piece.type === 'output') reader?.reached(piece.offset + piece.bytes.length)
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import type { RunRow } from '../../definition/index.ts'
 import { type LogDirectory, openLogDirectory } from '../../logs/index.ts'
 import type { RunningContainer } from '../../runtime/runtime.ts'
 import type { PlannedExec } from '../plan/planned.ts'
+import type { ReaderPace } from './reader-pace.ts'
 
 /** Number of ended runs, of commands and services, that are remembered with their logs. */
 const endedRecords = 100
@@ -19,6 +20,8 @@ export interface RunRecord {
   logs: string
   /** Aborted when no more output can come. */
   readonly ended: AbortSignal
+  /** Of a command: paces its output by those who are attached. */
+  readonly pace?: ReaderPace
   /** Set once it has been started. */
   container?: Pick<RunningContainer, 'exec'>
   /** True once its log belongs to a stored result, and is removed with that. */

@@ -5,8 +5,10 @@ import type {
   ContainerSpec,
   ExecExit,
   ExecSpec,
+  OutputPace,
   RunningContainer,
   Runtime,
+  StartOptions,
 } from '../runtime.ts'
 import { LauncherProcess } from './launcher/launcher-process.ts'
 import type { FromLauncher } from './launcher/messages.ts'
@@ -38,13 +40,20 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<Runt
 interface Order {
   readonly started: PromiseWithResolvers<{ pid: number; notes: readonly string[] }>
   readonly exited: PromiseWithResolvers<ContainerExit>
+  readonly pace: OutputPace | undefined
+}
+
+/** A command in a container, from the request to run it to its end. */
+interface ExecOrder {
+  readonly ended: PromiseWithResolvers<ExecExit>
+  readonly pace: OutputPace | undefined
 }
 
 class OciRuntime implements Runtime {
   readonly name = 'oci'
   readonly #options: OciRuntimeOptions
   readonly #orders = new Map<string, Order>()
-  readonly #execs = new Map<string, PromiseWithResolvers<ExecExit>>()
+  readonly #execs = new Map<string, ExecOrder>()
   #execCounter = 0
   #launcher: Promise<LauncherProcess> | undefined
   #closed: Promise<void> | undefined
@@ -58,14 +67,14 @@ class OciRuntime implements Runtime {
     await this.#currentLauncher()
   }
 
-  async start(spec: ContainerSpec, { signal }: { signal?: AbortSignal } = {}): Promise<RunningContainer> {
+  async start(spec: ContainerSpec, { signal, pace }: StartOptions = {}): Promise<RunningContainer> {
     signal?.throwIfAborted()
     const { id } = spec
     if (!/^[A-Za-z0-9-]{1,128}$/.test(id))
       throw new MoorageError('RUNTIME_FAILED', { id, reason: 'not a usable id' })
     if (this.#orders.has(id))
       throw new MoorageError('RUNTIME_FAILED', { id, reason: 'one with this id is running' })
-    const order: Order = { started: Promise.withResolvers(), exited: Promise.withResolvers() }
+    const order: Order = { started: Promise.withResolvers(), exited: Promise.withResolvers(), pace }
     this.#orders.set(id, order)
     let launcher: LauncherProcess
     try {
@@ -75,7 +84,11 @@ class OciRuntime implements Runtime {
       throw error
     }
     // The launcher may have died meanwhile, and this order with it.
-    if (this.#orders.get(id) === order) launcher.send({ type: 'start', spec })
+    if (this.#orders.get(id) === order)
+      launcher.send({ type: 'start', spec, ...withoutUndefined({ upTo: pace?.first }) })
+    pace?.connect((upTo) => {
+      if (this.#orders.get(id) === order) launcher.send({ type: 'allow', id, upTo })
+    })
     const cancel = () => launcher.send({ type: 'kill', id })
     signal?.addEventListener('abort', cancel, { once: true })
     if (signal?.aborted) cancel()
@@ -91,7 +104,7 @@ class OciRuntime implements Runtime {
         signal: async (name) => {
           if (this.#orders.get(id) === order) launcher.send({ type: 'signal', id, name })
         },
-        exec: (spec, { signal } = {}) => this.#exec(launcher, id, spec, signal),
+        exec: (spec, options = {}) => this.#exec(launcher, id, spec, options),
       }
     } finally {
       signal?.removeEventListener('abort', cancel)
@@ -102,17 +115,20 @@ class OciRuntime implements Runtime {
     launcher: LauncherProcess,
     id: string,
     spec: ExecSpec,
-    signal: AbortSignal | undefined,
+    { signal, pace }: StartOptions,
   ): Promise<ExecExit> {
     signal?.throwIfAborted()
     if (!this.#orders.has(id)) throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it has ended' })
     this.#execCounter += 1
     const exec = String(this.#execCounter)
     const ended = Promise.withResolvers<ExecExit>()
-    this.#execs.set(exec, ended)
+    this.#execs.set(exec, { ended, pace })
     const cancel = () => launcher.send({ type: 'endExec', id, exec })
     signal?.addEventListener('abort', cancel, { once: true })
-    launcher.send({ type: 'exec', id, exec, spec })
+    launcher.send({ type: 'exec', id, exec, spec, ...withoutUndefined({ upTo: pace?.first }) })
+    pace?.connect((upTo) => {
+      if (this.#execs.has(exec)) launcher.send({ type: 'allow', id, exec, upTo })
+    })
     try {
       return await ended.promise
     } catch (error) {
@@ -171,12 +187,18 @@ class OciRuntime implements Runtime {
     }
     if (message.type === 'ready' || message.type === 'unusable') return
     if (message.type === 'execEnded' || message.type === 'execFailed') {
-      const ended = this.#execs.get(message.exec)
+      const ended = this.#execs.get(message.exec)?.ended
       if (message.type === 'execFailed') ended?.reject(errorFromWire(message.error))
       else ended?.resolve({ code: message.code, signal: message.signal, output: message.output })
       return
     }
     const order = this.#orders.get(message.id)
+    if (message.type === 'held' || message.type === 'logFailed') {
+      const { pace } = (message.exec === undefined ? order : this.#execs.get(message.exec)) ?? {}
+      if (message.type === 'held') pace?.held()
+      else pace?.failed(message.code, message.reason)
+      return
+    }
     if (message.type === 'started') {
       order?.started.resolve(message)
       return
@@ -193,8 +215,8 @@ class OciRuntime implements Runtime {
   async #cleanUp(reason: string): Promise<void> {
     const orphans = [...this.#orders]
     this.#orders.clear()
-    for (const { reject } of this.#execs.values()) {
-      reject(new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason }))
+    for (const { ended } of this.#execs.values()) {
+      ended.reject(new MoorageError('RUNTIME_FAILED', { id: 'launcher', reason }))
     }
     try {
       const { killed } = await recoverContainers(this.#options)

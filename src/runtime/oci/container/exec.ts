@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
+import { withoutUndefined } from '../../../without-undefined.ts'
 import type { ContainerExit, ExecExit, ExecSpec } from '../../runtime.ts'
 import type { ExecGroup } from '../cgroups/exec-group.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
@@ -11,7 +12,7 @@ import type { Reaper } from '../processes/reaper.ts'
 import { sendSignal } from '../processes/signals.ts'
 import { readIfThere } from '../read-if-there.ts'
 import { exitOf } from './exit.ts'
-import { readOutput } from './output-pipe.ts'
+import { OutputGate, readOutput } from './output-pipe.ts'
 import { outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
 
 interface ExecOptions {
@@ -29,6 +30,10 @@ interface ExecOptions {
   process: unknown
   reaper: Reaper
   makeGroup: () => Promise<ExecGroup | undefined>
+  /** The offset at which its log stops until more is allowed. */
+  upTo: number | undefined
+  onHeld: () => void
+  onLogFailed: (error: unknown) => void
   onProblem: (what: string, error: unknown) => void
 }
 
@@ -55,6 +60,7 @@ export class Exec {
   readonly #options: ExecOptions
   readonly #pidFile: string
   readonly #over = Promise.withResolvers<void>()
+  readonly #gate: OutputGate
   #group: ExecGroup | undefined
   #pid: number | undefined
   #began = false
@@ -64,6 +70,7 @@ export class Exec {
 
   constructor(options: ExecOptions) {
     this.#options = options
+    this.#gate = new OutputGate(options.upTo ?? Infinity, options.onHeld)
     this.#pidFile = this.#path('pid')
   }
 
@@ -78,18 +85,27 @@ export class Exec {
     try {
       this.#group = await this.#options.makeGroup()
       writeFileSync(this.#path('json'), JSON.stringify(process), { mode: 0o600 })
-      const onError = (error: unknown) => onProblem('write the log', error)
-      const writer = spec.logs === undefined ? undefined : openLogWriter(spec.logs, { onError })
+      const onError = (error: unknown) => {
+        onProblem('write the log', error)
+        this.#options.onLogFailed(error)
+      }
+      const logOptions = { ...withoutUndefined({ limit: spec.logLimit }), onError }
+      const writer = spec.logs === undefined ? undefined : openLogWriter(spec.logs, logOptions)
       let output = Buffer.alloc(0)
       const take = (stream: LogStream) => (data: Buffer) => {
-        if (writer) writer.append(stream, data, Date.now())
-        else output = Buffer.concat([output, data]).subarray(-keptOutput)
+        if (writer) {
+          writer.append(stream, data, Date.now())
+          return this.#gate.advance(writer.offset)
+        }
+        output = Buffer.concat([output, data]).subarray(-keptOutput)
+        return true
       }
       const stopExpecting = reaper.expect()
       try {
         const { child, outputs } = this.#spawn()
         const readings = (['stdout', 'stderr'] as const).map((stream) =>
           readOutput(outputs[stream], {
+            gate: this.#gate,
             take: take(stream),
             failed: (error) => onProblem(`read the ${stream}`, error),
           }),
@@ -124,7 +140,14 @@ export class Exec {
   interrupt(): void {
     if (this.#interrupted) return
     this.#interrupted = true
+    // It is over when its output has been read, which nobody wants any more.
+    this.#gate.allow(Infinity)
     this.#terminate()
+  }
+
+  /** Lets its log go on up to an offset. */
+  allow(upTo: number): void {
+    if (!this.#interrupted) this.#gate.allow(upTo)
   }
 
   /**

@@ -18,7 +18,7 @@ import { Bundle } from './bundle.ts'
 import type { ConfigContext } from './config.ts'
 import { Exec } from './exec.ts'
 import { exitOf } from './exit.ts'
-import { readOutput } from './output-pipe.ts'
+import { OutputGate, readOutput } from './output-pipe.ts'
 import { outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
 
 /** The parts of a launcher that its containers share. */
@@ -33,10 +33,14 @@ export interface ContainerContext extends ConfigContext {
 const killInterval = 10
 
 /** The events of a container, in this order: `failed` alone; or `started`, then `exited`. */
-interface ContainerEvents {
+export interface ContainerEvents {
   started(pid: number, notes: string[]): void
   failed(error: unknown): void
   exited(exit: ContainerExit): void
+  /** The log may not go on for now: that of the container, or of a command in it. */
+  held(exec?: string): void
+  /** Output cannot be written. */
+  logFailed(error: unknown, exec?: string): void
   /** Something went wrong that nobody waits for. */
   problem(what: string, error: unknown): void
 }
@@ -52,6 +56,7 @@ export class LaunchedContainer {
   readonly #cgroup: string
   readonly #removed = Promise.withResolvers<void>()
   readonly #execs = new Map<string, Exec>()
+  readonly #gate: OutputGate
   /** Groups of commands that have ended, with processes that these left behind. */
   readonly #leftGroups = new Set<ExecGroup>()
   #notes: string[] = []
@@ -61,10 +66,12 @@ export class LaunchedContainer {
   #killed = false
   #ended = false
 
-  constructor(context: ContainerContext, spec: ContainerSpec, events: ContainerEvents) {
+  /** @param upTo - the offset at which its log stops until more is allowed */
+  constructor(context: ContainerContext, spec: ContainerSpec, events: ContainerEvents, upTo = Infinity) {
     this.#context = context
     this.#spec = spec
     this.#events = events
+    this.#gate = new OutputGate(upTo, () => events.held())
     this.#bundle = new Bundle(join(context.paths.bundles, spec.id), spec)
     this.#cgroup = containerCgroup(context.instance, spec.id)
     this.removed = this.#removed.promise
@@ -78,7 +85,10 @@ export class LaunchedContainer {
       const { id, logs, logLimit } = this.#spec
       this.#log = openLogWriter(logs, {
         ...withoutUndefined({ limit: logLimit }),
-        onError: (error) => this.#events.problem(`write the log of ${id}`, error),
+        onError: (error) => {
+          this.#events.problem(`write the log of ${id}`, error)
+          this.#events.logFailed(error)
+        },
       })
       this.#watcher = watch(this.#bundle.directory, () => this.#lookForPid())
       const stopExpecting = reaper.expect()
@@ -115,6 +125,15 @@ export class LaunchedContainer {
   kill(): void {
     this.#killed = true
     this.signal('SIGKILL')
+    // It ends only when its output has been read, and that of the commands in it.
+    this.#gate.allow(Infinity)
+    for (const exec of this.#execs.values()) exec.allow(Infinity)
+  }
+
+  /** Lets a log go on up to an offset: its own, or that of a command in it. */
+  allow(upTo: number, exec?: string): void {
+    if (exec === undefined) this.#gate.allow(upTo)
+    else this.#execs.get(exec)?.allow(upTo)
   }
 
   /**
@@ -122,7 +141,7 @@ export class LaunchedContainer {
    *
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED
    */
-  async exec(name: string, spec: ExecSpec): Promise<ExecExit> {
+  async exec(name: string, spec: ExecSpec, upTo?: number): Promise<ExecExit> {
     const { paths, tool, reaper, makeExecGroup } = this.#context
     const { id } = this.#spec
     if (this.#pid === undefined || this.#ended)
@@ -137,6 +156,9 @@ export class LaunchedContainer {
       process: this.#bundle.processOf(spec.args),
       reaper,
       makeGroup: () => makeExecGroup(id, name),
+      upTo,
+      onHeld: () => this.#events.held(name),
+      onLogFailed: (error) => this.#events.logFailed(error, name),
       onProblem: (what, error) => this.#events.problem(`${what} of a command in ${id}`, error),
     })
     this.#execs.set(name, exec)
@@ -214,6 +236,7 @@ export class LaunchedContainer {
 
   /** Kills the processes of its cgroup again and again, since they may make more, until its output has ended. */
   async #killUntil(outputEnded: Promise<unknown>): Promise<void> {
+    this.#gate.allow(Infinity)
     const kill = () => {
       for (const pid of processesIn(this.#cgroup)) sendSignal(pid, constants.signals.SIGKILL)
     }
@@ -225,7 +248,11 @@ export class LaunchedContainer {
 
   #logOutput(fd: number, stream: LogStream): Promise<void> {
     return readOutput(fd, {
-      take: (data) => this.#log?.append(stream, data, Date.now()),
+      gate: this.#gate,
+      take: (data) => {
+        this.#log?.append(stream, data, Date.now())
+        return this.#gate.advance(this.#log?.offset ?? 0)
+      },
       failed: (error) => this.#events.problem(`read the ${stream} of ${this.#spec.id}`, error),
     }).ended
   }

@@ -24,6 +24,54 @@ export function makeOutputPipe(): { read: number; write: number } {
   return pipe
 }
 
+/** A pipe whose reading can be held up. */
+interface OutputReader {
+  pause(): unknown
+  resume(): unknown
+}
+
+/**
+ * Holds up the reading of a container's output while its log is as far ahead of its readers as it may be. The pipes then
+ * fill, and the container waits, as it does for any slow reader of a pipe.
+ */
+export class OutputGate {
+  readonly #readers: OutputReader[] = []
+  readonly #onHeld: () => void
+  #upTo: number
+  #offset = 0
+  #held = false
+
+  /** @param upTo - the offset of the log at which reading stops until more is allowed; `Infinity`: never */
+  constructor(upTo: number, onHeld: () => void) {
+    this.#upTo = upTo
+    this.#onHeld = onHeld
+  }
+
+  add(reader: OutputReader): void {
+    this.#readers.push(reader)
+    if (this.#held) reader.pause()
+  }
+
+  /** Notes how long the log is now. Returns false if nothing more may be read. */
+  advance(offset: number): boolean {
+    this.#offset = offset
+    if (offset < this.#upTo) return true
+    if (!this.#held) {
+      this.#held = true
+      for (const reader of this.#readers) reader.pause()
+      this.#onHeld()
+    }
+    return false
+  }
+
+  allow(upTo: number): void {
+    this.#upTo = upTo
+    if (!this.#held || this.#offset >= upTo) return
+    this.#held = false
+    for (const reader of this.#readers) reader.resume()
+  }
+}
+
 /** The reading of one pipe. */
 export interface OutputReading {
   /** Resolves when nothing more is read; never rejects. */
@@ -36,13 +84,13 @@ export interface OutputReading {
 }
 
 /**
- * Reads a pipe as fast as it fills, until nobody holds its other end any more.
+ * Reads a pipe as fast as the gate lets it, until nobody holds its other end any more.
  *
- * @param take - must not keep the buffer
+ * @param take - must not keep the buffer; returns false when nothing more may be read for now
  */
 export function readOutput(
   fd: number,
-  { take, failed }: { take(data: Buffer): void; failed(error: unknown): void },
+  { gate, take, failed }: { gate: OutputGate; take(data: Buffer): boolean; failed(error: unknown): void },
 ): OutputReading {
   const ended = Promise.withResolvers<void>()
   /** Bytes that are still wanted. */
@@ -55,16 +103,17 @@ export function readOutput(
       buffer: readBuffer,
       callback(length, buffer) {
         if (left <= 0) return true
-        take((buffer as Buffer).subarray(0, length))
+        const goesOn = take((buffer as Buffer).subarray(0, length))
         left -= length
         if (left <= 0) socket.destroy()
-        return true
+        return goesOn
       },
     },
   })
   socket.on('error', failed)
   socket.on('close', () => ended.resolve())
   socket.resume()
+  gate.add(socket)
   return {
     ended: ended.promise,
     finish() {

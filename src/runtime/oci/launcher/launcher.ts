@@ -1,12 +1,16 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { asMoorageError, MoorageError } from '../../../errors/index.ts'
-import type { ContainerSpec } from '../../runtime.ts'
+import { withoutUndefined } from '../../../without-undefined.ts'
 import { instanceCgroup, removeCgroup } from '../cgroups/cgroups.ts'
 import { execGroups } from '../cgroups/exec-group.ts'
 import { mountOwnHierarchy, unmountOwnHierarchy } from '../cgroups/own-hierarchy.ts'
 import { defaultCapabilities } from '../container/capabilities.ts'
-import { type ContainerContext, LaunchedContainer } from '../container/launched-container.ts'
+import {
+  type ContainerContext,
+  type ContainerEvents,
+  LaunchedContainer,
+} from '../container/launched-container.ts'
 import { readHardLimits } from '../container/ulimits.ts'
 import { findOciTool } from '../oci-tool.ts'
 import { Reaper } from '../processes/reaper.ts'
@@ -32,25 +36,31 @@ function send(message: FromLauncher): void {
   process.stdout.write(jsonLine(message))
 }
 
-function start(context: ContainerContext, spec: ContainerSpec): void {
+function start(context: ContainerContext, { spec, upTo }: Extract<ToLauncher, { type: 'start' }>): void {
   const { id } = spec
-  const container = new LaunchedContainer(context, spec, {
+  const events: ContainerEvents = {
     started: (pid, notes) => send({ type: 'started', id, pid, notes }),
     failed: (error) => send({ type: 'failed', id, error: asMoorageError(error).toJSON() }),
     exited: (exit) => send({ type: 'exited', id, ...exit }),
+    held: (exec) => send({ type: 'held', id, ...withoutUndefined({ exec }) }),
+    logFailed: (error, exec) => {
+      const { code, message } = error as NodeJS.ErrnoException
+      send({ type: 'logFailed', id, reason: message, ...withoutUndefined({ exec, code }) })
+    },
     problem: (what, error) => send({ type: 'problem', what, reason: String(error) }),
-  })
+  }
+  const container = new LaunchedContainer(context, spec, events, upTo)
   containers.set(id, container)
   void container.removed.then(() => containers.delete(id))
   if (closing) container.kill()
   container.start()
 }
 
-async function exec({ id, exec, spec }: Extract<ToLauncher, { type: 'exec' }>): Promise<void> {
+async function exec({ id, exec, spec, upTo }: Extract<ToLauncher, { type: 'exec' }>): Promise<void> {
   try {
     const container = containers.get(id)
     if (container === undefined) throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it has ended' })
-    send({ type: 'execEnded', exec, ...(await container.exec(exec, spec)) })
+    send({ type: 'execEnded', exec, ...(await container.exec(exec, spec, upTo)) })
   } catch (error) {
     send({ type: 'execFailed', exec, error: asMoorageError(error).toJSON() })
   }
@@ -103,10 +113,12 @@ async function main(): Promise<void> {
     // Compiled now, because a filter that cannot be made is a reason not to begin.
     context.seccomp(defaultCapabilities)
     handle = (message) => {
-      if (message.type === 'start') start(context, message.spec)
+      if (message.type === 'start') start(context, message)
       else if (message.type === 'signal') containers.get(message.id)?.signal(message.name)
       else if (message.type === 'kill') containers.get(message.id)?.kill()
       else if (message.type === 'exec') void exec(message)
+      else if (message.type === 'allow')
+        containers.get(message.id)?.allow(message.upTo ?? Infinity, message.exec)
       else containers.get(message.id)?.endExec(message.exec)
     }
     for (const message of queue) handle(message)

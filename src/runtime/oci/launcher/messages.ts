@@ -4,12 +4,15 @@ import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../run
 
 /** A message of the daemon to the launcher: a line of JSON on its stdin, whose end means that the daemon is gone. */
 export type ToLauncher =
-  | { type: 'start'; spec: ContainerSpec }
+  /** `upTo`: where its log stops until more is allowed. */
+  | { type: 'start'; spec: ContainerSpec; upTo?: number }
+  /** Lets a log go on up to an offset, that of a container or of a command in it; null: without end. */
+  | { type: 'allow'; id: string; exec?: string; upTo: number | null }
   | { type: 'signal'; id: string; name: string }
   /** Ends a container that may not have started yet. */
   | { type: 'kill'; id: string }
   /** Runs a command in a container; `exec` is unique. */
-  | { type: 'exec'; id: string; exec: string; spec: ExecSpec }
+  | { type: 'exec'; id: string; exec: string; spec: ExecSpec; upTo?: number }
   /** Ends that command: SIGTERM for its first process, then SIGKILL for all that it has started. */
   | { type: 'endExec'; id: string; exec: string }
 
@@ -24,6 +27,10 @@ export type FromLauncher =
   | ({ type: 'exited'; id: string } & ContainerExit)
   | ({ type: 'execEnded'; exec: string } & ExecExit)
   | { type: 'execFailed'; exec: string; error: WireError }
+  /** A log has come to the offset up to which it may be written. */
+  | { type: 'held'; id: string; exec?: string }
+  /** Output cannot be written. */
+  | { type: 'logFailed'; id: string; exec?: string; code?: string; reason: string }
   /** Something went wrong that nobody waits for. */
   | { type: 'problem'; what: string; reason: string }
 
