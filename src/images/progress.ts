@@ -1,4 +1,4 @@
-/** How much has come of how much. */
+/** Bytes that have come, and their number in all. */
 export interface Bytes {
   readonly done: number
   readonly total: number

@@ -6,7 +6,7 @@ import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import { findExec } from '../rows/find-exec.ts'
 import { findRow } from '../rows/find-row.ts'
-import { isLive, type ServiceDescription, serviceRow } from '../rows/service-row.ts'
+import { isLive, type ServiceInNetwork, serviceRow } from '../rows/service-row.ts'
 
 /** Finds the service or the run that a person means. */
 export interface Finder {
@@ -46,7 +46,7 @@ export function createFinder({ services, records, published }: EngineContext): F
       findExec(id, network, {
         services: services.list().map((snapshot) => ({
           row: rowOf(snapshot),
-          exec: (snapshot.describe as ServiceDescription).service.exec,
+          exec: (snapshot.describe as ServiceInNetwork).service.exec,
         })),
         records: records.list(),
       }),

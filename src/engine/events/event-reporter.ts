@@ -10,7 +10,7 @@ import {
 } from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { PlannedExec } from '../plan/planned.ts'
-import type { ServiceDescription } from '../rows/service-row.ts'
+import type { ServiceInNetwork } from '../rows/service-row.ts'
 import type { EventLog } from './event-log.ts'
 
 /** A holder that waits for a service. */
@@ -51,7 +51,7 @@ export function createEventReporter(log: EventLog): EventReporter {
     },
 
     service({ key: _key, label, describe, time, ...news }) {
-      const { service, network } = describe as ServiceDescription
+      const { service, network } = describe as ServiceInNetwork
       const subject = { id: label, name: nameOf(service.exec, network), network, time }
       if (news.kind === 'report')
         log.append({ ...subject, kind: 'service', state: 'starting', detail: news.detail })

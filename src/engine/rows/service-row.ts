@@ -4,7 +4,7 @@ import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
 
 /** Handed by the engine's driver to the lifecycle, which carries it through to its snapshots. */
-export interface ServiceDescription {
+export interface ServiceInNetwork {
   service: PlannedService
   network: string
 }
@@ -15,7 +15,7 @@ export interface ServiceDescription {
  * @param published - the ports of the host that lead to it
  */
 export function serviceRow(snapshot: ServiceSnapshot, published: readonly PortForward[]): ServiceRow {
-  const { service, network } = snapshot.describe as unknown as ServiceDescription
+  const { service, network } = snapshot.describe as unknown as ServiceInNetwork
   const { exec } = service
   return {
     id: exec.label.slice(0, 12),
