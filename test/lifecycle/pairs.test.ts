@@ -80,7 +80,7 @@ class Model {
   #exiting = false
   #failing = false
   #calledOff = false
-  /** True if it became ready for a client with a check that never passes; false if for one without a check. */
+  /** False once a client without a check has made it ready: a restart then needs no check to be ready again. */
   #readyAsks: boolean | undefined
   #draining = false
 
