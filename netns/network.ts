@@ -21,7 +21,7 @@ export interface NetworkOptions {
   runDirectory?: string
   /** A CIDR of /8 to /30. @defaultValue the first of `subnets` that is free on this host */
   subnet?: string
-  /** @defaultValue 10.200.0.0/16 to 10.231.0.0/16 */
+  /** @defaultValue 10.200.0.0/16 to 10.231.0.0/16, then others of 172.16.0.0/12, 192.168.0.0/16, … */
   subnets?: readonly string[]
   /**
    * IPv6 beside IPv4: a prefix of /48 to /96, or `true` for a random /64 of our own (RFC 4193). Without it the network

@@ -19,6 +19,9 @@ export interface HostRoute {
 export interface HostRoutes {
   routes: HostRoute[]
   routes6: HostRoute[]
+  /** What the host delivers to itself, its broadcast addresses too; without the addresses of our own uplinks. */
+  own: string[]
+  own6: string[]
   /** The largest size of packets on their way out, in bytes. */
   mtu: number
 }
@@ -40,18 +43,26 @@ export function readHostRoutes(socket: NetlinkSocket): HostRoutes {
       length,
       link: links.get(index ?? 0)?.name,
     }))
-  const ipv4 = rtnetlink.listRoutes(socket)
+  const all = { ipv4: rtnetlink.listAllRoutes(socket), ipv6: rtnetlink.listAllRoutes(socket, 'ipv6') }
+  const [ipv4, ipv6] = [all.ipv4, all.ipv6].map((found) => found.filter(({ toMany }) => !toMany)) as [
+    rtnetlink.FoundRoute[],
+    rtnetlink.FoundRoute[],
+  ]
+  const text4 = (address: Uint8Array) => addressText(Buffer.from(address).readUInt32BE(0))
+  const ownOf = (found: rtnetlink.FoundRoute[], text: (address: Uint8Array) => string): string[] =>
+    withLinkNames(
+      found.filter(({ own }) => own),
+      text,
+    )
+      .filter(isForeign)
+      .map(({ address, length }) => `${address}/${length}`)
   const defaultRoute = ipv4.find(({ length, index }) => length === 0 && index !== undefined)
   const servers = resolvConfs.flatMap(nameserversIn)
   return {
-    routes: [
-      ...withLinkNames(ipv4, (address) => addressText(Buffer.from(address).readUInt32BE(0))),
-      ...serverRoutes(servers, 4),
-    ],
-    routes6: [
-      ...withLinkNames(rtnetlink.listRoutes(socket, 'ipv6'), address6Text),
-      ...serverRoutes(servers, 6),
-    ],
+    routes: [...withLinkNames(ipv4, text4), ...serverRoutes(servers, 4)],
+    routes6: [...withLinkNames(ipv6, address6Text), ...serverRoutes(servers, 6)],
+    own: ownOf(all.ipv4, text4),
+    own6: ownOf(all.ipv6, address6Text),
     mtu: links.get(defaultRoute?.index ?? 0)?.mtu ?? 1500,
   }
 }

@@ -40,3 +40,17 @@ export function laterConflicts(
     subnet6 && conflictOf6(subnet6, routes6.filter(isForeign)),
   ].filter((route) => route !== undefined)
 }
+
+/** Leaves out those that lie within others, and all but one of equal ones: a set of intervals takes no other. */
+export function withoutNested(subnets: readonly string[]): string[] {
+  const parsed = subnets.map((text) => {
+    const [address = '', length = ''] = text.split('/')
+    return { text, bytes: ip.toBuffer(address), length: Number(length) }
+  })
+  const kept: typeof parsed = []
+  for (const subnet of parsed.toSorted((a, b) => a.length - b.length)) {
+    const within = kept.some(({ bytes, length }) => masked(subnet.bytes, length).equals(bytes))
+    if (!within) kept.push(subnet)
+  }
+  return kept.map(({ text }) => text)
+}

@@ -29,6 +29,9 @@ export function chooseUplinkAddresses(
   throw new NetnsError('NO_UPLINK', `all ${pairs} address pairs of the uplink range ${range.text} are in use`)
 }
 
+/** All IPv6 addresses of uplinks are from here. */
+export const uplinkRange6 = 'fd6d:6f6f:7261:6765::/64'
+
 /**
  * Returns the IPv6 address that goes with an end's IPv4 address, which nobody else on the host has. It never leaves
  * the host: it is masqueraded.

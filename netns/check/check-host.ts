@@ -98,12 +98,20 @@ const example = {
   gateway6: 'fd00:1::1',
 }
 
+const exampleHost = {
+  end: '169.254.240.0',
+  uplinks: '169.254.240.0/20',
+  uplinks6: 'fd00:2::/64',
+  own: ['192.0.2.1/32'],
+  own6: ['2001:db8::1/128'],
+}
+
 async function checkFirewall(namespace: number): Promise<HostCheck> {
   const name = 'nftables'
   try {
     // The rules themselves, in a place where they rule nothing: each expression must be known to this kernel.
     for (const isolation of ['network', 'bindings'] as const) {
-      await runNft(networkRuleset({ ...example, isolation }), namespace)
+      await runNft(networkRuleset({ ...example, isolation }, exampleHost), namespace)
     }
     return { name, ok: true, detail: 'a network’s rules are accepted', remedy: '' }
   } catch (error) {

@@ -120,7 +120,7 @@ function checkSubnets({ routes }: HostRoutes, networks: readonly Owner[]): HostC
   return {
     name,
     ok: false,
-    detail: `none of the usual subnets (${defaultSubnets[0]} to ${defaultSubnets.at(-1)}) is free on this host`,
+    detail: `none of the ${defaultSubnets.length} usual subnets is free on this host`,
     remedy: 'choose one: moorage daemon --subnet CIDR',
   }
 }

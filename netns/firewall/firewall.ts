@@ -5,6 +5,8 @@ import { networkTable } from '../addressing/kernel-names.ts'
 import { concatenation, linkNameKey, NetnsError, NftSocket, type SetElements, u32 } from '../kernel/index.ts'
 import {
   type Grant,
+  type HostSide,
+  hostChange,
   type NetworkRules,
   networkRuleset,
   type Sender,
@@ -21,6 +23,7 @@ const mostAtOnce = 400
 
 export interface FirewallOptions {
   rules: NetworkRules
+  host: HostSide
   /** A descriptor of the network's namespace. */
   namespace: number
   /** Rules that somebody changed were put back, or could not be. */
@@ -29,16 +32,21 @@ export interface FirewallOptions {
 
 export class Firewall implements Disposable {
   readonly #rules: NetworkRules
+  #host: HostSide
+  /** The last change of the host's addresses: one after the other. */
+  #hostChange: Promise<unknown> = Promise.resolve()
   readonly #namespace: number
   readonly #nft: NftSocket
   readonly #guard: TableGuard
   readonly #senders = new Map<string, Sender>()
   readonly #grants = new Map<string, Grant>()
+  #closed = false
   readonly #switched = new SwitchedPairs((grant) => this.#grants.has(grantKey(grant)))
 
   /** Must be called inside the network's namespace; rules are there after `apply`. */
-  constructor({ rules, namespace, onRestored }: FirewallOptions) {
+  constructor({ rules, host, namespace, onRestored }: FirewallOptions) {
     this.#rules = rules
+    this.#host = host
     this.#namespace = namespace
     this.#nft = new NftSocket()
     try {
@@ -58,8 +66,34 @@ export class Firewall implements Disposable {
 
   #apply(): Promise<unknown> {
     const grants = [...this.#grants.values()]
-    const ruleset = networkRuleset(this.#rules, this.#senders.values(), grants, this.#switched.all())
+    const ruleset = networkRuleset(
+      this.#rules,
+      this.#host,
+      this.#senders.values(),
+      grants,
+      this.#switched.all(),
+    )
     return runNft(ruleset, this.#namespace)
+  }
+
+  /** Has other addresses of the host refused from now on, if they are others. */
+  changeHost(own: Pick<HostSide, 'own' | 'own6'>): Promise<void> {
+    const change = this.#hostChange.then(async () => {
+      const host = { ...this.#host, ...own }
+      if (this.#closed || JSON.stringify(host) === JSON.stringify(this.#host)) return
+      this.#host = host
+      if (this.#guard.restoring) return this.#guard.restore()
+      this.#guard.expect()
+      try {
+        await runNft(hostChange(host), this.#namespace)
+        this.#guard.look()
+      } catch {
+        // The set is not there, since somebody has been there; or nft cannot be run, which this will tell.
+        if (!this.#closed) await this.#guard.restore('somebody')
+      }
+    })
+    this.#hostChange = change.catch(() => {})
+    return change
   }
 
   /** The sets that name single sandboxes. With isolation 'network' the bridge passes on to each; else only to pairs. */
@@ -134,6 +168,7 @@ export class Firewall implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true
     this.#guard[Symbol.dispose]()
     this.#nft.close()
   }

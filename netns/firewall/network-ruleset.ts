@@ -2,6 +2,7 @@
 import { macBytes, macText } from '../addressing/addresses.ts'
 import { isIPv6Address } from '../addressing/addresses6.ts'
 import { bridgePrefix, innerUplinkName, networkTable } from '../addressing/kernel-names.ts'
+import { withoutNested } from '../addressing/subnet-conflicts.ts'
 import { refuseMetadata } from './metadata-addresses.ts'
 import { refusedChain } from './refused-chain.ts'
 
@@ -14,6 +15,22 @@ export interface NetworkRules {
   subnet6?: string | undefined
   gateway6?: string | undefined
   isolation: Isolation
+}
+
+/**
+ * The host as a network's own rules know it, so that isolation does not hang on the host's table alone, which anybody
+ * may flush.
+ */
+export interface HostSide {
+  /** The addresses of the host's end of the uplink: who comes from another one is not the host itself. */
+  end: string
+  end6?: string | undefined
+  /** The subnets that the ends of all uplinks are from. */
+  uplinks: string
+  uplinks6: string
+  /** Subnets and addresses with the length of their prefix that the host delivers to itself. */
+  own: readonly string[]
+  own6: readonly string[]
 }
 
 /** A sandbox as the firewall knows it: the link, the MAC and the addresses that it may send with. */
@@ -87,9 +104,24 @@ const switchOpenConnections = (pairs: Elements, gatewayMac: string): Switching =
   checked: '',
 })
 
+const hostSets = { ipv4: 'host', ipv6: 'host6' } as const
+
+/** Writes the change of what the host delivers to itself, in one transaction. */
+export function hostChange({ own, own6, uplinks, uplinks6 }: HostSide): string {
+  const change = (set: string, addresses: readonly string[]) =>
+    `flush set inet ${networkTable} ${set}\nadd element inet ${networkTable} ${set} { ${addresses.join(', ')} }\n`
+  return (
+    change(hostSets.ipv4, refusedAddresses(own, uplinks)) +
+    change(hostSets.ipv6, refusedAddresses(own6, uplinks6))
+  )
+}
+
+const refusedAddresses = (own: readonly string[], uplinks: string) => withoutNested([...own, uplinks])
+
 /** Writes the rules of a network; they take the place of those that were there, in one transaction. */
 export function networkRuleset(
   { subnet, gateway, subnet6, gateway6, isolation }: NetworkRules,
+  host: HostSide,
   senders: Iterable<Sender> = [],
   grants: readonly Grant[] = [],
   switched: readonly SwitchedPair[] = [],
@@ -122,6 +154,10 @@ export function networkRuleset(
   const ipv6 = (rule: string) => (subnet6 === undefined ? '' : rule)
   const inside = `"${bridgePrefix}*"`
   const up = `"${innerUplinkName}"`
+  // The host's own rules refuse them first, as long as nobody flushes those.
+  const strangers = `# Only the host itself opens a way in: no other network, and no neighbour of the host.
+    iifname ${up} meta nfproto ipv4 ip saddr != ${host.end} goto refused
+    iifname ${up} meta nfproto ipv6 ${host.end6 === undefined ? '' : `ip6 saddr != ${host.end6} `}goto refused`
   return `
 table bridge ${networkTable}
 delete table bridge ${networkTable}
@@ -166,10 +202,22 @@ table inet ${networkTable} {
     type ipv6_addr . ipv6_addr
     ${grantElements(true)}
   }
+  # What the host delivers to itself.
+  set ${hostSets.ipv4} {
+    type ipv4_addr
+    flags interval
+    ${elements(refusedAddresses(host.own, host.uplinks))}
+  }
+  set ${hostSets.ipv6} {
+    type ipv6_addr
+    flags interval
+    ${elements(refusedAddresses(host.own6, host.uplinks6))}
+  }
   chain input {
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
     ct state established,related accept
+    ${strangers}
     ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept
     ip daddr ${gateway} icmp type echo-request accept
     ${ipv6(`ip6 daddr ${gateway6} meta l4proto { tcp, udp } th dport 53 accept
@@ -191,7 +239,10 @@ table inet ${networkTable} {
     # Each sandbox has a route of its own, so this address nobody has; the host would send it back.
     oifname ${up} ip daddr ${subnet} goto refused
     ${ipv6(`oifname ${up} ip6 daddr ${subnet6} goto refused`)}${refuseMetadata}
+    oifname ${up} ip daddr @${hostSets.ipv4} goto refused
+    ${ipv6(`oifname ${up} ip6 daddr @${hostSets.ipv6} goto refused`)}
     iifname ${inside} oifname ${up} accept
+    ${strangers}
     iifname ${up} oifname ${inside} accept
     goto refused
   }

@@ -65,7 +65,9 @@ const RTPROT_STATIC = 4
 const RT_SCOPE_UNIVERSE = 0
 const RT_SCOPE_LINK = 253
 const RTN_UNICAST = 1
+const RTN_LOCAL = 2
 const RTN_BROADCAST = 3
+const RTN_ANYCAST = 4
 const RTN_MULTICAST = 5
 
 export interface Route {
@@ -159,22 +161,31 @@ export interface FoundRoute {
   /** The length of the prefix; 0 is a default route. */
   length: number
   index: number | undefined
+  /** What goes there, the namespace delivers to itself: one of its own addresses, or a broadcast address. */
+  own: boolean
+  /** It is for broadcast or multicast. */
+  toMany: boolean
 }
 
 /** Lists the routes of all tables, local addresses included; without those for broadcast and multicast. */
-export function listRoutes(socket: NetlinkSocket, family: 'ipv4' | 'ipv6' = 'ipv4'): FoundRoute[] {
+export const listRoutes = (socket: NetlinkSocket, family: 'ipv4' | 'ipv6' = 'ipv4'): FoundRoute[] =>
+  listAllRoutes(socket, family).filter(({ toMany }) => !toMany)
+
+/** Lists all routes of all tables. */
+export function listAllRoutes(socket: NetlinkSocket, family: 'ipv4' | 'ipv6' = 'ipv4'): FoundRoute[] {
   const header = Buffer.alloc(12)
   header.writeUInt8(family === 'ipv4' ? AF_INET : AF_INET6, 0)
   const routes = socket.dump({ type: RTM_GETROUTE, header, attributes: [], doing: 'list the routes' })
   const any = new Uint8Array(family === 'ipv4' ? 4 : 16)
-  return routes
-    .filter((route) => ![RTN_BROADCAST, RTN_MULTICAST].includes(route.header[7] as number))
-    .map(({ header: routeHeader, attributes }) => {
-      const oif = attributes.get(RTA_OIF)
-      return {
-        address: attributes.get(RTA_DST) ?? any,
-        length: routeHeader[1] as number,
-        index: oif === undefined ? undefined : readU32(oif),
-      }
-    })
+  return routes.map(({ header: routeHeader, attributes }) => {
+    const oif = attributes.get(RTA_OIF)
+    const type = routeHeader[7] as number
+    return {
+      address: attributes.get(RTA_DST) ?? any,
+      length: routeHeader[1] as number,
+      index: oif === undefined ? undefined : readU32(oif),
+      own: [RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST].includes(type),
+      toMany: [RTN_BROADCAST, RTN_MULTICAST].includes(type),
+    }
+  })
 }

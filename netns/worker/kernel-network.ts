@@ -64,6 +64,9 @@ export class KernelNetwork {
   }
 
   #checkRoutes(routes: HostRoutes): void {
+    const { own, own6 } = routes
+    // The guard tells of a failure, as of all that becomes of the rules.
+    this.#parts.firewall.changeHost({ own, own6 }).catch(() => {})
     const problems = laterConflicts(this.#subnet, this.#subnet6, routes).map((route): NetworkProblem => {
       const message = `the subnet ${this.facts.subnet} meets ${routeText(route)}, which came up later: of the two, this host reaches one; make the network anew with another subnet`
       return { kind: 'subnet-conflict', message }

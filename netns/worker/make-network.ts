@@ -19,6 +19,7 @@ import { makeNamedNamespace } from '../topology/named-namespace.ts'
 import { makeUplink } from '../topology/uplink.ts'
 import { holdHost } from './hold-host.ts'
 import { forwardIPv6 } from './host-forwarding.ts'
+import { hostSide } from './host-side.ts'
 import { makeFirewall, type NetworkParts, releaseParts } from './network-parts.ts'
 import type { Problems } from './problems.ts'
 import { takeBack } from './take-back.ts'
@@ -104,7 +105,9 @@ async function make(
   const bridges = makeBridges(socket, { ...description, subnet, subnet6 })
   faultPoint('bridge-made')
   await linksReady(socket, uplink.inner)
-  const firewall = steps.use(makeFirewall(description, namespace, problems))
+  const firewall = steps.use(
+    makeFirewall(description, hostSide(host, uplink.outside, hold.uplinkRange), namespace, problems),
+  )
   await firewall.apply()
   faultPoint('rules-applied')
   claim.write({ description })

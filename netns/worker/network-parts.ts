@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs'
 import { faultPoint } from '../fault-points.ts'
 import { Firewall } from '../firewall/firewall.ts'
+import type { HostSide } from '../firewall/network-ruleset.ts'
 import { inNamespace, type NetlinkSocket } from '../kernel/index.ts'
 import type { Claim } from '../ownership/claim.ts'
 import type { NetworkDescription } from '../ownership/owner-file.ts'
@@ -37,9 +38,14 @@ export interface NetworkParts {
 }
 
 /** Makes the firewall of a network; its rules are there after `apply`. */
-export function makeFirewall(rules: NetworkDescription, namespace: number, problems: Problems): Firewall {
+export function makeFirewall(
+  rules: NetworkDescription,
+  host: HostSide,
+  namespace: number,
+  problems: Problems,
+): Firewall {
   const onRestored = problems.restored('network')
-  return inNamespace(namespace, () => new Firewall({ rules, namespace, onRestored }))
+  return inNamespace(namespace, () => new Firewall({ rules, host, namespace, onRestored }))
 }
 
 /** Adds the steps that let go of a network; in the kernel it stays. They are in the order in which parts are made. */

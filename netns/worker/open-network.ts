@@ -7,6 +7,7 @@ import { type Claim, isHeld, tryClaim } from '../ownership/claim.ts'
 import { Bridges, emptyBridges } from '../topology/bridges.ts'
 import { findHostRoute } from '../topology/host-route.ts'
 import { holdHost } from './hold-host.ts'
+import { hostSide } from './host-side.ts'
 import { makeFirewall, type NetworkParts, releaseParts } from './network-parts.ts'
 import type { Problems } from './problems.ts'
 import { takeBack } from './take-back.ts'
@@ -63,12 +64,16 @@ async function open(
   })
   steps.defer(() => hold.release())
   const host = steps.use(new NetlinkSocket())
-  if (!rtnetlink.listLinks(host).some((link) => link.name === uplink))
-    throw damaged(`its uplink ${uplink} is gone`)
+  const link = rtnetlink.listLinks(host).find(({ name }) => name === uplink)
+  if (link === undefined) throw damaged(`its uplink ${uplink} is gone`)
+  const end = rtnetlink.listRoutes(host).find(({ own, index }) => own && index === link.index)
+  if (end === undefined) throw damaged(`its uplink ${uplink} has lost its address`)
 
   const { firstPort, addresses } = emptyBridges(socket)
   faultPoint('network-emptied')
-  const firewall = steps.use(makeFirewall(description, namespace, problems))
+  const firewall = steps.use(
+    makeFirewall(description, hostSide(host, end.address, description.uplinkRange), namespace, problems),
+  )
   await firewall.apply()
   claim.write({ pid: process.pid, givenUp: false })
   faultPoint('network-reopened')

@@ -274,6 +274,12 @@ export const catalogue = {
     status: 409,
     exit: 1,
   },
+  NO_SUBNET: {
+    sentence: 'a network cannot choose a subnet: {reason}',
+    hint: 'choose one with --subnet: of moorage network create, or of moorage daemon for the network default',
+    status: 409,
+    exit: 1,
+  },
   NETWORK_NOT_FOUND: {
     sentence: 'there is no network "{network}"',
     hint: 'moorage network ls shows those there are',

@@ -83,9 +83,16 @@ t.test('routes in the way', async (t) => {
   t.match(met, { ok: false, remedy: /--subnet/ })
   t.match(met.detail, `mine (${network.subnet}) meets the route 10.0.0.0/8 on vpn0`)
   await network.destroy()
+  t.match(await probe('subnets'), { ok: true })
+  const other = await createNetwork({ name: 'mine', poolSize: 0, ...place })
+  t.match(other.subnet, /^172\./, 'a VPN that has all of 10.0.0.0/8 stops nobody (N14)')
+  await other.destroy()
+  for (const route of ['172.16.0.0/12', '192.168.0.0/16', '198.18.0.0/15', '100.64.0.0/10']) {
+    run('ip', 'route', 'add', route, 'dev', 'vpn0')
+  }
   t.match(await probe('subnets'), {
     ok: false,
-    detail: /none of the usual subnets/,
+    detail: /none of the \d+ usual subnets/,
     remedy: /moorage daemon --subnet/,
   })
 })

@@ -201,6 +201,7 @@ function networkError(error: unknown, subnet: string | undefined): MoorageError 
   if (error.code === 'SUBNET_IN_USE' || error.code === 'BAD_CIDR') {
     return new MoorageError('SUBNET_IN_USE', { subnet: subnet ?? '', reason }, { cause: error })
   }
+  if (error.code === 'NO_SUBNET') return new MoorageError('NO_SUBNET', { reason }, { cause: error })
   if (error.code === 'NOT_ROOT') {
     return new MoorageError(
       'NOT_ROOT',
