@@ -61,7 +61,9 @@ function firstFree(candidates: readonly string[], routes: readonly HostRoute[]):
     const route = routeText(conflict)
     taken.set(route, [...(taken.get(route) ?? []), candidate])
   }
-  const clauses = [...taken].map(([route, met]) => `${spanText(met)} ${met.length === 1 ? 'meets' : 'meet'} ${route}`)
+  const clauses = [...taken].map(
+    ([route, met]) => `${spanText(met)} ${met.length === 1 ? 'meets' : 'meet'} ${route}`,
+  )
   const more = clauses.length - mostClauses
   const said = more > 0 ? [...clauses.slice(0, mostClauses), `and ${more} more`] : clauses
   throw new NetnsError(
