@@ -1,5 +1,5 @@
 import { hashName, longestName } from '../wire/name.ts'
-import { asSeen, type Granted } from '../zones/granted-names.ts'
+import { asSeen, type GrantedNames } from '../zones/granted-names.ts'
 import type { NameNode } from '../zones/name-tree.ts'
 import type { Knowledge } from './knowledge.ts'
 
@@ -15,7 +15,7 @@ export function findShort(
   octets: Buffer,
   start: number,
   { names, shortNames: zone }: Knowledge,
-  granted: Granted | undefined,
+  granted: GrantedNames | undefined,
 ): NameNode | undefined {
   if (zone === undefined) return undefined
   const label = (octets[start] as number) + 1

@@ -3,11 +3,11 @@ import { type RecordSet, recordHead } from '../wire/record-set.ts'
 import { NameNode, type NameTree, parent } from './name-tree.ts'
 
 /** The names that a restricted view may see: `named` with their records, `above` only as parents of such names. */
-export type Granted = NameMap<'named' | 'above'>
+export type GrantedNames = NameMap<'named' | 'above'>
 
 /** @param wires names of zones, in wire form. Their parents, up to the zone's top, exist too (RFC 8020). */
-export function grantNames(wires: readonly Buffer[], names: NameTree): Granted {
-  const granted: Granted = new NameMap()
+export function grantNames(wires: readonly Buffer[], names: NameTree): GrantedNames {
+  const granted: GrantedNames = new NameMap()
   for (const wire of wires) {
     granted.set(wire, 'named')
     const top = names.zoneOf(wire)?.wire.length ?? wire.length
@@ -23,7 +23,7 @@ export function grantNames(wires: readonly Buffer[], names: NameTree): Granted {
  * The node of a name as a restricted view sees it; `undefined` if the name does not exist for it. A name that the view
  * was granted, or that is above one, exists without data until it gets records.
  */
-export function asSeen(node: NameNode, granted: Granted): NameNode | undefined {
+export function asSeen(node: NameNode, granted: GrantedNames): NameNode | undefined {
   if (node.zone.kind === 'localhost') return node
   if (node.zone.kind === 'reverse') return reverseAsSeen(node, granted)
   const grant = granted.get(node.wire)
@@ -38,7 +38,7 @@ function bare(node: NameNode): NameNode {
 }
 
 /** The addresses of hosts that the view may not see do not travel with the records that name them, such as SRV. */
-function withoutHidden(node: NameNode, granted: Granted): NameNode {
+function withoutHidden(node: NameNode, granted: GrantedNames): NameNode {
   if (node.others.every(hasNoHosts)) return node
   const others = node.others.map((set) => ({
     ...set,
@@ -52,14 +52,14 @@ function hasNoHosts({ hosts }: RecordSet): boolean {
 }
 
 /** An address has only the names that the view was granted. Without any, its reverse name does not exist. */
-function reverseAsSeen(node: NameNode, granted: Granted): NameNode | undefined {
+function reverseAsSeen(node: NameNode, granted: GrantedNames): NameNode | undefined {
   if (node.ptr === undefined) return node
   const seen = bare(node)
   seen.ptr = namesSeen(node.ptr, granted)
   return seen.ptr === undefined && node.children === 0 ? undefined : seen
 }
 
-function namesSeen(set: RecordSet, granted: Granted): RecordSet | undefined {
+function namesSeen(set: RecordSet, granted: GrantedNames): RecordSet | undefined {
   const kept: Buffer[] = []
   for (let start = 0; start < set.wire.length; ) {
     const data = start + 2 + recordHead

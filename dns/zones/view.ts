@@ -1,7 +1,7 @@
 import { DnsError } from '../errors.ts'
 import { hashName, textName, wireName } from '../wire/name.ts'
 import { NameMap } from '../wire/name-map.ts'
-import { type Granted, grantNames } from './granted-names.ts'
+import { type GrantedNames, grantNames } from './granted-names.ts'
 import { type NameTree, parent } from './name-tree.ts'
 import type { ZoneData } from './zone-data.ts'
 
@@ -38,7 +38,7 @@ export interface View {
   /** The names between an alias of one label and an alias below it: they exist without data (RFC 8020). */
   readonly between: NameMap<true>
   /** The names of the zones that the client can see; `undefined` for all. */
-  readonly granted: Granted | undefined
+  readonly granted: GrantedNames | undefined
   /** True if upstreams are asked for this client. */
   readonly outside: boolean
 }

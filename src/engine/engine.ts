@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream'
 import type {
-  DnsAnswer,
   EvaluateRequest,
   ExecRequest,
   Explanation,
@@ -9,6 +8,7 @@ import type {
   PortForward,
   Problem,
   ProgressEvent,
+  QueryAnswer,
   ResolveAnswer,
   ResolveRequest,
   ResultEvent,
@@ -97,7 +97,7 @@ export interface Engine extends AsyncDisposable {
     name: string,
     type: string,
     options?: { as?: string; network?: string; signal?: AbortSignal },
-  ): Promise<DnsAnswer>
+  ): Promise<QueryAnswer>
   missingDirectories(digests: readonly string[]): string[]
   receiveDirectory(digest: string, tar: Readable, signal: AbortSignal): Promise<void>
   /**

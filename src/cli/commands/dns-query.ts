@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { DnsAnswer } from '../../definition/index.ts'
+import type { QueryAnswer } from '../../definition/index.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { daemonApi } from '../daemon-api.ts'
 import { table } from '../printing/table.ts'
@@ -18,7 +18,7 @@ async function query(
   [name, type]: readonly [string, string],
   { as }: { as?: string },
 ): Promise<number> {
-  const { answer } = await daemonApi(global).ask<{ answer: DnsAnswer }>('dns/query', {
+  const { answer } = await daemonApi(global).ask<{ answer: QueryAnswer }>('dns/query', {
     query: { name, type: type.toUpperCase(), as, network: global.network },
   })
   if (terminal.json) terminal.document({ answer })

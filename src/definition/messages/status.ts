@@ -120,7 +120,7 @@ export interface Difference {
   b: string | null
 }
 
-export interface DnsAnswer {
+export interface QueryAnswer {
   name: string
   type: string
   as: string | null

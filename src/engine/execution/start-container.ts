@@ -19,7 +19,7 @@ export interface StartedContainer {
   readonly upper: string
 }
 
-export interface StartOptions extends Omit<PreparedContainer, 'leases'> {
+export interface StartContainer extends Omit<PreparedContainer, 'leases'> {
   exec: PlannedExec
   kind: RunRecord['kind']
   signal: AbortSignal
@@ -33,7 +33,7 @@ export interface StartOptions extends Omit<PreparedContainer, 'leases'> {
  */
 export async function startContainer(
   context: EngineContext,
-  options: StartOptions,
+  options: StartContainer,
 ): Promise<StartedContainer> {
   const { store, runtime, records } = context
   const { exec, kind, network, lowers, mounts, volumes, signal, releases } = options

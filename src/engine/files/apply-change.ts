@@ -2,11 +2,11 @@ import { chmod, chown, lchown, open, rm, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { FileAttributes } from '../../definition/index.ts'
 import { runTool, toolError } from '../../system-tool/index.ts'
-import type { Change, CopyChange, RemoveChange, WriteChange } from '../plan/planned.ts'
+import type { CopyChange, FilesystemChange, RemoveChange, WriteChange } from '../plan/planned.ts'
 import { copyFiles } from './copy-files.ts'
 import { type Found, type Tree, unsuitable } from './tree.ts'
 
-interface ChangeOptions<C = Change> {
+interface ChangeOptions<C = FilesystemChange> {
   change: C
   /** Name of the changed filesystem, for error messages. */
   root: string

@@ -12,8 +12,8 @@ import {
 } from '../../definition/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import {
-  type Change,
   emptyConfig,
+  type FilesystemChange,
   isFresh,
   type PlannedBinding,
   type PlannedFetch,
@@ -104,7 +104,7 @@ export async function planFilesOperation(
 function changed(
   input: PlannedFilesystem,
   digest: string,
-  change: Change,
+  change: FilesystemChange,
   noCache = false,
 ): PlannedFilesystem {
   return { kind: 'change', digest, input, root: rootOf(input), change, noCache: noCache || isFresh(input) }

@@ -71,11 +71,11 @@ export interface PlannedChange {
   readonly digest: string
   readonly input: PlannedFilesystem
   readonly root: PlannedRoot
-  readonly change: Change
+  readonly change: FilesystemChange
   readonly noCache: boolean
 }
 
-export type Change = CopyChange | WriteChange | RemoveChange
+export type FilesystemChange = CopyChange | WriteChange | RemoveChange
 
 /** Puts a file at `path`, or the content of a directory into the one at `path`. */
 export interface CopyChange extends FileAttributes {

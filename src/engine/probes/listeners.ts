@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 
 /** A socket that waits for connections or packets, as the kernel lists it. */
-export interface Listener {
+export interface ListeningSocket {
   readonly port: number
   /** True if only the container itself can reach it. */
   readonly loopback: boolean
@@ -17,7 +17,7 @@ const waiting = { tcp: '0A', udp: '07' } as const
  *
  * @see proc_net(5): addresses are hexadecimal, in the byte order of the host, four bytes at a time
  */
-export async function listenersOf(pid: number, protocol: 'tcp' | 'udp'): Promise<Listener[]> {
+export async function listenersOf(pid: number, protocol: 'tcp' | 'udp'): Promise<ListeningSocket[]> {
   const [four, six] = await Promise.all([
     table(`/proc/${pid}/net/${protocol}`),
     table(`/proc/${pid}/net/${protocol}6`),

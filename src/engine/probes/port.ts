@@ -1,5 +1,5 @@
 import type { CheckAnswer } from '../../lifecycle/index.ts'
-import { type Listener, listenersOf } from './listeners.ts'
+import { type ListeningSocket, listenersOf } from './listeners.ts'
 import type { ProbeTarget } from './target.ts'
 
 /**
@@ -38,7 +38,7 @@ export async function whyNot(target: ProbeTarget, port: number, error: unknown):
   return describe(await listenersOf(target.pid, 'tcp'), port, 'refused')
 }
 
-function describe(listeners: readonly Listener[], port: number, plain: string): string {
+function describe(listeners: readonly ListeningSocket[], port: number, plain: string): string {
   if (listeners.some((listener) => listener.port === port && listener.loopback)) {
     return `${plain}: it listens on 127.0.0.1 only; let it listen on 0.0.0.0`
   }
