@@ -11,13 +11,16 @@ export interface Limits {
   readonly idle: number
   /** Answers that a connection's client may leave unread. */
   readonly unreadAnswers: number
-  /** Queries waiting for upstreams in all, and for one client, so that it cannot starve the rest. */
+  /** Queries that upstreams are asked at a time in all, and for one client, so that it cannot starve the rest. */
   readonly forwards: number
   readonly forwardsPerClient: number
+  /** Queries that wait until they may be asked, in all and of one client, for `forward` at most. More are refused. */
+  readonly forwardQueue: number
+  readonly forwardQueuePerClient: number
   /** Time for one upstream to answer, and for all of them: below the 5 s after which glibc and musl give up. */
   readonly upstream: number
   readonly forward: number
-  /** Time for which an upstream that did not answer is asked last. */
+  /** Time after which an upstream that did not answer, and is asked last since, is tried beside the others. */
   readonly upstreamPause: number
   /** Time for which an upstream that asks this server in turn is left out. */
   readonly loopPause: number
@@ -32,8 +35,10 @@ export const defaultLimits: Limits = {
   queriesPerConnection: 32,
   idle: 10_000,
   unreadAnswers: 256 * 1024,
-  forwards: 1024,
-  forwardsPerClient: 64,
+  forwards: 4096,
+  forwardsPerClient: 1024,
+  forwardQueue: 16_384,
+  forwardQueuePerClient: 4096,
   upstream: 2000,
   forward: 4500,
   upstreamPause: 10_000,

@@ -6,14 +6,15 @@ import type { Limits } from '../limits.ts'
 import { flag, headerSize } from '../wire/decode-query.ts'
 import { rcode } from '../wire/rcodes.ts'
 import { askTcp, askUdp, type Question } from './ask-upstream.ts'
+import { ForwardQueue } from './forward-queue.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import type { Routes } from './routes.ts'
 import { type Upstream, upstreamKey } from './upstream.ts'
 
 /**
  * The outcome of a forwarded query. `answer` is the upstream's, octet by octet, with the id of the client's query; if
- * it came over TCP, `short` is the truncated answer that came over UDP. `overload`: too many queries wait, none was
- * sent. `unreachable`: no upstream answered. `loop`: the query is a probe that we had sent to an upstream.
+ * it came over TCP, `short` is the truncated answer that came over UDP. `overload`: too many queries wait, this one was
+ * not sent. `unreachable`: no upstream answered. `loop`: the query is a probe that we had sent to an upstream.
  */
 export type Forwarded =
   | { kind: 'answer'; answer: Buffer; short?: Buffer; upstream: Upstream }
@@ -42,34 +43,73 @@ export interface Forwarder {
   close(): void
 }
 
+/** A query that is to be asked for a client. */
+interface Waiting {
+  readonly message: Buffer
+  readonly questionEnd: number
+  readonly client: string
+}
+
 type UpstreamAnswer = { answer: Buffer; short?: Buffer; upstream: Upstream }
 
 /** Asks upstreams, one after the other, within limits and deadlines. Equal queries in flight are asked once. */
 export function createForwarder({ routes, limits, clock, loop }: ForwarderOptions): Forwarder {
   const flights = new Map<string, Promise<UpstreamAnswer>>()
-  const shares = new Map<string, number>()
+  const queue = new ForwardQueue(limits)
+  /** Upstreams that did not answer lately, each with the time of its next trial. */
   const paused = new Map<string, number>()
   const closing = new AbortController()
   const guard = createLoopGuard({ limits, clock, closing: closing.signal, found: loop })
-  let waiting = 0
-
-  const start = (message: Buffer, questionEnd: number): Promise<UpstreamAnswer> => {
+  const start = (message: Buffer, questionEnd: number, time: number): Promise<UpstreamAnswer> => {
     // All but the id: two queries are equal if an upstream could not tell them apart.
     const key = message.toString('latin1', 2)
     const inFlight = flights.get(key)
     if (inFlight !== undefined) return inFlight
-    const flight = askAll({ message: Buffer.from(message), questionEnd }).finally(() => flights.delete(key))
+    const flight = askAll({ message: Buffer.from(message), questionEnd }, time).finally(() =>
+      flights.delete(key),
+    )
     flights.set(key, flight)
     return flight
   }
 
-  const askAll = async (question: Question): Promise<UpstreamAnswer> => {
-    using total = deadline(clock, limits.forward, closing.signal)
+  /** Asks an upstream that was silent, though another has answered: once it answers too, it has its place again. */
+  const tryAside = async (upstream: Upstream, question: Question): Promise<void> => {
+    const key = upstreamKey(upstream)
+    paused.set(key, clock.now() + limits.upstreamPause)
+    using limit = deadline(clock, limits.upstream, closing.signal)
+    using _watched = guard.watch(upstream, limit)
+    guard.probe(upstream)
+    try {
+      await askOne(upstream, question, limit.signal)
+      paused.delete(key)
+    } catch {
+      // It is tried again when the pause is over.
+      guard.suspect(upstream)
+    }
+  }
+
+  /** Puts upstreams that were silent lately last. They are not left out, for there may be no others. */
+  const inOrder = (upstreams: readonly Upstream[]): readonly Upstream[] => {
+    if (paused.size === 0) return upstreams
+    const isPaused = (upstream: Upstream) => (paused.has(upstreamKey(upstream)) ? 1 : 0)
+    return [...upstreams].sort((a, b) => isPaused(a) - isPaused(b))
+  }
+
+  const trySilent = (upstreams: readonly Upstream[], question: Question): void => {
+    for (const upstream of upstreams) {
+      const due = paused.get(upstreamKey(upstream))
+      if (due !== undefined && due <= clock.now() && !guard.loops(upstream)) void tryAside(upstream, question)
+    }
+  }
+
+  /** @param time milliseconds that are left for it */
+  const askAll = async (question: Question, time: number): Promise<UpstreamAnswer> => {
+    using total = deadline(clock, time, closing.signal)
     let refusal: UpstreamAnswer | undefined
     let cause: unknown = new DnsError('UPSTREAM_FAILED', 'there is no upstream to ask')
     const { message, questionEnd } = question
     const all = routes.upstreamsFor(message, headerSize, questionEnd - 4 - headerSize)
-    let round = inOrder(all, paused, clock.now()).filter((upstream) => !guard.loops(upstream))
+    let round = inOrder(all).filter((upstream) => !guard.loops(upstream))
     // Upstreams that were silent are asked once more: a datagram may have been lost.
     for (let left = 2; left > 0 && round.length > 0; left--) {
       const silent: Upstream[] = []
@@ -80,7 +120,10 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
         try {
           const answered = await askOne(upstream, question, each.signal)
           paused.delete(upstreamKey(upstream))
-          if (!isRefusal(answered.answer)) return answered
+          if (!isRefusal(answered.answer)) {
+            if (paused.size > 0) trySilent(all, question)
+            return answered
+          }
           refusal = answered
         } catch (error) {
           cause = error
@@ -99,34 +142,59 @@ export function createForwarder({ routes, limits, clock, loop }: ForwarderOption
     throw cause
   }
 
+  /**
+   * Asks for a query that has its turn, and gives the turn back.
+   * @param time milliseconds that are left for it
+   * @param late rejects when they are over
+   */
+  const ask = async (
+    { message, questionEnd, client }: Waiting,
+    time: number,
+    late?: Promise<never>,
+  ): Promise<Forwarded> => {
+    try {
+      const flight = start(message, questionEnd, time)
+      const { answer, short, upstream } = await (late === undefined ? flight : Promise.race([flight, late]))
+      const id = message.readUInt16BE(0)
+      return {
+        kind: 'answer',
+        answer: withId(answer, id),
+        ...(short === undefined ? {} : { short: withId(short, id) }),
+        upstream,
+      }
+    } catch (cause) {
+      return { kind: 'unreachable', cause }
+    } finally {
+      queue.end(client)
+    }
+  }
+
+  /** Asks once the client's turn has come. Its client gives up after `limits.forward` in all. */
+  const askLater = async (query: Waiting): Promise<Forwarded> => {
+    const arrived = clock.now()
+    using limit = deadline(clock, limits.forward, closing.signal)
+    const turn = queue.wait(query.client, limit.signal)
+    if (turn === undefined) return { kind: 'overload' }
+    try {
+      await turn
+    } catch (cause) {
+      return { kind: 'unreachable', cause }
+    }
+    // An equal question may be in flight that has more time left than this one.
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    limit.signal.addEventListener('abort', () => reject(limit.signal.reason))
+    return await ask(query, limits.forward - (clock.now() - arrived), late)
+  }
+
   return {
     get waiting() {
-      return waiting
+      return queue.size
     },
     async forward(message, questionEnd, client) {
       if (guard.isOwn(message, questionEnd)) return { kind: 'loop' }
-      const share = shares.get(client) ?? 0
-      if (waiting >= limits.forwards || share >= limits.forwardsPerClient) return { kind: 'overload' }
       if (closing.signal.aborted) return { kind: 'unreachable', cause: closing.signal.reason }
-      waiting++
-      shares.set(client, share + 1)
-      try {
-        const { answer, short, upstream } = await start(message, questionEnd)
-        const id = message.readUInt16BE(0)
-        return {
-          kind: 'answer',
-          answer: withId(answer, id),
-          ...(short === undefined ? {} : { short: withId(short, id) }),
-          upstream,
-        }
-      } catch (cause) {
-        return { kind: 'unreachable', cause }
-      } finally {
-        waiting--
-        const left = (shares.get(client) ?? 1) - 1
-        if (left === 0) shares.delete(client)
-        else shares.set(client, left)
-      }
+      const query = { message, questionEnd, client }
+      return queue.begin(client) ? ask(query, limits.forward) : askLater(query)
     },
     close() {
       closing.abort(new DnsError('CLOSED', 'the DNS server is closed'))
@@ -155,16 +223,6 @@ async function askOne(
 function isRefusal(answer: Buffer): boolean {
   const code = answer.readUInt16BE(2) & 0xf
   return code === rcode.SERVFAIL || code === rcode.REFUSED
-}
-
-/** Puts upstreams that were silent lately last. They are not left out, for there may be no others. */
-function inOrder(
-  upstreams: readonly Upstream[],
-  paused: ReadonlyMap<string, number>,
-  now: number,
-): readonly Upstream[] {
-  const isPaused = (upstream: Upstream) => ((paused.get(upstreamKey(upstream)) ?? 0) > now ? 1 : 0)
-  return paused.size === 0 ? upstreams : [...upstreams].sort((a, b) => isPaused(a) - isPaused(b))
 }
 
 function withId(message: Buffer, id: number): Buffer {

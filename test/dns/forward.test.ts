@@ -255,25 +255,162 @@ t.test('equal questions in flight are asked once, and each asker gets its own id
   t.equal(server.dns.counters.forwarded, 50)
 })
 
-t.test('one client may wait for 64 answers, all together for as many as the limit says', async (t) => {
+t.test('however many are asked at once, all are answered, if slowly (D04)', async (t) => {
+  const slow = async (limits: DnsServerOptions['limits'], count: number, delay: number) => {
+    await using upstream = await fakeUpstream((query) => {
+      const port = upstream.queries.at(-1)?.port
+      setTimeout(() => upstream.say(answerTo(query, ['192.0.2.1']), port), delay)
+      return undefined
+    })
+    await using server = await forwarding([upstream.where], limits === undefined ? {} : { limits })
+    using client = await udpClient(server.port)
+    for (let id = 0; id < count; id++) {
+      client.send(question(`slow${id}.example.com`, 'A', { id }))
+      if (id % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const answers = await client.received(count)
+    t.ok(
+      answers.every((answer) => header(answer).rcode === 0 && header(answer).answers === 1),
+      `${count} of ${count}`,
+    )
+    t.match(server.dns.counters, { overloaded: 0, unreachable: 0, forwarded: count, waiting: 0 })
+  }
+  await slow(undefined, 400, 1500)
+  await slow({ forwardsPerClient: 16 }, 200, 100)
+  await slow({ forwards: 16 }, 200, 100)
+})
+
+t.test(
+  'what is above a limit waits for its turn, until its client gives up; more is refused (D04)',
+  async (t) => {
+    await using upstream = await fakeUpstream(silent)
+    const clock = new ManualClock()
+    const limits = { forwards: 6, forwardsPerClient: 4, forwardQueue: 7, forwardQueuePerClient: 5 }
+    await using server = await forwarding([upstream.where], { clock, limits })
+    using one = await udpClient(server.port, '127.0.0.2')
+    using two = await udpClient(server.port, '127.0.0.3')
+    for (let id = 0; id < 10; id++) one.send(question(`a${id}.example.com`, 'A', { id }))
+    t.match(header((await one.received(1))[0] as Buffer), { rcode: 5, id: 9 }, 'four are asked, five wait')
+    t.equal(upstream.queries.length, 4)
+    for (let id = 0; id < 5; id++) two.send(question(`b${id}.example.com`, 'A', { id }))
+    t.match(header((await two.received(1))[0] as Buffer), { rcode: 5, id: 4 }, 'two are asked, two wait')
+    await until(() => upstream.queries.length === 6, 'six are asked')
+    t.match(server.dns.counters, { overloaded: 2, waiting: 13 })
+    t.equal((await dig(server.port, 'x.dev.internal')).status, 'NXDOMAIN', 'what is ours goes on')
+
+    clock.advance(1000)
+    const answer = (label: string) => {
+      const { message, port } = upstream.queries.find((query) => query.message.includes(label)) as {
+        message: Buffer
+        port: number
+      }
+      upstream.say(answerTo(message, ['192.0.2.1']), port)
+    }
+    const asked = (count: number) => until(() => upstream.queries.length === count, `${count} are asked`)
+    answer('a0')
+    await asked(7)
+    t.ok(upstream.queries[6]?.message.includes('a4'), 'the oldest one that waits')
+    answer('a1')
+    await asked(8)
+    t.ok(upstream.queries[7]?.message.includes('b2'), 'clients take turns')
+    answer('b0')
+    await asked(9)
+    t.ok(upstream.queries[8]?.message.includes('a5'))
+    const before = one.answers.length + two.answers.length
+    t.equal(before, 5)
+    clock.advance(3500)
+    await one.received(10)
+    await two.received(5)
+    t.match(server.dns.counters, { waiting: 0, unreachable: 10 }, 'four and a half seconds, waiting included')
+    one.send(question('again.example.com'))
+    await until(
+      () => upstream.queries.some(({ message }) => message.includes('again')),
+      'there is room again',
+    )
+    clock.advance(4500)
+    await one.received(11)
+  },
+)
+
+t.test('equal questions that waited are asked once, each within its own time (D04)', async (t) => {
   await using upstream = await fakeUpstream(silent)
   const clock = new ManualClock()
-  await using server = await forwarding([upstream.where], { clock, limits: { forwards: 100 } })
+  const limits = { forwards: 2, forwardsPerClient: 1 }
+  await using server = await forwarding([upstream.where], { clock, limits })
   using one = await udpClient(server.port, '127.0.0.2')
   using two = await udpClient(server.port, '127.0.0.3')
-  for (let id = 0; id < 65; id++) one.send(question(`a${id}.example.com`, 'A', { id }))
-  t.match(header((await one.received(1))[0] as Buffer), { rcode: 5, id: 64 }, 'the 65th')
-  for (let id = 0; id < 37; id++) two.send(question(`b${id}.example.com`, 'A', { id }))
-  t.match(header((await two.received(1))[0] as Buffer), { rcode: 5, id: 36 }, 'the 101st of all')
-  t.match(server.dns.counters, { overloaded: 2 })
-  t.equal((await dig(server.port, 'x.dev.internal')).status, 'NXDOMAIN', 'what is ours goes on')
-  clock.advance(4500)
-  await one.received(65)
-  await two.received(37)
-  one.send(question('again.example.com'))
-  await until(() => upstream.queries.some(({ message }) => message.includes('again')), 'there is room again')
-  clock.advance(4500)
-  await one.received(66)
+  one.send(question('first.example.com', 'A', { id: 1 }))
+  await until(() => upstream.queries.length === 1, 'the first is asked')
+  one.send(question(name, 'A', { id: 2 }))
+  await until(() => server.dns.counters.waiting === 2, 'the second waits')
+  clock.advance(1900)
+  two.send(question(name, 'A', { id: 3 }))
+  await until(() => upstream.queries.length === 2, 'the same of another client is asked')
+  upstream.say(answerTo(upstream.queries[0]?.message as Buffer, ['192.0.2.1']), upstream.queries[0]?.port)
+  await one.received(1)
+  clock.advance(2600)
+  t.match(header((await one.received(2))[1] as Buffer), { id: 2, rcode: 2 }, 'its time is over')
+  t.equal(two.answers.length, 0)
+  clock.advance(1900)
+  t.match(header((await two.received(1))[0] as Buffer), { id: 3, rcode: 2 })
+  t.match(server.dns.counters, { waiting: 0 })
+})
+
+t.test('queries that wait for a turn end with the server (D04)', async (t) => {
+  await using upstream = await fakeUpstream(silent)
+  const limits = { forwards: 1, drain: 1 }
+  const server = await forwarding([upstream.where], { limits })
+  using client = await udpClient(server.port)
+  for (let id = 0; id < 3; id++) client.send(question(`a${id}.example.com`, 'A', { id }))
+  await until(() => server.dns.counters.waiting === 3, 'all are there')
+  await server.dns.close()
+  t.ok((await client.received(3)).every((answer) => header(answer).rcode === 2))
+})
+
+t.test('upstreams that are silent cost one lookup, not one in ten seconds (D08)', async (t) => {
+  await using dead = await fakeUpstream(silent)
+  await using deaf = await fakeUpstream(silent)
+  await using alive = await fakeUpstream(good)
+  const clock = new ManualClock()
+  await using server = await forwarding([dead.where, deaf.where, alive.where], { clock })
+  const ask = async (label: string) => (await server.dns.query(`${label}.example.com`)).status
+  const first = ask('first')
+  await until(() => dead.queries.length === 1, 'the first is asked')
+  clock.advance(2000)
+  await until(() => deaf.queries.length === 1, 'the second is asked')
+  clock.advance(2000)
+  t.equal(await first, 'NOERROR')
+  for (let round = 1; round <= 5; round++) {
+    clock.advance(10_001)
+    const before = dead.queries.length
+    // The clock stands still: who waits for a silent one waits for ever.
+    t.equal(await ask(`round${round}`), 'NOERROR', `round ${round}`)
+    await until(() => dead.queries.length === before + 1 && deaf.queries.length === before + 1, 'a trial')
+    t.equal(await ask(`more${round}`), 'NOERROR')
+    t.equal(dead.queries.length, before + 1, 'one trial in each pause')
+    clock.advance(2000)
+  }
+})
+
+t.test('an upstream that answers again has its place again (D08)', async (t) => {
+  let up = false
+  await using first = await fakeUpstream((query) => (up ? answerTo(query, ['192.0.2.9']) : undefined))
+  await using second = await fakeUpstream(good)
+  const clock = new ManualClock()
+  await using server = await forwarding([first.where, second.where], { clock })
+  const ask = async (label: string) => (await server.dns.query(`${label}.example.com`)).answers[0]?.data
+  const slow = ask('a')
+  await until(() => first.queries.length === 1, 'the first is asked')
+  clock.advance(2000)
+  t.equal(await slow, '192.0.2.1')
+  up = true
+  t.equal(await ask('b'), '192.0.2.1', 'the pause is not over')
+  clock.advance(10_001)
+  t.equal(await ask('c'), '192.0.2.1', 'it is tried beside the other')
+  await until(() => first.queries.length === 2, 'the trial')
+  let answered: string | undefined
+  for (let n = 0; answered !== '192.0.2.9' && n < 1000; n++) answered = await ask(`d${n}`)
+  t.equal(answered, '192.0.2.9')
 })
 
 t.test('no upstream at all is SERVFAIL at once', async (t) => {
