@@ -13,7 +13,7 @@ import { closeListener, discard, type Listener, openListener } from './sockets/l
 import { servePackets } from './sockets/packet-socket.ts'
 import { createConnections } from './sockets/tcp-connections.ts'
 import { serveUdp } from './sockets/udp-listener.ts'
-import { createForwarder } from './upstream/forward.ts'
+import { createForwarder } from './upstream/ask-upstreams.ts'
 import { createRoutes } from './upstream/routes.ts'
 import { type Endpoint, parseAddress } from './wire/address.ts'
 import { type DnsAnswer, decodeAnswer } from './wire/decode-answer.ts'

@@ -1,7 +1,7 @@
 /** `moorage/netns`: bridge networks in namespaces of their own, sandboxes with addresses, and their firewall. */
 
 export { checkHost } from './check/check-host.ts'
-export type { HostCheck as Probe } from './check/host-check.ts'
+export type { HostCheck as Probe } from './check/check-result.ts'
 export type { Isolation } from './firewall/network-ruleset.ts'
 export { createNetwork, openNetwork } from './handle/create-network.ts'
 export type { NamespaceOf } from './handle/foreign-namespace.ts'

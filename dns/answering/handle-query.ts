@@ -1,6 +1,6 @@
 import type { Counts } from '../counters.ts'
 import type { DnsEmitter, QueryEvent } from '../events.ts'
-import type { Forwarded, Forwarder } from '../upstream/forward.ts'
+import type { Forwarded, Forwarder } from '../upstream/ask-upstreams.ts'
 import { decodeQuery, flag, newQuery, type Query } from '../wire/decode-query.ts'
 import { extendedError, rcode } from '../wire/rcodes.ts'
 import { newReply, type Reply } from '../wire/write-reply.ts'

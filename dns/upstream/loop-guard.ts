@@ -7,7 +7,7 @@ import { headerSize } from '../wire/decode-query.ts'
 import { encodeQuery } from '../wire/encode-query.ts'
 import { sameName, wireName } from '../wire/name.ts'
 import { recordTypes } from '../wire/record-types.ts'
-import { askUdp } from './ask-upstream.ts'
+import { askUdp } from './exchange.ts'
 import { type Upstream, upstreamKey } from './upstream.ts'
 
 export interface LoopGuardOptions {

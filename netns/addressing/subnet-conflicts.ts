@@ -2,7 +2,7 @@
 import ip from 'ip'
 import { addressNumber, type Subnet } from './addresses.ts'
 import { masked, type Subnet6 } from './addresses6.ts'
-import { type HostRoute, type HostRoutes, isForeign } from './host-routes.ts'
+import { type HostRoute, type HostRoutes, isForeign } from './read-host.ts'
 
 /**
  * The shortest prefixes that count as somebody's network. Wider routes are ways to the outside: VPNs cut the default

@@ -2,7 +2,7 @@
 import { NetnsError } from '../kernel/index.ts'
 import { parseSubnet, type Subnet } from './addresses.ts'
 import { parseSubnet6, randomSubnet6, type Subnet6 } from './addresses6.ts'
-import { type HostRoute, isForeign, routeText } from './host-routes.ts'
+import { type HostRoute, isForeign, routeText } from './read-host.ts'
 import { conflictOf, conflictOf6 } from './subnet-conflicts.ts'
 
 const numbered = (first: number, count: number, write: (number: number) => string) =>

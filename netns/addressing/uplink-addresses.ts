@@ -1,7 +1,7 @@
 /** The addresses of uplinks: a pair for each network, its host's end and its own. */
 import { NetnsError } from '../kernel/index.ts'
 import { addressNumber, type Subnet } from './addresses.ts'
-import type { HostRoute } from './host-routes.ts'
+import type { HostRoute } from './read-host.ts'
 
 /** Link-local, so that no router takes it further; the metadata address is not in it. */
 export const defaultUplinkRange = '169.254.240.0/20'

@@ -6,8 +6,8 @@ import { runNft } from '../firewall/nft.ts'
 import { createNamespace, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 import { isHeld } from '../ownership/claim.ts'
 import { listOwners } from '../ownership/owner-file.ts'
+import type { HostCheck } from './check-result.ts'
 import { checkSurroundings } from './check-surroundings.ts'
-import type { HostCheck } from './host-check.ts'
 
 /**
  * Checks all that networks need of this host.

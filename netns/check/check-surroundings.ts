@@ -1,14 +1,14 @@
 /** Checks the surroundings of networks on this host: other firewalls, routes, resolvers, leftovers of others. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseSubnet } from '../addressing/addresses.ts'
+import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import {
   type HostRoutes,
   isForeign,
   nameserversIn,
   readHostRoutes,
   routeText,
-} from '../addressing/host-routes.ts'
-import { uplinkPrefix } from '../addressing/kernel-names.ts'
+} from '../addressing/read-host.ts'
 import { conflictOf } from '../addressing/subnet-conflicts.ts'
 import { defaultSubnets } from '../addressing/subnets.ts'
 import { type ForeignChain, foreignChains } from '../firewall/foreign-rules.ts'
@@ -16,7 +16,7 @@ import { runNft } from '../firewall/nft.ts'
 import { NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 import { isHeld } from '../ownership/claim.ts'
 import { listOwners, type Owner } from '../ownership/owner-file.ts'
-import { type HostCheck, passed } from './host-check.ts'
+import { type HostCheck, passed } from './check-result.ts'
 
 export async function checkSurroundings(runDirectory: string): Promise<HostCheck[]> {
   using socket = new NetlinkSocket()

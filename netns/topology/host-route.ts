@@ -1,7 +1,7 @@
 /** The host's own route to a network's sandboxes. It lies over the uplink and goes with it. */
 import { addressBytes, type Subnet } from '../addressing/addresses.ts'
 import type { Subnet6 } from '../addressing/addresses6.ts'
-import { readHostRoutes, routeText } from '../addressing/host-routes.ts'
+import { readHostRoutes, routeText } from '../addressing/read-host.ts'
 import { conflictOf, conflictOf6 } from '../addressing/subnet-conflicts.ts'
 import { chooseSubnet, chooseSubnet6, type SubnetChoice } from '../addressing/subnets.ts'
 import { uplinkAddress6 } from '../addressing/uplink-addresses.ts'

@@ -1,8 +1,8 @@
 /** The uplink: the one veth pair between a network's namespace and the host. */
 import { createHash } from 'node:crypto'
 import { addressBytes, macBytes, parseSubnet } from '../addressing/addresses.ts'
-import type { HostRoute } from '../addressing/host-routes.ts'
 import { innerUplinkName, uplinkName, uplinkPrefix } from '../addressing/kernel-names.ts'
+import type { HostRoute } from '../addressing/read-host.ts'
 import { chooseUplinkAddresses, uplinkAddress6 } from '../addressing/uplink-addresses.ts'
 import { faultPoint } from '../fault-points.ts'
 import { inNamespace, linkIndex, type NetlinkSocket, NetnsError, rtnetlink } from '../kernel/index.ts'

@@ -1,6 +1,6 @@
 /** Makes the host forward the packets of networks. It is not switched off again. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { HostRoutes } from '../addressing/host-routes.ts'
+import type { HostRoutes } from '../addressing/read-host.ts'
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward'
 

@@ -1,6 +1,6 @@
 import { addressText } from '../addressing/addresses.ts'
 import { address6Text } from '../addressing/addresses6.ts'
-import { readHostRoutes } from '../addressing/host-routes.ts'
+import { readHostRoutes } from '../addressing/read-host.ts'
 import { uplinkAddress6, uplinkRange6 } from '../addressing/uplink-addresses.ts'
 import type { HostSide } from '../firewall/network-ruleset.ts'
 import type { NetlinkSocket } from '../kernel/index.ts'

@@ -4,8 +4,8 @@
  */
 import { addressNumber, parseSubnet, type Subnet } from '../addressing/addresses.ts'
 import { parseSubnet6, type Subnet6 } from '../addressing/addresses6.ts'
-import { type HostRoutes, routeText } from '../addressing/host-routes.ts'
 import { AddressLeases } from '../addressing/leases.ts'
+import { type HostRoutes, routeText } from '../addressing/read-host.ts'
 import { laterConflicts } from '../addressing/subnet-conflicts.ts'
 import { faultPoint } from '../fault-points.ts'
 import type { Grant } from '../firewall/network-ruleset.ts'
@@ -27,7 +27,7 @@ import { removeNetwork } from './make-network.ts'
 import type { NetworkFacts, NetworkParts } from './network-parts.ts'
 import { giveUpNetwork } from './open-network.ts'
 import type { NetworkProblem } from './problems.ts'
-import { takeBack } from './take-back.ts'
+import { takeBack } from './undo-half-made.ts'
 import { watchRoutes } from './watch-routes.ts'
 
 /**

@@ -2,8 +2,8 @@
 import { closeSync, existsSync } from 'node:fs'
 import { addressText, gatewayOf } from '../addressing/addresses.ts'
 import { address6Of, address6Text } from '../addressing/addresses6.ts'
-import { readHostRoutes } from '../addressing/host-routes.ts'
 import { defaultQuarantine } from '../addressing/quarantine.ts'
+import { readHostRoutes } from '../addressing/read-host.ts'
 import { chooseSubnet, chooseSubnet6, type SubnetChoice } from '../addressing/subnets.ts'
 import { faultPoint } from '../fault-points.ts'
 import type { Isolation } from '../firewall/network-ruleset.ts'
@@ -22,7 +22,7 @@ import { forwardIPv6 } from './host-forwarding.ts'
 import { hostSide } from './host-side.ts'
 import { makeFirewall, type NetworkParts, releaseParts } from './network-parts.ts'
 import type { Problems } from './problems.ts'
-import { takeBack } from './take-back.ts'
+import { takeBack } from './undo-half-made.ts'
 
 export interface NetworkRequest extends SubnetChoice {
   name: string

@@ -10,7 +10,7 @@ import { holdHost } from './hold-host.ts'
 import { hostSide } from './host-side.ts'
 import { makeFirewall, type NetworkParts, releaseParts } from './network-parts.ts'
 import type { Problems } from './problems.ts'
-import { takeBack } from './take-back.ts'
+import { takeBack } from './undo-half-made.ts'
 
 export interface OpenRequest {
   name: string

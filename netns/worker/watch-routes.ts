@@ -2,7 +2,7 @@
  * Hears when the host's routes change, as they do when a VPN comes up. One monitor serves all networks of the thread.
  */
 
-import { type HostRoutes, readHostRoutes } from '../addressing/host-routes.ts'
+import { type HostRoutes, readHostRoutes } from '../addressing/read-host.ts'
 import { Monitor, NETLINK_ROUTE, NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 
 type Listener = (routes: HostRoutes) => void

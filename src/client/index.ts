@@ -2,9 +2,9 @@
 
 export { type ConnectOptions, connect } from './connect.ts'
 export { Container } from './container/container.ts'
+export type { ServiceBindings } from './container/describe-bindings.ts'
 export type { Check, CheckTiming, PortCheck } from './container/health-checks.ts'
 export type { ResourceOptions, Size } from './container/resources.ts'
-export type { ServiceBindings } from './container/service-bindings.ts'
 export type { ServiceSettings } from './container/service-settings.ts'
 export { Directory, type ExportOptions } from './files/directory.ts'
 export { File } from './files/file.ts'

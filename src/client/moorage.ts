@@ -8,7 +8,7 @@ import {
 } from '../definition/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { Container } from './container/container.ts'
-import { describeBindings, type ServiceBindings } from './container/service-bindings.ts'
+import { describeBindings, type ServiceBindings } from './container/describe-bindings.ts'
 import { Directory } from './files/directory.ts'
 import { File } from './files/file.ts'
 import { CacheVolume } from './graph/cache-volume.ts'

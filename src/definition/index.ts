@@ -22,12 +22,6 @@ export {
   normalPath,
 } from './digests/vertex-digest.ts'
 export { type Duration, milliseconds } from './durations.ts'
-export { hostnameOf, labelOf, zone } from './hostname.ts'
-export { portForwardText } from './messages/port-forward.ts'
-export type * from './messages/progress-events.ts'
-export * from './messages/requests.ts'
-export type * from './messages/status.ts'
-export type * from './messages/stream-events.ts'
 export {
   aliasProblem,
   labelProblem,
@@ -36,7 +30,13 @@ export {
   portProblem,
   urlProblem,
   volumeNameProblem,
-} from './names.ts'
+} from './field-problems.ts'
+export { hostnameOf, labelOf, zone } from './hostname.ts'
+export { portForwardText } from './messages/port-forward.ts'
+export type * from './messages/progress-events.ts'
+export * from './messages/requests.ts'
+export type * from './messages/status.ts'
+export type * from './messages/stream-events.ts'
 export * from './operations.ts'
 export { bytesOf, isCapability, isUlimit, smallestMemory } from './resources.ts'
 export { signalName, signalNumber, signalProblem } from './signals.ts'

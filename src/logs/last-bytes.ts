@@ -1,7 +1,7 @@
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeFrames, type LogStream } from './frame.ts'
-import { segmentOffset } from './segments.ts'
+import { segmentOffset } from './segment-name.ts'
 
 /** Bytes of the log that are searched for a stream that is silent while the other one writes. */
 const farthest = 16 * 1024 * 1024

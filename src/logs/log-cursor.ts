@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { encodeHeader, headerLength, scanFrames } from './frame.ts'
 import type { LogDirectory } from './log-directory.ts'
-import { segmentName } from './segments.ts'
+import { segmentName } from './segment-name.ts'
 
 /** Whole frames of a log as they stand there, or a gap. */
 export type LogSlice =

@@ -1,6 +1,6 @@
 import { closeSync, constants, type FSWatcher, fstatSync, openSync, watch } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { segmentOffset } from './segments.ts'
+import { segmentOffset } from './segment-name.ts'
 
 /** Polling interval in milliseconds when the kernel has no more inotify watches (/proc/sys/fs/inotify). */
 const pollInterval = 100

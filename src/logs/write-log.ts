@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeHeader, headerLength, type LogStream, streamCodes } from './frame.ts'
-import { segmentName } from './segments.ts'
+import { segmentName } from './segment-name.ts'
 
 /** Bytes of a run's log that are kept on disk. */
 export const defaultLimit: number = 64 * 1024 * 1024

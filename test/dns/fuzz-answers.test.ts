@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answersQuestion } from '../../dns/upstream/ask-upstream.ts'
+import { answersQuestion } from '../../dns/upstream/exchange.ts'
 import { decodeAnswer } from '../../dns/wire/decode-answer.ts'
 import { decodeQuery, newQuery } from '../../dns/wire/decode-query.ts'
 import { createStopwatch, memoryHeld } from './fuzz/bounds.ts'

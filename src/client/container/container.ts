@@ -13,7 +13,6 @@ import { checkPath, containerPath } from '../graph/path.ts'
 import { type EndpointOptions, Service } from '../service/service.ts'
 import { evaluate } from '../session/evaluate.ts'
 import type { CallContext, Session } from '../session/session.ts'
-import { withBinding } from './bindings.ts'
 import { checkAlias, checkHostname, checkVariableName, stopSignalOf } from './check-names.ts'
 import { type Check, healthCheckOf } from './health-checks.ts'
 import { cacheMount, partMount, tempMount, withMount } from './mounts.ts'
@@ -22,6 +21,7 @@ import { type ExposedPortOptions, withoutPort, withPort } from './ports.ts'
 import { mergeResources, type ResourceOptions, resourcesOf } from './resources.ts'
 import { type ServiceSettings, serviceOptionsOf } from './service-settings.ts'
 import { type ContainerState, emptyContainer } from './state.ts'
+import { withBinding } from './with-binding.ts'
 
 /**
  * A description of a container, by value: each `with…` returns another description, and nothing runs until an

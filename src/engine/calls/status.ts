@@ -1,6 +1,6 @@
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
-import { inOrder } from '../events/event-history.ts'
+import { inOrder } from '../events/subject-history.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import { explainDifference } from '../rows/explain.ts'
 import { isLive } from '../rows/service-row.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'eventemitter3'
 import type { ProgressEvent } from '../../definition/index.ts'
-import { EventHistory } from './event-history.ts'
+import { EventHistory } from './subject-history.ts'
 
 /** Number of events that are kept for readers that come later or read slowly. */
 const defaultSize = 10_000

@@ -1,7 +1,7 @@
 import type { ProgressEvent } from '../../definition/index.ts'
 import { holderText, scopedKey } from '../../lifecycle/index.ts'
-import { inOrder, isOfService } from './event-history.ts'
 import type { EventLog } from './event-log.ts'
+import { inOrder, isOfService } from './subject-history.ts'
 
 interface EventSubscriptionOptions {
   network: string

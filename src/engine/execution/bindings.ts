@@ -5,7 +5,7 @@ import type { EngineContext } from '../context.ts'
 import { checksOf } from '../plan/health-checks.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { stopSignalOf } from '../plan/stop-signal.ts'
-import type { AcquireBindings } from './evaluation.ts'
+import type { AcquireBindings } from './exec-requests.ts'
 import { serviceDriver } from './service-driver.ts'
 
 export interface AcquireService {

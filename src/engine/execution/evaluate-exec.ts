@@ -5,7 +5,7 @@ import type { EngineContext } from '../context.ts'
 import { storedLayers } from '../files/filesystem.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import type { EvaluateExec, ExecResult } from './evaluation.ts'
+import type { EvaluateExec, ExecResult } from './exec-requests.ts'
 import { type FlightResult, runExec } from './run-exec.ts'
 
 /** Progress that a flight reports to each of its callers, to late ones from the start: its run, once that exists. */

@@ -3,7 +3,7 @@ import { MoorageError } from '../../errors/index.ts'
 import { readStream } from '../../logs/index.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { OutputCache } from '../registry/output-cache.ts'
-import type { ExecResult } from './evaluation.ts'
+import type { ExecResult } from './exec-requests.ts'
 
 /** The most bytes that `stdout()` and `stderr()` return. */
 export const outputLimit = 16 * 1024 * 1024

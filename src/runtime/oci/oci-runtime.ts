@@ -10,7 +10,7 @@ import type {
   Runtime,
   StartOptions,
 } from '../runtime.ts'
-import { LauncherProcess } from './launcher/launcher-process.ts'
+import { LauncherProcess } from './launcher/launcher-handle.ts'
 import type { FromLauncher } from './launcher/messages.ts'
 import { recoverContainers } from './recover-containers.ts'
 
