@@ -86,7 +86,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     },
   },
   'src/store': { may: ['src/kernel'] },
-  'src/images': { may: ['src/store'] },
+  'src/images': {
+    may: ['src/store'],
+    ground: ['reference.ts', 'progress.ts', 'sync-filesystem.ts'],
+    wings: { debian: { may: [] } },
+  },
   'src/logs': { may: ['src/logs/frame.ts'] },
   'src/logs/frame.ts': { may: [] },
   'src/lifecycle': {

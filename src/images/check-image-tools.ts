@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { runTool } from '../system-tool/index.ts'
-import { debianKeyring } from './debian-packages.ts'
+import { debianKeyring } from './debian/debian-packages.ts'
 
 /** One thing that fetching and building images needs, as `moorage doctor` shows it. */
 interface ToolCheck {

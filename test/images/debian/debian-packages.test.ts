@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkImageTools } from '../../src/images/index.ts'
-import { ownImages } from './own-images.ts'
+import { checkImageTools } from '../../../src/images/index.ts'
+import { ownImages } from '../own-images.ts'
 
 t.test('a root filesystem is made of Debian packages, once', async (t) => {
   await using own = await ownImages()

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { hostSources } from '../../src/images/debian-mirror.ts'
-import { removeTree } from '../remove-tree.ts'
+import { hostSources } from '../../../src/images/debian/debian-mirror.ts'
+import { removeTree } from '../../remove-tree.ts'
 
 function apt(t: { teardown(fn: () => void): void }, files: Record<string, string>): string {
   const directory = mkdtempSync(join(tmpdir(), 'moorage-apt-'))

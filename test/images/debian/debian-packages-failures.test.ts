@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { ownImages } from './own-images.ts'
+import { ownImages } from '../own-images.ts'
 
 /** The names of the processes that were given a directory, by their arguments or their environment. */
 function processesOf(directory: string): string[] {

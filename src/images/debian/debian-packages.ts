@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MoorageError } from '../errors/index.ts'
-import type { Store, StoredImage } from '../store/index.ts'
-import { fullDiskError, lastWords, runTool } from '../system-tool/index.ts'
+import { MoorageError } from '../../errors/index.ts'
+import type { Store, StoredImage } from '../../store/index.ts'
+import { fullDiskError, lastWords, runTool } from '../../system-tool/index.ts'
+import type { Working } from '../progress.ts'
+import type { PackagesReference } from '../reference.ts'
+import { syncFilesystem } from '../sync-filesystem.ts'
 import { hostSources } from './debian-mirror.ts'
-import type { Working } from './progress.ts'
-import type { PackagesReference } from './reference.ts'
-import { syncFilesystem } from './sync-filesystem.ts'
 
 /** Part of the digest: raised when the filesystem is made in another way, so that it is another image. */
 const recipe = 2
