@@ -18,11 +18,13 @@ export interface RegistryReference {
 
 export interface PackagesReference {
   kind: 'packages'
-  /** The whole reference, with its packages sorted. */
+  /** The whole reference, with its packages sorted: `mmdebstrap:bookworm?packages=redis-server&unpacked`. */
   ref: string
   suite: string
   /** Sorted; each may have a version: `redis-server=5:7.0.15-1`. */
   packages: string[]
+  /** Without maintainer scripts: quick and small, and not configured. */
+  unpacked: boolean
 }
 
 const suitePattern = /^[a-z][a-z0-9-]*$/
@@ -43,7 +45,8 @@ const longestName = 255
 const transportsOfLater = ['oci', 'oci-archive', 'docker-archive', 'docker-daemon', 'dir']
 
 /**
- * Parses `redis:7`, `docker.io/library/redis@sha256:…` or `mmdebstrap:bookworm?packages=redis-server,redis-tools`.
+ * Parses `redis:7`, `docker.io/library/redis@sha256:…`, `mmdebstrap:bookworm?packages=redis-server,redis-tools`, or the
+ * latter with `&unpacked`.
  *
  * @throws MoorageError INVALID_IMAGE, NOT_YET
  */
@@ -58,12 +61,17 @@ function parsePackages(ref: string): PackagesReference {
   const [suite = '', query, ...rest] = ref.slice('mmdebstrap:'.length).split('?')
   if (rest.length > 0) throw invalid(ref, 'it has two question marks')
   if (!suitePattern.test(suite)) throw invalid(ref, `"${suite}" is not a Debian suite`)
-  const packages = packagesOf(ref, query)
+  const { packages = [], unpacked = false } = parsePackagesQuery(ref, query)
+  const wanted = [
+    ...(packages.length === 0 ? [] : [`packages=${packages.join(',')}`]),
+    ...(unpacked ? ['unpacked'] : []),
+  ]
   return {
     kind: 'packages',
-    ref: `mmdebstrap:${suite}${packages.length === 0 ? '' : `?packages=${packages.join(',')}`}`,
+    ref: `mmdebstrap:${suite}${wanted.length === 0 ? '' : `?${wanted.join('&')}`}`,
     suite,
     packages,
+    unpacked,
   }
 }
 
@@ -71,10 +79,25 @@ function parsePackages(ref: string): PackagesReference {
  * Parses the query itself, since URLSearchParams takes the + of libstdc++6 for a space, and splits at the = of a
  * version.
  */
-function packagesOf(ref: string, query: string | undefined): string[] {
-  if (query === undefined) return []
-  const [, key = '', list = ''] = /^([^=&]*)=?(.*)$/s.exec(query) ?? []
-  if (key !== 'packages') throw invalid(ref, `"${key}" is not known here; packages is`)
+function parsePackagesQuery(
+  ref: string,
+  query: string | undefined,
+): { packages?: string[]; unpacked?: boolean } {
+  const found: { packages?: string[]; unpacked?: boolean } = {}
+  for (const part of query?.split('&') ?? []) {
+    const [, key = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(part) ?? []
+    if (key !== 'packages' && key !== 'unpacked') {
+      throw invalid(ref, `"${key}" is not known here; packages=NAME,… and unpacked are`)
+    }
+    if (found[key] !== undefined) throw invalid(ref, `it says ${key} twice`)
+    if (key === 'packages') found.packages = packagesOf(ref, value ?? '')
+    else if (value === undefined) found.unpacked = true
+    else throw invalid(ref, 'unpacked takes no value')
+  }
+  return found
+}
+
+function packagesOf(ref: string, list: string): string[] {
   const packages = list.split(',')
   const bad = packages.find((name) => !packagePattern.test(name))
   if (bad !== undefined) throw invalid(ref, `"${bad}" is not the name of a Debian package`)

@@ -5,7 +5,7 @@ import type { MoorageError } from '../../src/index.ts'
 import { cliPath, leftOf, ownDirectories, run, startDaemon, until } from './own-daemon.ts'
 
 t.setTimeout(240_000)
-const image = 'mmdebstrap:bookworm?packages=busybox-static'
+const image = 'mmdebstrap:bookworm?packages=busybox-static&unpacked'
 
 /** What a call fails with. */
 async function failure(work: Promise<unknown>): Promise<MoorageError> {

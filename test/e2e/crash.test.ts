@@ -3,7 +3,7 @@ import t from 'tap'
 import { leftOf, type OwnDaemon, ownDirectories, startDaemon, until } from './own-daemon.ts'
 
 t.setTimeout(240_000)
-const image = 'mmdebstrap:bookworm?packages=busybox-static'
+const image = 'mmdebstrap:bookworm?packages=busybox-static&unpacked'
 const serve = ['sh', '-c', 'mkdir -p /w && exec busybox httpd -f -p 80 -h /w']
 
 // Other groups come and go meanwhile: nothing is in one that has gone.

@@ -7,7 +7,7 @@ import { connect, type Moorage } from '../../src/index.ts'
 import { removeTree } from '../remove-tree.ts'
 
 /** The image of the tutorial; its root filesystem is built once in a state directory that all test files share. */
-export const redisImage = 'mmdebstrap:bookworm?packages=redis-server,redis-tools'
+export const redisImage = 'mmdebstrap:bookworm?packages=redis-server,redis-tools&unpacked'
 export const cliPath = join(import.meta.dirname, '../../src/cli/main.ts')
 
 /** A daemon of a test's own, as a process, with its own directories. */

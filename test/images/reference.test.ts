@@ -28,6 +28,10 @@ const packages: Record<string, string> = {
   'mmdebstrap:sid?packages=redis-server=5:7.0.15-1~deb12u1':
     'mmdebstrap:sid?packages=redis-server=5:7.0.15-1~deb12u1',
   'mmdebstrap:bookworm-backports': 'mmdebstrap:bookworm-backports',
+  'mmdebstrap:bookworm?unpacked': 'mmdebstrap:bookworm?unpacked',
+  'mmdebstrap:bookworm?packages=b2,a1&unpacked': 'mmdebstrap:bookworm?packages=a1,b2&unpacked',
+  'mmdebstrap:bookworm?unpacked&packages=libstdc++6=12.2.0-14':
+    'mmdebstrap:bookworm?packages=libstdc++6=12.2.0-14&unpacked',
 }
 for (const [ref, whole] of Object.entries({ ...registries, ...packages })) {
   t.test(`${ref} is ${whole}`, async (t) => {
@@ -79,6 +83,12 @@ const invalid = [
   'mmdebstrap:bookworm?packages=hostname*',
   'mmdebstrap:bookworm?packages=hostname\n',
   'mmdebstrap:bookworm?packages=a1&mirror=http://x',
+  'mmdebstrap:bookworm?packages=a1&',
+  'mmdebstrap:bookworm?packages=a1&packages=b1',
+  'mmdebstrap:bookworm?unpacked=yes',
+  'mmdebstrap:bookworm?unpacked&unpacked',
+  'mmdebstrap:bookworm?Unpacked',
+  'mmdebstrap:bookworm?unpacked,a1',
   'mmdebstrap:bookworm?mirror=http://x',
   'mmdebstrap:bookworm?packages=a1?packages=b1',
 ]

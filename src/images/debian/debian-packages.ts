@@ -4,43 +4,57 @@ import { join } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import type { Store, StoredImage } from '../../store/index.ts'
 import { fullDiskError, lastWords, runTool } from '../../system-tool/index.ts'
-import type { Working } from '../progress.ts'
 import type { PackagesReference } from '../reference.ts'
+import type { Working } from '../progress.ts'
 import { syncFilesystem } from '../sync-filesystem.ts'
+import { configureFiles } from './configure-script.ts'
 import { hostSources } from './debian-mirror.ts'
+import { unpackScript } from './unpack-script.ts'
+import { withoutSync } from './without-sync.ts'
 
-/** Part of the digest: raised when the filesystem is made in another way, so that it is another image. */
-const recipe = 2
+interface Form {
+  /** Part of the digest: a change of how the filesystem is made makes another image. */
+  readonly recipe: number
+  /** What is in it besides the packages that were asked for. */
+  readonly base: readonly string[]
+  readonly files: Readonly<Record<string, string>>
+  readonly env: readonly string[]
+  /** Returns mmdebstrap's options. @param wanted - all packages, the base among them */
+  options(wanted: readonly string[]): string[]
+}
 
-/** Packages that turn unpacked packages into a system: merged /usr, a shell, users, the names of protocols. */
-const base = ['usr-is-merged', 'busybox-static', 'base-passwd', 'netbase']
-const leftOut = ['man', 'doc', 'locale', 'info', 'zoneinfo']
+/** As apt leaves packages on a machine: their maintainer scripts have run. Nothing of them is left out. */
+const configured: Form = {
+  recipe: 3,
+  // A system with a merged /usr, and the names of protocols; mmdebstrap gets those that Debian calls essential.
+  base: ['usr-is-merged', 'netbase'],
+  files: configureFiles,
+  env: ['LANG=C.UTF-8'],
+  options: () => ['--include=?essential', '--skip=cleanup/run'],
+}
+
+/** Unpacked and no more, with busybox for a shell. */
+const unpacked: Form = {
+  recipe: 2,
+  base: ['usr-is-merged', 'busybox-static', 'base-passwd', 'netbase'],
+  files: { 'hook.sh': unpackScript },
+  env: [],
+  options: (wanted) => [
+    `--include=${wanted.join(',')}`,
+    ...['man', 'doc', 'locale', 'info', 'zoneinfo'].map(
+      (name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`,
+    ),
+  ],
+}
+
 const hooks = '/usr/share/mmdebstrap/hooks/merged-usr'
 
-/** Passed to mmdebstrap, which finds no key of its own if there is none in /etc/apt of the host. */
+/** mmdebstrap finds no key of its own where the host's /etc/apt has none. */
 export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /**
- * The last step. No maintainer script is run, so the script does what images need of their work. The names of the
- * archives hold the names and versions of the packages. resolv.conf and hostname are copies of the host's, and are
- * removed.
- */
-const finish = `#!/bin/sh
-set -e
-cd "$1"
-ls var/cache/apt/archives | grep '\\.deb$' | LC_ALL=C sort >"$MOORAGE_PACKAGES"
-mkdir -p etc root tmp run proc sys dev
-chmod 1777 tmp
-chmod 700 root
-cp usr/share/base-passwd/passwd.master etc/passwd
-cp usr/share/base-passwd/group.master etc/group
-rm -f etc/resolv.conf etc/hostname
-chroot . /bin/busybox --install -s /bin
-`
-
-/**
- * Makes a root filesystem of Debian packages, unpacked and not configured: small, quick, and the same for the same
- * versions. Users that maintainer scripts would make are not in it.
+ * A root filesystem made of Debian packages, the same for the same versions: configured as apt would leave them, or unpacked
+ * only. Recommended packages are not in it. docs/images.md
  *
  * @throws MoorageError PACKAGE_NOT_FOUND, REGISTRY_UNREACHABLE, IMAGE_FAILED, DISK_FULL
  */
@@ -50,78 +64,81 @@ export async function buildFromPackages(
   { signal, onProgress }: Working,
 ): Promise<StoredImage> {
   const { ref, suite, packages } = reference
+  const form = reference.unpacked ? unpacked : configured
   const work = await store.temporary()
   try {
     onProgress(`building from Debian packages: ${packages.join(', ') || 'none but the base'}`)
-    const unpacked = await unpackPackages(store, reference, work, signal)
-    const missing = packages.find((name) => !unpacked.some((archive) => isOfPackage(archive, name)))
+    const found = await makeRootfs(store, reference, form, work, signal)
+    const missing = packages.find((wanted) => !found.some((one) => answers(one, wanted)))
     if (missing !== undefined) {
       const reason = `${missing} is not a package of its own in ${suite} (a virtual one?)`
       throw new MoorageError('PACKAGE_NOT_FOUND', { ref, reason })
     }
     const rootfs = join(work, 'rootfs')
-    // The runtime makes the device nodes.
+    // Device nodes are the runtime's to make.
     const devices = await readdir(join(rootfs, 'dev'))
     await Promise.all(devices.map((name) => rm(join(rootfs, 'dev', name), { recursive: true })))
     await chmod(rootfs, 0o755)
-    const digest = `sha256:${createHash('sha256').update(JSON.stringify({ recipe, unpacked })).digest('hex')}`
+    const made = { recipe: form.recipe, [reference.unpacked ? 'unpacked' : 'configured']: found }
+    const digest = `sha256:${createHash('sha256').update(JSON.stringify(made)).digest('hex')}`
     await syncFilesystem(rootfs, signal)
     return await store.images.adopt({
       digest,
       rootfs,
       source: ref,
-      config: { entrypoint: [], cmd: [], env: [], user: '', workdir: '/', exposedPorts: [] },
+      config: { entrypoint: [], cmd: [], env: [...form.env], user: '', workdir: '/', exposedPorts: [] },
     })
   } finally {
     await rm(work, { recursive: true, force: true })
   }
 }
 
-/** Makes `rootfs` in the directory `work`; returns the sorted names of the package archives that it was made of. */
-async function unpackPackages(
+/** Makes `rootfs` in the directory; returns the sorted `NAME_VERSION_ARCHITECTURE` of the packages that it was made of. */
+async function makeRootfs(
   store: Store,
   { ref, suite, packages }: PackagesReference,
+  { base, files, options }: Form,
   work: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const listing = join(work, 'packages')
-  const hook = join(work, 'finish.sh')
-  await writeFile(hook, finish, { mode: 0o755 })
+  await Promise.all(
+    Object.entries(files).map(([name, text]) => writeFile(join(work, name), text, { mode: 0o755 })),
+  )
+  const wanted = [...packages, ...base]
   const { code, stderr } = await runTool(
     'unshare',
     [
-      // Mounts and processes of mmdebstrap end with it, whatever ends it.
-      ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
+      // Its mounts and its processes end with it, whatever ends it.
+      ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', ...withoutSync('mmdebstrap')],
       ...['--variant=extract', '--format=directory', `--keyring=${debianKeyring}`],
-      ...leftOut.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
       '--aptopt=APT::Sandbox::User "root"',
       '--aptopt=Acquire::http::Timeout "15"',
       '--aptopt=Acquire::https::Timeout "15"',
       '--aptopt=Acquire::Retries "3"',
+      ...options(wanted),
       `--hook-dir=${hooks}`,
-      `--extract-hook=${hook}`,
-      `--include=${[...packages, ...base].join(',')}`,
+      `--extract-hook=${join(work, 'hook.sh')}`,
       ...[suite, join(work, 'rootfs'), ...hostSources(suite)],
     ],
-    { signal, env: { ...process.env, MOORAGE_PACKAGES: listing, TMPDIR: work } },
+    {
+      signal,
+      env: { ...process.env, MOORAGE_WORK: work, MOORAGE_PACKAGES: wanted.join(' '), TMPDIR: work },
+    },
   )
   if (code !== 0) throw failureOf(ref, stderr, store.directory)
-  return (await readFile(listing, 'utf8')).trim().split('\n')
+  return (await readFile(join(work, 'packages'), 'utf8')).trim().split('\n')
 }
 
-/**
- * Tells whether an archive, `NAME_VERSION_ARCHITECTURE.deb` with the colon written %3a, is of the requested
- * package.
- */
-function isOfPackage(archive: string, requested: string): boolean {
+/** Whether a package, `NAME_VERSION_ARCHITECTURE`, or its archive, with the colon written %3a, is what was asked for. */
+function answers(archive: string, wanted: string): boolean {
   const [name, version = ''] = archive.split('_')
-  const [requestedName, requestedVersion] = requested.split('=')
-  if (name !== requestedName) return false
-  return requestedVersion === undefined || decodeURIComponent(version) === requestedVersion
+  const [wantedName, wantedVersion] = wanted.split('=')
+  if (name !== wantedName) return false
+  return wantedVersion === undefined || decodeURIComponent(version) === wantedVersion
 }
 
-/** mmdebstrap exits 25 for everything: the cause is in the words of apt. */
-const codesByWords: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
+/** mmdebstrap exits 25 for everything: what went wrong is in apt's words. */
+const kinds: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
   [
     /Unable to locate package|has no installation candidate|Version '.*' for '.*' was not found|unmet dependencies|held broken packages/,
     'PACKAGE_NOT_FOUND',
@@ -133,12 +150,22 @@ const codesByWords: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABL
   [/does not have a Release file|no longer has a Release file/, 'PACKAGE_NOT_FOUND'],
 ]
 
+/** dpkg's words for a maintainer script that failed, or a package that it could not unpack. */
+const failedPackage = /dpkg: error processing (?:package|archive) (\S+) \(--\w+\):\n\s*(.+)/
+
 function failureOf(ref: string, stderr: string, directory: string): MoorageError {
   const full = fullDiskError(stderr, `the image ${ref}`, directory)
   if (full) return full
+  const [, name, words] = failedPackage.exec(stderr) ?? []
+  if (name !== undefined) {
+    const reason =
+      `the package ${name} could not be configured: ${words}; ` +
+      `before that: ${lastWords(stderr.slice(0, stderr.search(failedPackage)))} (with "unpacked" in the reference no script runs)`
+    return new MoorageError('IMAGE_FAILED', { ref, reason })
+  }
   const lines = stderr.split('\n').map((line) => line.trim())
-  for (const [words, code] of codesByWords) {
-    const line = lines.find((candidate) => words.test(candidate))
+  for (const [words, code] of kinds) {
+    const line = lines.find((one) => words.test(one))
     if (line !== undefined) return new MoorageError(code, { ref, reason: line.replace(/^[EW]: /, '') })
   }
   const reason = lines.find((line) => line.startsWith('E: ')) ?? lastWords(stderr)
