@@ -18,20 +18,26 @@ const environment = [
 
 /**
  * Ends the making of a configured image, as mmdebstrap's extract hook, when the archives of the essential packages are
- * unpacked. The archives are downloaded here; each program of a package runs in `isolatedScript`.
+ * unpacked. The archives are downloaded here; each program of a package runs in `isolatedScript`. The third descriptor
+ * takes progress, in lines that begin with `moorage: `.
  */
-export const configureScript = `#!/bin/sh
+const configureScript = `#!/bin/sh
 set -e
 exec 1>&2
 cd "$1"
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
-isolated() {
-	unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child sh "$MOORAGE_WORK/isolated.sh" "$@"
-}
+isolated() { sh "$MOORAGE_WORK/isolated.sh" "$@" 3>&-; }
+ls var/cache/apt/archives | grep '\\.deb$' >"$MOORAGE_WORK/essential"
+# At once, so that a name that is wrong is told before the work.
+echo 'moorage: downloading' >&3
+# shellcheck disable=SC2086
+apt-get --yes --quiet --download-only install '?essential' $MOORAGE_PACKAGES
+echo 'moorage: configuring the base' >&3
 isolated essential
-# What is essential is there now, so apt decides as it does when it installs, and the network is not needed again.
+# What is essential is there now: apt decides as it will when it installs, and the network is not needed after this.
 # shellcheck disable=SC2086
 apt-get --yes --quiet --download-only install $MOORAGE_PACKAGES
+echo 'moorage: configuring' >&3
 isolated install
 isolated directories
 isolated list | LC_ALL=C sort >"$MOORAGE_WORK/packages"
@@ -44,8 +50,14 @@ rm -f var/cache/debconf/*-old var/lib/dpkg/*-old
  * Runs one step of the configuration, the current directory being the root filesystem: in namespaces of its own, without
  * any network but loopback, under a host name that is nobody's, and with few capabilities. invoke-rc.d(8) asks policy-rc.d
  * whether it may start a service, and 101 forbids it. Whatever runs all the same ends with the PID namespace.
+ *
+ * sh isolated.sh essential | install | directories | list
  */
 export const isolatedScript = `set -e
+if [ "$1" != inside ]; then
+	exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child sh "$0" inside "$@"
+fi
+step=$2
 echo localhost >/proc/sys/kernel/hostname
 mount -t proc -o nosuid,nodev,noexec proc proc
 mount --bind proc/sys proc/sys
@@ -75,14 +87,11 @@ clean() {
 	setpriv --bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')} -- \\
 		env -i ${environment.join(' ')} "$@"
 }
-case $1 in
+case $step in
 essential)
 	# Not by apt: base-passwd has to come first, and dpkg alone calls its script early enough.
-	set -- var/cache/apt/archives/*.deb
-	for archive; do
-		shift
-		set -- "$@" "/$archive"
-	done
+	set --
+	while read -r archive; do set -- "$@" "/var/cache/apt/archives/$archive"; done <"$MOORAGE_WORK/essential"
 	clean chroot . dpkg --force-unsafe-io --force-depends --install "$@"
 	;;
 install)

@@ -67,8 +67,10 @@ export async function buildFromPackages(
   const form = reference.unpacked ? unpacked : configured
   const work = await store.temporary()
   try {
-    onProgress(`building from Debian packages: ${packages.join(', ') || 'none but the base'}`)
-    const found = await makeRootfs(store, reference, form, work, signal)
+    const title = `building from Debian packages: ${packages.join(', ') || 'none but the base'}`
+    const tell = (step: string) => onProgress(`${title}: ${step}`)
+    onProgress(title)
+    const found = await makeRootfs(store, reference, form, work, { signal, tell })
     const missing = packages.find((wanted) => !found.some((one) => answers(one, wanted)))
     if (missing !== undefined) {
       const reason = `${missing} is not a package of its own in ${suite} (a virtual one?)`
@@ -99,7 +101,7 @@ async function makeRootfs(
   { ref, suite, packages }: PackagesReference,
   { base, files, options }: Form,
   work: string,
-  signal: AbortSignal,
+  { signal, tell }: { signal: AbortSignal; tell: (step: string) => void },
 ): Promise<string[]> {
   await Promise.all(
     Object.entries(files).map(([name, text]) => writeFile(join(work, name), text, { mode: 0o755 })),
@@ -109,7 +111,9 @@ async function makeRootfs(
     'unshare',
     [
       // Its mounts and its processes end with it, whatever ends it.
-      ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', ...withoutSync('mmdebstrap')],
+      ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+      // mmdebstrap gives its standard error to hooks as their standard output; ours is their third descriptor.
+      ...['sh', '-c', 'exec "$@" 3>&1', 'sh', ...withoutSync('mmdebstrap')],
       ...['--variant=extract', '--format=directory', `--keyring=${debianKeyring}`],
       '--aptopt=APT::Sandbox::User "root"',
       '--aptopt=Acquire::http::Timeout "15"',
@@ -122,6 +126,10 @@ async function makeRootfs(
     ],
     {
       signal,
+      // Bounded: each piece is looked at, and kept by nobody.
+      onOutput: async (piece) => {
+        for (const [, step = ''] of String(piece).matchAll(/^moorage: (.+)$/gm)) tell(step)
+      },
       env: { ...process.env, MOORAGE_WORK: work, MOORAGE_PACKAGES: wanted.join(' '), TMPDIR: work },
     },
   )

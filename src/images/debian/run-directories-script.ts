@@ -55,7 +55,7 @@ for unit in /lib/systemd/system/*.service /etc/systemd/system/*.service; do
 	directories State /var/lib
 	directories Cache /var/cache
 	directories Logs /var/log
-	sed -n 's,^ExecStartPre=[-+!:@]*\\(/usr\\)\\{0,1\\}/bin/\\(\\(mkdir\\|install\\|chown\\|chmod\\) [-A-Za-z0-9/_.: ]*\\)$,\\2,p' "$unit" |
+	sed -n 's#^ExecStartPre=[-+!:@]*\\(/usr\\)\\{0,1\\}/bin/\\(\\(mkdir\\|install\\|chown\\|chmod\\) [-A-Za-z0-9/_.: ]*\\)$#\\2#p' "$unit" |
 		while read -r program words; do
 			case $program:$words in
 			install:*-d*) ;;
@@ -71,7 +71,7 @@ done
 # Scripts of sysvinit are programs; the plain ones among their mkdirs are taken.
 for script in /etc/init.d/*; do
 	[ -f "$script" ] || continue
-	sed -n 's,^[[:space:]]*mkdir \\(-p \\)\\{0,1\\}\\(/\\(var/\\)\\{0,1\\}run/[-A-Za-z0-9/_.]*\\)\\([[:space:]].*\\)\\{0,1\\}$,\\2,p' "$script" |
+	sed -n 's#^[[:space:]]*mkdir \\(-p \\)\\{0,1\\}\\(/\\(var/\\)\\{0,1\\}run/[-A-Za-z0-9/_.]*\\)\\([[:space:]].*\\)\\{0,1\\}$#\\2#p' "$script" |
 		while read -r path; do make root root 755 "$path"; done
 done
 `

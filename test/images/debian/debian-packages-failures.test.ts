@@ -1,7 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { removeTree } from '../../remove-tree.ts'
 import { ownImages } from '../own-images.ts'
+
+t.setTimeout(300_000)
 
 /** The names of the processes that were given a directory, by their arguments or their environment. */
 function processesOf(directory: string): string[] {
@@ -21,10 +26,12 @@ function processesOf(directory: string): string[] {
 
 t.test('packages and suites that do not exist are told as that', async (t) => {
   await using own = await ownImages()
-  await t.rejects(own.images.resolve('mmdebstrap:bookworm?packages=hostname,no-such-package'), {
-    code: 'PACKAGE_NOT_FOUND',
-    message: /Unable to locate package no-such-package/,
-  })
+  for (const form of ['', '&unpacked']) {
+    await t.rejects(own.images.resolve(`mmdebstrap:bookworm?packages=hostname,no-such-package${form}`), {
+      code: 'PACKAGE_NOT_FOUND',
+      message: /Unable to locate package no-such-package/,
+    })
+  }
   await t.rejects(own.images.resolve('mmdebstrap:nosuchsuite?packages=hostname'), {
     code: 'PACKAGE_NOT_FOUND',
     message: /nosuchsuite Release/,
@@ -33,17 +40,58 @@ t.test('packages and suites that do not exist are told as that', async (t) => {
   t.same(own.store.images.list(), [])
 })
 
-t.test('a cancelled build leaves no process, no file and no mount', async (t) => {
+for (const [form, program] of [
+  ['&unpacked', 'apt-get'],
+  ['', 'dpkg'],
+]) {
+  t.test(`a build that is cancelled while ${program} works leaves no process, file or mount`, async (t) => {
+    await using own = await ownImages()
+    const gone = new AbortController()
+    const ref = `mmdebstrap:bookworm?packages=hostname${form}`
+    const building = own.images.resolve(ref, { signal: gone.signal })
+    building.catch(() => undefined)
+    // In its middle: it has made its mounts.
+    while (!processesOf(own.store.directory).includes(program ?? '')) await turn()
+    gone.abort()
+    await t.rejects(building, { code: 'CANCELLED' })
+    await own.tidied()
+    await own.images.close()
+    t.same(processesOf(own.store.directory), [])
+    t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), own.store.directory)
+  })
+}
+
+/** Puts a program of the test's own before the host's mmdebstrap. */
+function pretend(t: Test, script: string): void {
+  const directory = mkdtempSync(join(tmpdir(), 'moorage-pretend-'))
+  writeFileSync(join(directory, 'mmdebstrap'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  const path = process.env.PATH
+  process.env.PATH = `${directory}:${path}`
+  t.teardown(() => {
+    process.env.PATH = path
+    removeTree(directory)
+  })
+}
+
+t.test('a maintainer script that fails is told with its package and its words', async (t) => {
   await using own = await ownImages()
-  const gone = new AbortController()
-  const building = own.images.resolve('mmdebstrap:bookworm?packages=hostname', { signal: gone.signal })
-  building.catch(() => undefined)
-  // In its middle: mmdebstrap has made its mounts, and apt is at work.
-  while (!processesOf(own.store.directory).includes('apt-get')) await turn()
-  gone.abort()
-  await t.rejects(building, { code: 'CANCELLED' })
+  pretend(
+    t,
+    `cat >&2 <<'END'
+Setting up broken (1.0) ...
+broken: Connection refused by nobody
+dpkg: error processing package broken (--configure):
+ installed broken package post-installation script subprocess returned error exit status 3
+Errors were encountered while processing:
+ broken
+E: Sub-process env returned an error code (1)
+END
+exit 25`,
+  )
+  await t.rejects(own.images.resolve('mmdebstrap:bookworm?packages=broken'), {
+    code: 'IMAGE_FAILED',
+    message:
+      /the package broken could not be configured: installed broken .* exit status 3; before that: Setting up broken \(1\.0\) \.\.\.; broken: Connection refused by nobody .*unpacked/,
+  })
   await own.tidied()
-  await own.images.close()
-  t.same(processesOf(own.store.directory), [])
-  t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), own.store.directory)
 })
