@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { MoorageError } from '../../errors/index.ts'
 import type { Store, StoredImage } from '../../store/index.ts'
 import { fullDiskError, lastWords, runTool } from '../../system-tool/index.ts'
-import type { PackagesReference } from '../reference.ts'
 import type { Working } from '../progress.ts'
+import type { PackagesReference } from '../reference.ts'
 import { syncFilesystem } from '../sync-filesystem.ts'
 import { configureFiles } from './configure-script.ts'
 import { hostSources } from './debian-mirror.ts'
@@ -13,7 +13,7 @@ import { unpackScript } from './unpack-script.ts'
 import { withoutSync } from './without-sync.ts'
 
 interface Form {
-  /** Part of the digest: a change of how the filesystem is made makes another image. */
+  /** Part of the digest: raised when the filesystem is made in another way, so that it is another image. */
   readonly recipe: number
   /** What is in it besides the packages that were asked for. */
   readonly base: readonly string[]
@@ -49,11 +49,11 @@ const unpacked: Form = {
 
 const hooks = '/usr/share/mmdebstrap/hooks/merged-usr'
 
-/** mmdebstrap finds no key of its own where the host's /etc/apt has none. */
+/** Passed to mmdebstrap, which finds no key of its own if there is none in /etc/apt of the host. */
 export const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /**
- * A root filesystem made of Debian packages, the same for the same versions: configured as apt would leave them, or unpacked
+ * Makes a root filesystem of Debian packages, the same for the same versions: configured as apt would leave them, or unpacked
  * only. Recommended packages are not in it. docs/images.md
  *
  * @throws MoorageError PACKAGE_NOT_FOUND, REGISTRY_UNREACHABLE, IMAGE_FAILED, DISK_FULL
@@ -71,7 +71,7 @@ export async function buildFromPackages(
     const tell = (step: string) => onProgress(`${title}: ${step}`)
     onProgress(title)
     const found = await makeRootfs(store, reference, form, work, { signal, tell })
-    const missing = packages.find((wanted) => !found.some((one) => answers(one, wanted)))
+    const missing = packages.find((name) => !found.some((one) => isOfPackage(one, name)))
     if (missing !== undefined) {
       const reason = `${missing} is not a package of its own in ${suite} (a virtual one?)`
       throw new MoorageError('PACKAGE_NOT_FOUND', { ref, reason })
@@ -110,7 +110,7 @@ async function makeRootfs(
   const { code, stderr } = await runTool(
     'unshare',
     [
-      // Its mounts and its processes end with it, whatever ends it.
+      // Mounts and processes of mmdebstrap end with it, whatever ends it.
       ...['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
       // mmdebstrap gives its standard error to hooks as their standard output; ours is their third descriptor.
       ...['sh', '-c', 'exec "$@" 3>&1', 'sh', ...withoutSync('mmdebstrap')],
@@ -137,16 +137,16 @@ async function makeRootfs(
   return (await readFile(join(work, 'packages'), 'utf8')).trim().split('\n')
 }
 
-/** Whether a package, `NAME_VERSION_ARCHITECTURE`, or its archive, with the colon written %3a, is what was asked for. */
-function answers(archive: string, wanted: string): boolean {
-  const [name, version = ''] = archive.split('_')
-  const [wantedName, wantedVersion] = wanted.split('=')
-  if (name !== wantedName) return false
-  return wantedVersion === undefined || decodeURIComponent(version) === wantedVersion
+/** Tells whether a package, `NAME_VERSION_ARCHITECTURE`, or its archive, with the colon written %3a, is the requested one. */
+function isOfPackage(found: string, requested: string): boolean {
+  const [name, version = ''] = found.split('_')
+  const [requestedName, requestedVersion] = requested.split('=')
+  if (name !== requestedName) return false
+  return requestedVersion === undefined || decodeURIComponent(version) === requestedVersion
 }
 
-/** mmdebstrap exits 25 for everything: what went wrong is in apt's words. */
-const kinds: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
+/** mmdebstrap exits 25 for everything: the cause is in the words of apt. */
+const codesByWords: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABLE'][] = [
   [
     /Unable to locate package|has no installation candidate|Version '.*' for '.*' was not found|unmet dependencies|held broken packages/,
     'PACKAGE_NOT_FOUND',
@@ -172,8 +172,8 @@ function failureOf(ref: string, stderr: string, directory: string): MoorageError
     return new MoorageError('IMAGE_FAILED', { ref, reason })
   }
   const lines = stderr.split('\n').map((line) => line.trim())
-  for (const [words, code] of kinds) {
-    const line = lines.find((one) => words.test(one))
+  for (const [words, code] of codesByWords) {
+    const line = lines.find((candidate) => words.test(candidate))
     if (line !== undefined) return new MoorageError(code, { ref, reason: line.replace(/^[EW]: /, '') })
   }
   const reason = lines.find((line) => line.startsWith('E: ')) ?? lastWords(stderr)
