@@ -37,7 +37,7 @@ t.test('bad input gets a clear error and leaves nothing behind', async (t) => {
     const error = await failure(
       moorage
         .container()
-        .from('mmdebstrap:bookworm?packages=no-such-package-anywhere')
+        .from('mmdebstrap:bookworm?packages=no-such-package-anywhere&unpacked')
         .withExec(['true'])
         .stdout(),
     )

@@ -4,7 +4,7 @@ import type { RunRow } from '../../src/definition/index.ts'
 import { type OwnDaemon, ownDirectories, startDaemon, until } from './own-daemon.ts'
 import { ownRootfs } from './own-rootfs.ts'
 
-const image = 'mmdebstrap:bookworm?packages=busybox-static'
+const image = 'mmdebstrap:bookworm?packages=busybox-static&unpacked'
 
 t.setTimeout(120_000)
 
