@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DnsAnswer } from '../../dns/index.ts'
 import { createNetwork, type Isolation, type NamespaceOf, type Network } from '../../netns/index.ts'
@@ -8,6 +8,7 @@ import { Grants } from './grants.ts'
 import { adoptMember, type JoinOptions, joinMember, type Member, type MemberOptions } from './member.ts'
 import { type ChangeStep, Members } from './members.ts'
 import { type NetworkRecord, openNetworkDns } from './network-dns.ts'
+import { writeResolvConf } from './resolv-conf.ts'
 
 export interface ServiceNetworkOptions {
   name: string
@@ -75,9 +76,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   const directory = join(runDirectory, 'hosts', name)
   mkdirSync(directory, { recursive: true, mode: 0o755 })
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
-  const resolvConf = join(directory, 'resolv.conf')
-  // One nameserver: musl asks all of them at once. No search list: it leaks names and slows every lookup.
-  writeFileSync(resolvConf, `nameserver ${network.gateway}\noptions ndots:0\n`)
+  const resolvConf = writeResolvConf(directory, network.gateway)
   const dns = undo.use(await openNetworkDns(network, thread, { zone, upstreams }))
   const { beforeStep } = options
   const grants = network.isolation === 'bindings' ? new Grants(network) : undefined
