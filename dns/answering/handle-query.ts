@@ -1,4 +1,5 @@
 import type { Counts } from '../counters.ts'
+import { DnsError } from '../errors.ts'
 import type { DnsEmitter, QueryEvent } from '../events.ts'
 import type { Forwarded, Forwarder } from '../upstream/ask-upstreams.ts'
 import { decodeQuery, flag, newQuery, type Query } from '../wire/decode-query.ts'
@@ -6,6 +7,7 @@ import { extendedError, rcode } from '../wire/rcodes.ts'
 import { newReply, type Reply } from '../wire/write-reply.ts'
 import type { Asker } from './asker.ts'
 import type { Knowledge } from './knowledge.ts'
+import { addChainEnd, chainQuery, mostChains, rewrittenQuery, wantsChainEnd } from './outside-chain.ts'
 import { queryEvent } from './query-event.ts'
 import { respond, respondError, type Verdict } from './respond.ts'
 
@@ -32,6 +34,20 @@ export interface QueryHandler {
 /** The origin of a reply of ours. */
 type Source = Exclude<Verdict, 'forward' | 'drop'>
 
+/** An answer, or why there is none; `refusal` if we do not answer such a query, nor ask for it. */
+type Whole =
+  | { readonly kind: 'answer'; readonly answer: Buffer }
+  | { readonly kind: Unanswered }
+  | { readonly kind: 'refusal' }
+type Unanswered = Exclude<Forwarded['kind'], 'answer'>
+
+/** The counter of each of them. */
+const fates = { overload: 'overloaded', loop: 'refused', unreachable: 'unreachable' } as const
+
+function isOurs(verdict: Verdict): verdict is 'view' | 'zone' {
+  return verdict === 'view' || verdict === 'zone'
+}
+
 export interface QueryHandlerOptions {
   knowledge: Knowledge
   forwarder: Forwarder
@@ -52,6 +68,7 @@ export function createQueryHandler({
   const reply = newReply()
   const inPlace: { -readonly [Key in keyof Reply]: Reply[Key] } = newReply(Buffer.alloc(0))
   const forwardedQuery = newQuery()
+  let chainReply: Reply | undefined
 
   const fault = (error: unknown) => {
     counts.errors++
@@ -87,13 +104,13 @@ export function createQueryHandler({
     }
   }
 
-  const countReply = ({ buffer }: Reply) => {
+  const countReply = (buffer: Buffer) => {
     if (((buffer[3] as number) & 0xf) === rcode.NXDOMAIN) counts.noSuchName++
     if (((buffer[2] as number) & (flag.TC >> 8)) !== 0) counts.truncated++
   }
 
   const sendReply = (message: Buffer, asker: Asker, send: Send, source: Source) => {
-    countReply(reply)
+    countReply(reply.buffer)
     send(reply.buffer, reply.length)
     report(message, reply.query, asker, reply.buffer, source)
   }
@@ -112,15 +129,67 @@ export function createQueryHandler({
         return
       }
       respondError(message, asker, knowledge, reply, { code: rcode.NOERROR, flags: flag.TC })
-    } else if (forwarded.kind === 'overload' || forwarded.kind === 'loop') {
-      counts[forwarded.kind === 'loop' ? 'refused' : 'overloaded']++
-      respondError(message, asker, knowledge, reply, { code: rcode.REFUSED })
-    } else {
-      counts.unreachable++
-      const reason = extendedError.noReachableAuthority
-      respondError(message, asker, knowledge, reply, { code: rcode.SERVFAIL, reason })
-    }
+    } else replyUnanswered(message, asker, forwarded.kind)
     sendReply(message, asker, send, 'refusal')
+  }
+
+  /** Replies to, and counts, a query to which no upstream had an answer. */
+  const replyUnanswered = (message: Buffer, asker: Asker, why: Unanswered) => {
+    counts[fates[why]]++
+    const failure =
+      why === 'unreachable'
+        ? { code: rcode.SERVFAIL, reason: extendedError.noReachableAuthority }
+        : { code: rcode.REFUSED }
+    respondError(message, asker, knowledge, reply, failure)
+  }
+
+  /** Answers a query as its client would be answered, with the end of a chain that leaves our zones. */
+  const answerWhole = async (message: Buffer, asker: Asker, chains: number): Promise<Whole> => {
+    chainReply ??= newReply()
+    const into = chainReply
+    const respondAgain = () => respond(message, message.length, asker, knowledge, into)
+    const copy = () => Buffer.from(into.buffer.subarray(0, into.length))
+    const verdict = respondAgain()
+    const { outside } = into
+    if (verdict === 'drop') return { kind: 'refusal' }
+    if (verdict === 'forward') {
+      return await forwarder.forward(message, into.query.questionEnd, asker.client ?? '')
+    }
+    if (outside === undefined || !wantsChainEnd(into, knowledge)) {
+      return verdict === 'refusal' ? { kind: 'refusal' } : { kind: 'answer', answer: copy() }
+    }
+    if (chains === mostChains) return { kind: 'unreachable' }
+    const query = chainQuery(into, outside, knowledge.udpSize)
+    const end = await answerWhole(query, { client: asker.client, transport: 'tcp' }, chains + 1)
+    if (end.kind !== 'answer' && end.kind !== 'refusal') return end
+    // `into` has served other queries meanwhile, and the zones may have changed.
+    const now = respondAgain()
+    if (now === 'drop' || now === 'forward') return { kind: 'unreachable' }
+    // Where nobody may be asked for it, the client gets the chain alone.
+    if (end.kind === 'answer' && into.outside?.equals(outside)) addChainEnd(into, knowledge, end.answer)
+    return { kind: 'answer', answer: copy() }
+  }
+
+  const finishChain = async (message: Buffer, asker: Asker, send: Send, source: 'view' | 'zone') => {
+    try {
+      const whole = await answerWhole(message, asker, 0).catch((error) => {
+        // What the upstream sent for the end of the chain may be malformed.
+        if (!(error instanceof DnsError)) fault(error)
+        return { kind: 'unreachable' } as const
+      })
+      if (whole.kind === 'answer') {
+        counts[source]++
+        countReply(whole.answer)
+        send(whole.answer, whole.answer.length)
+        decodeQuery(message, message.length, forwardedQuery)
+        report(message, forwardedQuery, asker, whole.answer, source)
+        return
+      }
+      replyUnanswered(message, asker, whole.kind === 'refusal' ? 'unreachable' : whole.kind)
+      sendReply(message, asker, send, 'refusal')
+    } catch (error) {
+      fault(error)
+    }
   }
 
   const forward = async (message: Buffer, questionEnd: number, asker: Asker, send: Send) => {
@@ -149,6 +218,10 @@ export function createQueryHandler({
     handle(message, asker, send) {
       if (asker.transport === 'tcp') counts.tcpQueries++
       const verdict = decide(message, message.length, asker, reply)
+      if (isOurs(verdict) && wantsChainEnd(reply, knowledge)) {
+        counts.queries++
+        return track(finishChain(message, asker, send, verdict))
+      }
       count(verdict)
       if (verdict === 'drop') return undefined
       if (verdict === 'forward') return track(forward(message, reply.query.questionEnd, asker, send))
@@ -162,6 +235,11 @@ export function createQueryHandler({
       const message = reported ? Buffer.from(packet.subarray(0, octets)) : packet
       inPlace.buffer = packet
       const verdict = decide(message, octets, asker, inPlace)
+      if (isOurs(verdict) && wantsChainEnd(inPlace, knowledge)) {
+        counts.queries++
+        void track(finishChain(rewrittenQuery(inPlace), { ...asker }, source.later(), verdict))
+        return 0
+      }
       count(verdict)
       if (verdict === 'drop') return 0
       if (verdict === 'forward') {
@@ -169,7 +247,7 @@ export function createQueryHandler({
         void track(forward(copy, inPlace.query.questionEnd, { ...asker }, source.later()))
         return 0
       }
-      countReply(inPlace)
+      countReply(packet)
       if (reported) report(message, inPlace.query, asker, packet, verdict)
       return inPlace.length
     },

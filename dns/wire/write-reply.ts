@@ -145,6 +145,32 @@ export function addAdditional(reply: Reply, owner: Buffer, set: RecordSet): void
   reply.additionals += set.count
 }
 
+/** A record of another server's message, without compression. */
+export interface ForeignRecord {
+  readonly owner: Buffer
+  readonly type: number
+  readonly class: number
+  readonly ttl: number
+  readonly data: Buffer
+}
+
+/** Adds a record of another server's message. Its owner is written in full. */
+export function addForeign(
+  reply: Reply,
+  { owner, type, class: recordClass, ttl, data }: ForeignRecord,
+  section: 'answers' | 'authorities',
+): void {
+  if (!fits(reply, owner.length + recordHead + data.length)) return
+  const { buffer } = reply
+  let at = reply.length + owner.copy(buffer, reply.length)
+  at = buffer.writeUInt16BE(type, at)
+  at = buffer.writeUInt16BE(recordClass, at)
+  at = buffer.writeUInt32BE(ttl, at)
+  at = buffer.writeUInt16BE(data.length, at)
+  reply.length = at + data.copy(buffer, at)
+  reply[section]++
+}
+
 const hostmaster = Buffer.from('\x0ahostmaster', 'latin1')
 /** Times in seconds for secondary servers, of which there are none. Only `minimum` has an effect (RFC 2308, 4). */
 const soaTimes = { refresh: 3600, retry: 600, expire: 86400 } as const
