@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { MoorageError } from '../errors/index.ts'
 import { type GlobalOptions, globalOptionsOf } from './global-options.ts'
 import { reportFailure } from './report-failure.ts'
+import { setUnwritableExitCode } from './standard-streams.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
 /** The surroundings of a command's work, besides its operands and options. */
@@ -36,6 +37,7 @@ export function action<Operands extends readonly unknown[], Options>(
     const global = globalOptionsOf(command)
     const terminal = createTerminal(global)
     if (!ownSignals) exitOnSignals()
+    if (exitCodeOf) setUnwritableExitCode(exitCodeOf)
     try {
       // commander has checked them against the command's arguments.
       const operands = parameters.slice(0, -2) as readonly unknown[] as Operands

@@ -4,6 +4,7 @@ import { packageVersion } from '../package.ts'
 import { commands } from './command-list.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { reportFailure } from './report-failure.ts'
+import { watchStandardStreams, writeData } from './standard-streams.ts'
 import { createTerminal } from './terminal.ts'
 
 /**
@@ -13,13 +14,7 @@ import { createTerminal } from './terminal.ts'
  * @returns the exit code (docs/cli.md)
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  // A reader that stops reading (`moorage logs | head`) ends the writer, as SIGPIPE would.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(141)
-    throw error
-  })
-  // If stderr is gone, there is no place left to report it.
-  process.stderr.on('error', () => undefined)
+  watchStandardStreams()
   try {
     await createProgram().parseAsync(helpAsOption(args), { from: 'user' })
     return Number(process.exitCode ?? 0)
@@ -42,7 +37,10 @@ function createProgram(): Command {
     .version(packageVersion, '-V, --version', 'print the version')
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => void writeData(process.stdout, text),
+    })
     .addHelpText('after', '\nmoorage COMMAND --help tells more; docs/cli.md tells all.')
   for (const { name, summary } of commands) {
     program.addCommand(new Command(name).summary(summary).description(summary).copyInheritedSettings(program))

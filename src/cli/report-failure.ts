@@ -13,7 +13,7 @@ export function reportFailure(
 ): number {
   const error = asMoorageError(thrown)
   if (terminal.json) {
-    terminal.document({ error: error.toJSON() }, { line: true })
+    void terminal.document({ error: error.toJSON() }, { line: true })
     return exitCodeOf(error)
   }
   if (error instanceof HealthError && error.log !== '') {

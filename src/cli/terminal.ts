@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import type { apiVersion as ApiVersion } from '../definition/index.ts'
+import { writeData } from './standard-streams.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 
@@ -13,10 +14,13 @@ export interface Terminal {
   /** True if nothing but errors is said on stderr. */
   readonly quiet: boolean
   readonly verbose: boolean
-  /** Prints a line of data. */
-  print(line: string): void
-  /** Prints a JSON document, with `line` on one line, as one of a stream; `apiVersion` is added. */
-  document(value: object, options?: { line?: boolean }): void
+  /** Prints a line of data. Resolves when the reader has room for more. */
+  print(line: string): Promise<void>
+  /**
+   * Prints a JSON document, with `line` on one line, as one of a stream; `apiVersion` is added. Resolves when the reader has
+   * room for more: whoever prints many waits for each.
+   */
+  document(value: object, options?: { line?: boolean }): Promise<void>
   /** Says a line to people, beside the data. */
   talk(line: string): void
   /** Says a line to people who asked for more. */
@@ -41,12 +45,10 @@ export function createTerminal(options: {
     json,
     quiet,
     verbose,
-    print: (line) => {
-      process.stdout.write(`${line}\n`)
-    },
+    print: (line) => writeData(process.stdout, `${line}\n`),
     document(value, { line = false } = {}) {
       const text = JSON.stringify({ apiVersion, ...(withTimes(value) as object) }, null, line ? 0 : 2)
-      process.stdout.write(`${text}\n`)
+      return writeData(process.stdout, `${text}\n`)
     },
     talk: (line) => {
       if (!quiet) complain(line)

@@ -196,6 +196,12 @@ export const catalogue = {
     status: 410,
     exit: 1,
   },
+  OUTPUT_UNWRITABLE: {
+    sentence: '{stream}: {reason}',
+    hint: 'see where the output of this command goes',
+    status: 500,
+    exit: 1,
+  },
   BLOB_MISSING: {
     sentence: 'the directory {digest} was not sent to the daemon',
     hint: 'send it with PUT blobs/{digest}; the SDK does so by itself',

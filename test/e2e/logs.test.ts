@@ -189,8 +189,9 @@ t.test('logs of services', async (t) => {
     t.ok(kept.length <= 1024 * 1024 && kept.length > 512 * 1024, `${kept.length} bytes kept`)
     const frames = (missing + kept.length - 8_000_011) / 13
     t.ok(Number.isInteger(frames) && frames >= 0, `all the others are missing: ${missing}`)
-    const { stderr } = await daemon.cli('logs', (await service.hostname()).slice(0, 12))
+    const { code, stderr } = await daemon.cli('logs', (await service.hostname()).slice(0, 12))
     t.match(stderr, /\d+ bytes of output are no longer kept/)
+    t.equal(code, 1)
   })
 
   await t.test('an evaluation’s output comes in either form, fresh or from the cache', async (t) => {

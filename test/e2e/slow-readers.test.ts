@@ -1,16 +1,18 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { definitionOf } from '../../src/client/graph/graph.ts'
 import { createTransport } from '../../src/client/index.ts'
 import type { Container, Directory, Moorage } from '../../src/index.ts'
-import { type OwnDaemon, ownDirectories, startDaemon } from './own-daemon.ts'
+import { cliPath, type OwnDaemon, ownDirectories, startDaemon } from './own-daemon.ts'
 import { ownRootfs } from './own-rootfs.ts'
 
-t.setTimeout(240_000)
-
 const long = process.env.MOORAGE_LONG === '1'
+t.setTimeout(long ? 900_000 : 240_000)
 const MiB = 1024 * 1024
 /** Of the daemon: far less than is written here. */
 const limit = 2 * MiB
@@ -237,4 +239,44 @@ t.test('nothing of an output is lost, however much it is and however slowly it i
     await sleep(500)
     t.equal(await daemon.stop(), 0)
   })
+})
+
+t.test('`run | slow reader` of the command line, byte for byte (C05, C05b)', async (t) => {
+  using directories = ownDirectories()
+  await using daemon = await startDaemon(directories)
+  const image = 'mmdebstrap:bookworm?packages=busybox-static'
+  t.equal((await daemon.cli('run', '-q', image, 'true')).code, 0, 'the image is there')
+  // Above what is kept, in either mode.
+  const bytes = long ? 1_000_000_000 : 100_000_000
+  const all = `head -c ${bytes} /dev/zero | tr '\\0' x; printf end`
+  const expected = createHash('sha256')
+  for (let left = bytes; left > 0; left -= MiB) expected.update(Buffer.alloc(Math.min(left, MiB), 'x'))
+  const digest = expected.update('end').digest('hex')
+
+  /** Runs a command, and reads it at some 100 MB/s, with a pause at first. */
+  const slowly = async (args: readonly string[]) => {
+    const child = spawn(process.execPath, [cliPath, ...args], {
+      env: daemon.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const exited = once(child, 'exit')
+    const words = text(child.stderr)
+    const hash = createHash('sha256')
+    await sleep(1_000)
+    let pause = 0
+    for await (const piece of child.stdout) {
+      hash.update(piece as Buffer)
+      pause += (piece as Buffer).length
+      if (pause < 4 * MiB) continue
+      pause = 0
+      await sleep(40)
+    }
+    const [code] = await exited
+    return { code, digest: hash.digest('hex'), words: await words }
+  }
+  t.same(await slowly(['run', '-q', image, 'sh', '-c', all]), { code: 0, digest, words: '' })
+  const start = await daemon.cli('start', '-q', '--hostname', 'c1', image, 'sleep', '100000')
+  t.equal(start.code, 0)
+  t.same(await slowly(['exec', 'c1', 'sh', '-c', all]), { code: 0, digest, words: '' })
+  await daemon.cli('stop', 'c1')
 })

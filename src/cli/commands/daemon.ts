@@ -51,7 +51,7 @@ async function daemon(
 ): Promise<void> {
   const interrupted = firstSignal()
   const running = await startDaemon(global, flags)
-  if (terminal.json) terminal.document({ pid: process.pid, socket: running.socket }, { line: true })
+  if (terminal.json) await terminal.document({ pid: process.pid, socket: running.socket }, { line: true })
   else if (process.stderr.isTTY)
     terminal.talk(`moorage: the daemon listens on ${running.socket}; Ctrl-C stops it`)
   void interrupted.then((signal) => running.stop(signal)).catch(() => undefined)

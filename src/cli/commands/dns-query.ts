@@ -21,13 +21,13 @@ async function query(
   const { answer } = await daemonApi(global).ask<{ answer: QueryAnswer }>('dns/query', {
     query: { name, type: type.toUpperCase(), as, network: global.network },
   })
-  if (terminal.json) terminal.document({ answer })
+  if (terminal.json) await terminal.document({ answer })
   else {
     const asker = answer.as === null ? '' : ` as ${answer.as}`
     terminal.talk(`${answer.name} ${answer.type}${asker}: ${answer.status}`)
     if (answer.answers.length > 0) {
       const rows = answer.answers.map((record) => [record.name, record.type, String(record.ttl), record.data])
-      for (const line of table(['NAME', 'TYPE', 'TTL', 'DATA'], rows, terminal)) terminal.print(line)
+      for (const line of table(['NAME', 'TYPE', 'TTL', 'DATA'], rows, terminal)) await terminal.print(line)
     }
   }
   if (answer.status === 'NOERROR') return 0

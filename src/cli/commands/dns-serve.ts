@@ -65,7 +65,10 @@ async function serve(
     })
     using _queries = queryPrinter(dns, terminal)
     if (terminal.json)
-      terminal.document({ type: 'listening', pid: process.pid, addresses: dns.addresses }, { line: true })
+      await terminal.document(
+        { type: 'listening', pid: process.pid, addresses: dns.addresses },
+        { line: true },
+      )
     else {
       const where = dns.addresses.map(({ address, port }) => `${address} port ${port}`).join(', ')
       terminal.talk(`moorage: the DNS server listens on ${where}`)

@@ -15,5 +15,6 @@ async function zone({ global, terminal }: CommandContext): Promise<void> {
   })
   if (terminal.json) return terminal.document({ records })
   const rows = records.map(({ name, type, value, view, network }) => [name, type, value, view, network])
-  for (const line of table(['NAME', 'TYPE', 'VALUE', 'VIEW', 'NETWORK'], rows, terminal)) terminal.print(line)
+  for (const line of table(['NAME', 'TYPE', 'VALUE', 'VIEW', 'NETWORK'], rows, terminal))
+    await terminal.print(line)
 }

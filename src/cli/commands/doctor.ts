@@ -22,7 +22,7 @@ async function doctor(
     runtimeDir ?? process.env.MOORAGE_RUNTIME_DIR,
   )
   const failed = probes.filter(({ ok }) => !ok)
-  if (terminal.json) terminal.document({ probes })
+  if (terminal.json) await terminal.document({ probes })
   else {
     const rows = probes.map(({ group, name, ok, detail }): Cell[] => [
       { text: ok ? 'ok' : 'FAILED', style: ok ? 'green' : 'red' },
@@ -30,9 +30,10 @@ async function doctor(
       name,
       detail,
     ])
-    for (const line of table(['RESULT', 'GROUP', 'CHECK', 'FOUND'], rows, terminal)) terminal.print(line)
-    if (failed.length > 0) terminal.print('')
-    for (const { name, remedy } of failed) terminal.print(`${printable(name)}: ${printable(remedy)}`)
+    for (const line of table(['RESULT', 'GROUP', 'CHECK', 'FOUND'], rows, terminal))
+      await terminal.print(line)
+    if (failed.length > 0) await terminal.print('')
+    for (const { name, remedy } of failed) await terminal.print(`${printable(name)}: ${printable(remedy)}`)
   }
   return failed.length > 0 ? 1 : 0
 }

@@ -27,12 +27,12 @@ async function events(
     if (event.type === 'progress') {
       // An event without a network concerns all.
       if (event.network !== undefined && !isInNetwork(global, { network: event.network })) continue
-      if (terminal.json) terminal.document(event, { line: true })
-      else terminal.print(lineOf(event, terminal))
+      if (terminal.json) await terminal.document(event, { line: true })
+      else await terminal.print(lineOf(event, terminal))
       continue
     }
     const missed = event.type === 'events' ? event.missed : event.type === 'missed' ? event.count : 0
-    if (terminal.json) terminal.document(event, { line: true })
+    if (terminal.json) await terminal.document(event, { line: true })
     else if (missed === null) terminal.talk('moorage: the daemon was started anew: these are all its events')
     else if (missed > 0) terminal.talk(`moorage: ${missed} events are gone`)
   }

@@ -6,6 +6,7 @@ import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { daemonApi } from '../daemon-api.ts'
 import { documentPrinter, rawPrinter } from '../printing/log-printer.ts'
+import { lostOutput } from '../printing/lost-output.ts'
 
 interface ExecFlags {
   interactive?: boolean
@@ -40,10 +41,11 @@ async function exec(
     query: { network: global.network },
   })) {
     if (event.type === 'output') await printer.write(event)
+    else if (event.type === 'gap') throw lostOutput(event.missing, args)
     else if (event.type === 'result') {
       await printer.end()
       const { exitCode } = event
-      if (terminal.json) terminal.document({ type: 'result', exitCode }, { line: true })
+      if (terminal.json) await terminal.document({ type: 'result', exitCode }, { line: true })
       return exitCode
     }
   }

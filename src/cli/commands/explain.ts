@@ -18,13 +18,13 @@ async function explain(
 ): Promise<void> {
   const query = { a, b, network: global.network }
   const { a: first, b: second, differences } = await daemonApi(global).ask<Explanation>('explain', { query })
-  if (terminal.json) terminal.document({ a: first, b: second, differences })
-  else if (differences.length === 0) terminal.print('They are the same: one definition, one name.')
+  if (terminal.json) await terminal.document({ a: first, b: second, differences })
+  else if (differences.length === 0) await terminal.print('They are the same: one definition, one name.')
   else {
     for (const { field, a: left, b: right } of differences) {
-      terminal.print(printable(field))
-      terminal.print(`  ${first.slice(0, 12)}  ${printable(left ?? '(none)')}`)
-      terminal.print(`  ${second.slice(0, 12)}  ${printable(right ?? '(none)')}`)
+      await terminal.print(printable(field))
+      await terminal.print(`  ${first.slice(0, 12)}  ${printable(left ?? '(none)')}`)
+      await terminal.print(`  ${second.slice(0, 12)}  ${printable(right ?? '(none)')}`)
     }
   }
 }

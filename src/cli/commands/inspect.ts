@@ -16,14 +16,14 @@ async function inspect({ global, terminal }: CommandContext, [id]: readonly [str
   const daemon = daemonApi(global)
   const query = { network: global.network }
   try {
-    terminal.document(
+    await terminal.document(
       await daemon.ask<{ service: ServiceRow }>(`services/${encodeURIComponent(id)}`, { query }),
     )
   } catch (error) {
     if (!(error instanceof MoorageError) || error.code !== 'SERVICE_NOT_FOUND') throw error
     const run = await findRun(daemon, id, global)
     if (run === undefined) throw error
-    terminal.document({ run })
+    await terminal.document({ run })
   }
 }
 

@@ -10,6 +10,7 @@ import {
   prefixPrinter,
   rawPrinter,
 } from '../printing/log-printer.ts'
+import { lostOutput } from '../printing/lost-output.ts'
 
 interface LogsFlags {
   follow?: boolean
@@ -45,6 +46,7 @@ async function logs(
     if (ids.length > 1) return prefixPrinter(terminal, id, width, pattern)
     return pattern === undefined ? rawPrinter() : matchingPrinter(pattern)
   }
+  const lost: { id: string; missing: number | null }[] = []
   const show = async (id: string) => {
     const printer = printerOf(id)
     for await (const event of daemon.output(`services/${encodeURIComponent(id)}/logs`, { query })) {
@@ -55,15 +57,23 @@ async function logs(
       if (event.type !== 'run' && event.type !== 'gap') continue
       // A line that was not complete ends here.
       await printer.end()
-      if (terminal.json) terminal.document({ ...event, id }, { line: true })
-      else if (event.type === 'gap') terminal.talk(`moorage: ${id}: ${gapWords(event.missing)}`)
-      else terminal.whisper(`moorage: ${id}: run ${event.run}`)
+      if (event.type === 'gap') {
+        lost.push({ id, missing: event.missing })
+        if (!terminal.json) terminal.complain(`moorage: ${id}: ${gapWords(event.missing)}`)
+      }
+      if (terminal.json) await terminal.document({ ...event, id }, { line: true })
+      else if (event.type === 'run') terminal.whisper(`moorage: ${id}: run ${event.run}`)
     }
     await printer.end()
   }
   // Logs are followed side by side; otherwise they come one after the other, in the order of the command line.
   if (follow) await Promise.all(ids.map(show))
   else for (const id of ids) await show(id)
+  const [first] = lost
+  if (first === undefined) return
+  const sizes = lost.map(({ missing }) => missing)
+  const missing = sizes.includes(null) ? null : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
+  throw lostOutput(missing, [...new Set(lost.map(({ id }) => id))])
 }
 
 function gapWords(missing: number | null): string {

@@ -34,6 +34,6 @@ async function create(
   const { network } = await withDaemon(global, (daemon) =>
     daemon.ask<{ network: NetworkRow }>(`networks/${encodeURIComponent(name)}`, { method: 'PUT', body }),
   )
-  if (terminal.json) terminal.document({ network })
-  else terminal.print(terminal.quiet ? network.name : `${network.name}  ${network.subnet}`)
+  if (terminal.json) await terminal.document({ network })
+  else await terminal.print(terminal.quiet ? network.name : `${network.name}  ${network.subnet}`)
 }

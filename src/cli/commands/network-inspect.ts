@@ -10,5 +10,5 @@ export function configure(command: Command): void {
 
 async function inspect({ global, terminal }: CommandContext, [name]: readonly [string]): Promise<void> {
   const path = `networks/${encodeURIComponent(name)}`
-  terminal.document(await daemonApi(global).ask<{ network: NetworkRow }>(path))
+  await terminal.document(await daemonApi(global).ask<{ network: NetworkRow }>(path))
 }

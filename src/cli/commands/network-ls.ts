@@ -13,7 +13,7 @@ async function list({ global, terminal }: CommandContext): Promise<void> {
   const { networks } = await daemonApi(global).ask<{ networks: NetworkRow[] }>('networks')
   if (terminal.json) return terminal.document({ networks })
   if (terminal.quiet) {
-    for (const { name } of networks) terminal.print(name)
+    for (const { name } of networks) await terminal.print(name)
     return
   }
   const rows = networks.map((network) => [
@@ -26,5 +26,5 @@ async function list({ global, terminal }: CommandContext): Promise<void> {
     network.kept ? 'yes' : 'no',
   ])
   const heads = ['NAME', 'SUBNET', 'IPV6', 'ISOLATION', 'SANDBOXES', 'HOST ROUTE', 'STAYS']
-  for (const line of table(heads, rows, terminal)) terminal.print(line)
+  for (const line of table(heads, rows, terminal)) await terminal.print(line)
 }

@@ -11,7 +11,7 @@ async function remove({ global, terminal }: CommandContext, [names]: readonly [s
   const daemon = daemonApi(global)
   for (const name of names) {
     await daemon.ask(`networks/${encodeURIComponent(name)}`, { method: 'DELETE' })
-    if (!terminal.json) terminal.print(name)
+    if (!terminal.json) await terminal.print(name)
   }
-  if (terminal.json) terminal.document({ removed: names })
+  if (terminal.json) await terminal.document({ removed: names })
 }

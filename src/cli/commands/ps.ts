@@ -22,7 +22,9 @@ async function ps(
   ])
   const shownServices = services.filter((row) => isInNetwork(global, row) && (all || isLive(row)))
   const shownRuns = runs.filter((run) => isInNetwork(global, run))
-  if (terminal.json) terminal.document({ services: shownServices, ...(all ? { runs: shownRuns } : {}) })
-  else if (terminal.quiet) for (const { id } of [...shownServices, ...shownRuns]) terminal.print(id)
-  else for (const line of serviceTable(shownServices, shownRuns, terminal, Date.now())) terminal.print(line)
+  if (terminal.json) await terminal.document({ services: shownServices, ...(all ? { runs: shownRuns } : {}) })
+  else if (terminal.quiet) for (const { id } of [...shownServices, ...shownRuns]) await terminal.print(id)
+  else
+    for (const line of serviceTable(shownServices, shownRuns, terminal, Date.now()))
+      await terminal.print(line)
 }

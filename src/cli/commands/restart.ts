@@ -16,7 +16,7 @@ async function restart({ global, terminal }: CommandContext, [ids]: readonly [st
     const path = `services/${encodeURIComponent(id)}/restart`
     const { service } = await daemon.ask<{ service: ServiceRow }>(path, { method: 'POST', query })
     services.push(service)
-    if (!terminal.json) terminal.print(service.id)
+    if (!terminal.json) await terminal.print(service.id)
   }
-  if (terminal.json) terminal.document({ services })
+  if (terminal.json) await terminal.document({ services })
 }

@@ -9,6 +9,7 @@ import { collect } from '../options/collect.ts'
 import { definitionOf } from '../options/container-definition.ts'
 import { addContainerOptions, type ContainerFlags, readContainer } from '../options/container-options.ts'
 import { age } from '../printing/duration-text.ts'
+import { lostOutput } from '../printing/lost-output.ts'
 import { openProgressView } from '../progress/open-view.ts'
 
 interface RunFlags extends ContainerFlags {
@@ -55,15 +56,15 @@ async function run(
     await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
     for await (const event of daemon.output('evaluate', { method: 'POST', body })) {
       if (event.type === 'output') await view.output(event)
-      else if (event.type === 'gap') view.note(`${event.missing} bytes of output are no longer kept`)
+      else if (event.type === 'gap') throw lostOutput(event.missing, [image, ...args])
       else if (event.type === 'ports') {
-        if (terminal.json) terminal.document(event, { line: true })
+        if (terminal.json) await terminal.document(event, { line: true })
         else for (const port of event.ports) view.note(portForwardText(port))
-      } else if (event.type === 'progress') view.event(event)
+      } else if (event.type === 'progress') await view.event(event)
       else if (event.type === 'result') {
         await view.end({ failed: false })
         const { exitCode, cachedAge } = event
-        if (terminal.json) terminal.document({ type: 'result', exitCode, cachedAge }, { line: true })
+        if (terminal.json) await terminal.document({ type: 'result', exitCode, cachedAge }, { line: true })
         else if (cachedAge !== undefined) terminal.talk(`moorage: the result of a run ${age(cachedAge)} ago`)
         return exitCode
       }

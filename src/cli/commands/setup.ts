@@ -26,6 +26,6 @@ async function setup({ terminal }: CommandContext, [args]: readonly [string[]]):
     throw new MoorageError('RUNTIME_MISSING', { what: script }, { cause: error })
   })) as [number | null, NodeJS.Signals | null]
   const exitCode = code ?? 128 + constants.signals[signal ?? 'SIGKILL']
-  if (terminal.json) terminal.document({ done: exitCode === 0, exitCode })
+  if (terminal.json) await terminal.document({ done: exitCode === 0, exitCode })
   return exitCode
 }

@@ -48,12 +48,15 @@ async function start(
     await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
     for await (const event of daemon.follow('services', { method: 'POST', body })) {
       // With --json the answer is one document, the service.
-      if (event.type === 'progress' && !terminal.json) view.event(event)
+      if (event.type === 'progress' && !terminal.json) await view.event(event)
       if (event.type !== 'result') continue
       await view.end({ failed: false })
       const { service, value, ports } = event
-      if (terminal.json) terminal.document({ service, ports })
-      else terminal.print(terminal.quiet || !service ? String(value) : `${service.id}  ${service.hostname}`)
+      if (terminal.json) await terminal.document({ service, ports })
+      else
+        await terminal.print(
+          terminal.quiet || !service ? String(value) : `${service.id}  ${service.hostname}`,
+        )
       if (!terminal.json) for (const port of ports ?? []) terminal.talk(`moorage: ${portForwardText(port)}`)
       return
     }

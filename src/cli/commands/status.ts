@@ -34,17 +34,17 @@ async function status(
   }
   if (!watch) {
     const report = await ask()
-    if (terminal.json) terminal.document(report)
-    else for (const line of linesOf(report, terminal, Date.now())) terminal.print(line)
+    if (terminal.json) await terminal.document(report)
+    else for (const line of linesOf(report, terminal, Date.now())) await terminal.print(line)
     return report.problems.length > 0 ? 1 : 0
   }
   for (let round = 0; ; round += 1) {
     const report = await ask()
-    if (terminal.json) terminal.document(report, { line: true })
+    if (terminal.json) await terminal.document(report, { line: true })
     else {
       const text = linesOf(report, terminal, Date.now()).join('\n')
-      if (process.stdout.isTTY) terminal.print(homeAndClear + text)
-      else terminal.print(round === 0 ? text : `\n${text}`)
+      if (process.stdout.isTTY) await terminal.print(homeAndClear + text)
+      else await terminal.print(round === 0 ? text : `\n${text}`)
     }
     await setTimeout(watchInterval)
   }

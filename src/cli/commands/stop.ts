@@ -23,7 +23,7 @@ async function stop(
     const path = `services/${encodeURIComponent(id)}`
     const { service } = await daemon.ask<{ service: ServiceRow }>(path, { method: 'DELETE', query })
     services.push(service)
-    if (!terminal.json) terminal.print(service.id)
+    if (!terminal.json) await terminal.print(service.id)
   }
-  if (terminal.json) terminal.document({ services })
+  if (terminal.json) await terminal.document({ services })
 }

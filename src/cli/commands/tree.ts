@@ -21,13 +21,13 @@ async function tree({ global, terminal }: CommandContext): Promise<void> {
   ])
   const live = services.filter((row) => isInNetwork(global, row) && isLive(row))
   if (terminal.json) {
-    terminal.document({
+    await terminal.document({
       services: live.map(({ id, name, network, clients }) => ({ id, name, network, clients })),
     })
     return
   }
   const lines = treeOf(live, runs, Date.now())
-  for (const line of lines.length > 0 ? lines : ['No services.']) terminal.print(line)
+  for (const line of lines.length > 0 ? lines : ['No services.']) await terminal.print(line)
 }
 
 /** Returns the lines of the tree: below each service its holders, below a holder that is a service its own, and so on. */

@@ -13,9 +13,9 @@ export function configure(command: Command): void {
 async function version({ global, terminal }: CommandContext): Promise<void> {
   const daemon = await daemonVersion(global)
   if (terminal.json) return terminal.document({ client: packageVersion, daemon, node: process.versions.node })
-  terminal.print(`moorage ${packageVersion}`)
+  await terminal.print(`moorage ${packageVersion}`)
   if (daemon === null) terminal.talk('no daemon answers')
-  else terminal.print(`daemon  ${daemon}`)
+  else await terminal.print(`daemon  ${daemon}`)
 }
 
 /** Returns the daemon's version; null if none answers, which is no failure here. */

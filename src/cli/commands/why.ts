@@ -53,15 +53,15 @@ async function why({ global, terminal }: CommandContext, [id]: readonly [string]
     now,
   })
   if (terminal.json) {
-    terminal.document({ id, causes: causes.map(([effect, cause]) => ({ effect, cause })) })
+    await terminal.document({ id, causes: causes.map(([effect, cause]) => ({ effect, cause })) })
     return
   }
   const subject = service
     ? `${service.name} (${service.id}), a service in ${service.network}: ${service.state} for ${age(now - service.since)}`
     : `${label?.slice(0, 12) ?? id}, a run${run ? ` of ${run.args.join(' ')}` : ''}`
-  terminal.print(printable(subject))
+  await terminal.print(printable(subject))
   const width = Math.max(0, ...causes.map(([effect]) => effect.length))
-  for (const [effect, cause] of causes) terminal.print(`  ${effect.padEnd(width)}  ${printable(cause)}`)
+  for (const [effect, cause] of causes) await terminal.print(`  ${effect.padEnd(width)}  ${printable(cause)}`)
 }
 
 /** Tells whether another live service goes by one of its names, or is the same one in another network. */

@@ -17,14 +17,14 @@ export function queryPrinter(dns: DnsServer, terminal: Terminal): Disposable {
       return
     }
     if (missed > 0) {
-      if (terminal.json) terminal.document({ type: 'missed', queries: missed }, { line: true })
-      else terminal.print(`(${missed} queries left out)`)
+      if (terminal.json) void terminal.document({ type: 'missed', queries: missed }, { line: true })
+      else void terminal.print(`(${missed} queries left out)`)
       missed = 0
     }
-    if (terminal.json) terminal.document({ type: 'query', time: Date.now(), query }, { line: true })
+    if (terminal.json) void terminal.document({ type: 'query', time: Date.now(), query }, { line: true })
     else {
       const { client, transport, name, type, status, answers, source } = query
-      terminal.print(printable(`${client} ${transport} ${name} ${type} ${status} ${answers} ${source}`))
+      void terminal.print(printable(`${client} ${transport} ${name} ${type} ${status} ${answers} ${source}`))
     }
   }
   dns.on('query', print)

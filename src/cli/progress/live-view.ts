@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { stripVTControlCharacters } from 'node:util'
 import type { ProgressEvent } from '../../definition/index.ts'
+import { writeData } from '../standard-streams.ts'
 import { printable, type Style, type Terminal } from '../terminal.ts'
 import { fit } from './columns.ts'
 import { drawSteps } from './draw-steps.ts'
@@ -112,5 +112,5 @@ function visibleEnd(rest: Buffer): string {
 }
 
 async function write(to: NodeJS.WriteStream, bytes: Buffer): Promise<void> {
-  if (bytes.length > 0 && !to.write(bytes)) await once(to, 'drain')
+  if (bytes.length > 0) await writeData(to, bytes)
 }
