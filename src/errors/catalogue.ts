@@ -162,7 +162,7 @@ export const catalogue = {
   },
   SERVICE_AMBIGUOUS: {
     sentence: '"{id}" may mean {candidates}',
-    hint: 'use more characters of the ID',
+    hint: 'use more characters of the ID, or name the network: --network NAME',
     status: 409,
     exit: 2,
   },

@@ -3,7 +3,7 @@ import type { Explanation, ProgressEvent, RunRow, ServiceRow } from '../../defin
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
-import { daemonApi } from '../daemon-api.ts'
+import { type DaemonApi, daemonApi } from '../daemon-api.ts'
 import { age } from '../printing/duration-text.ts'
 import { causesOf } from '../services/causes.ts'
 import { isLive } from '../services/service-table.ts'
@@ -16,22 +16,18 @@ export function configure(command: Command): void {
 
 async function why({ global, terminal }: CommandContext, [id]: readonly [string]): Promise<void> {
   const daemon = daemonApi(global)
-  const query = { network: global.network }
-  const path = encodeURIComponent(id)
-  const [service, { events: history }, { services }, { runs }] = await Promise.all([
-    daemon.ask<{ service: ServiceRow }>(`services/${path}`, { query }).then(
-      (answer) => answer.service,
-      (error) => {
-        if (error instanceof MoorageError && error.code === 'SERVICE_NOT_FOUND') return undefined
-        throw error
-      },
-    ),
-    daemon.ask<{ events: ProgressEvent[] }>(`history/${path}`, { query }),
+  const service = await findService(daemon, id, global.network)
+  // The same one is meant by all questions, whatever ends meanwhile.
+  const query = { network: service?.network ?? global.network }
+  const [{ events: history }, { services }, { runs }] = await Promise.all([
+    daemon.ask<{ events: ProgressEvent[] }>(`history/${encodeURIComponent(service?.label ?? id)}`, { query }),
     daemon.ask<{ services: ServiceRow[] }>('services'),
     daemon.ask<{ runs: RunRow[] }>('runs'),
   ])
   const label = history[0]?.id
-  const run = runs.find((row) => row.label === label)
+  const run = runs.find(
+    (row) => row.label === label && (query.network === undefined || row.network === query.network),
+  )
   const namesakes = service === undefined ? [] : services.filter((other) => isNamesake(other, service))
   const now = Date.now()
   const causes = causesOf({
@@ -57,11 +53,35 @@ async function why({ global, terminal }: CommandContext, [id]: readonly [string]
     return
   }
   const subject = service
-    ? `${service.name} (${service.id}), a service in ${service.network}: ${service.state} for ${age(now - service.since)}`
+    ? `${service.name} (${service.id}), a service in ${service.network}: ${service.state} for ${age(now - service.since)}${amongEnded(id, service, services)}`
     : `${label?.slice(0, 12) ?? id}, a run${run ? ` of ${run.args.join(' ')}` : ''}`
   await terminal.print(printable(subject))
   const width = Math.max(0, ...causes.map(([effect]) => effect.length))
   for (const [effect, cause] of causes) await terminal.print(`  ${effect.padEnd(width)}  ${printable(cause)}`)
+}
+
+async function findService(
+  daemon: DaemonApi,
+  id: string,
+  network: string | undefined,
+): Promise<ServiceRow | undefined> {
+  try {
+    const path = `services/${encodeURIComponent(id)}`
+    return (await daemon.ask<{ service: ServiceRow }>(path, { query: { network } })).service
+  } catch (error) {
+    if (error instanceof MoorageError && error.code === 'SERVICE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/** Says that it was chosen, where a name belongs to several that have ended. */
+function amongEnded(id: string, service: ServiceRow, services: readonly ServiceRow[]): string {
+  if (isLive(service)) return ''
+  const others = services.filter(
+    ({ network, name, hostname, aliases }) =>
+      network === service.network && [name, hostname, ...aliases].includes(id),
+  )
+  return others.length > 1 ? `; the newest of ${others.length} that were called ${id}` : ''
 }
 
 /** Tells whether another live service goes by one of its names, or is the same one in another network. */

@@ -6,6 +6,9 @@ import { holderText } from './event-words.ts'
 
 const heading = ['NAME', 'ID', 'STATE', 'HEALTH', 'CLIENTS', 'ADDRESS', 'PORTS', 'AGE']
 
+/** While all rows are of this network, there is no column for it. */
+const defaultNetwork = 'default'
+
 /** More clients than this are counted, not named. */
 const namedClients = 2
 
@@ -20,7 +23,11 @@ export function serviceTable(
     ...services.map((service) => serviceCells(service, now)),
     ...runs.map((run) => runCells(run, now)),
   ]
-  return table(heading, rows, terminal)
+  const networks = [...services, ...runs].map(({ network }) => network)
+  if (networks.every((network) => network === defaultNetwork)) return table(heading, rows, terminal)
+  // Two services of one name in two networks must not look alike.
+  const withNetwork = rows.map(([name = '', ...cells], index) => [name, networks[index] ?? '', ...cells])
+  return table(['NAME', 'NETWORK', ...heading.slice(1)], withNetwork, terminal)
 }
 
 /** Tells whether a service runs, is about to, or is about to end. */

@@ -2,13 +2,15 @@ import type { ServiceRow } from '../../definition/index.ts'
 import type { ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { EngineContext } from '../context.ts'
 import { defaultNetwork } from '../networks/networks.ts'
-import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
-import { findExec } from '../rows/find-exec.ts'
+import { type FoundExec, findExec } from '../rows/find-exec.ts'
 import { findRow } from '../rows/find-row.ts'
 import { isLive, type ServiceInNetwork, serviceRow } from '../rows/service-row.ts'
 
-/** Finds the service or the run that a person means. */
+/**
+ * Finds the service or the run that a person means: all commands mean the same thing by an ID. Without a network, the
+ * names of `default` come first, and then whatever is unique in all networks.
+ */
 export interface Finder {
   rows(): ServiceRow[]
   /** @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
@@ -16,7 +18,7 @@ export interface Finder {
   /** The newest run that a person means, a live one first. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
   record(id: string, network?: string): RunRecord
   /** The exec of a service or a run, ended ones included. @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS */
-  exec(id: string, network: string): PlannedExec
+  exec(id: string, network?: string): FoundExec
 }
 
 export function createFinder({ services, records, published }: EngineContext): Finder {
@@ -24,26 +26,29 @@ export function createFinder({ services, records, published }: EngineContext): F
   const rows = (): ServiceRow[] => services.list().map(rowOf)
   return {
     rows,
-    service(id, network = defaultNetwork) {
-      const candidates = rows().filter((row) => row.network === network)
-      return findRow(candidates, id, isLive, namesOf)
-    },
-    record(id, network = defaultNetwork) {
+    service: (id, network) =>
+      findRow(
+        rows().sort((a, b) => b.since - a.since),
+        id,
+        { isLive, namesOf, network, home: defaultNetwork },
+      ),
+    record(id, network) {
       const candidates = records
         .list()
-        .filter(({ row }) => row.network === network)
-        .map((record) => ({ record, ...record, network: record.row.network }))
-      const labelled = new Set(rows().flatMap((row) => (namesOf(row).includes(id) ? [row.label] : [])))
-      const found = findRow(
-        candidates,
-        id,
-        (record) => !record.ended.aborted,
-        (record) => [record.row.id, ...(labelled.has(record.label) ? [id] : [])],
-      )
+        .map((record) => ({ record, ...record, id: record.row.id, network: record.row.network }))
+      const names = new Map(rows().map((row) => [`${row.network}/${row.label}`, namesOf(row)]))
+      const found = findRow(candidates, id, {
+        isLive: (record) => !record.ended.aborted,
+        namesOf: (record) => names.get(`${record.network}/${record.label}`) ?? [],
+        network,
+        home: defaultNetwork,
+      })
       return found.record
     },
     exec: (id, network) =>
-      findExec(id, network, {
+      findExec(id, {
+        network,
+        home: defaultNetwork,
         services: services.list().map((snapshot) => ({
           row: rowOf(snapshot),
           exec: (snapshot.describe as ServiceInNetwork).service.exec,

@@ -1,7 +1,7 @@
+import { isIP } from 'node:net'
 import { hostnameOf, type ResolveAnswer, type ResolveRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { scopedKey } from '../../lifecycle/index.ts'
-import type { ServiceNetwork } from '../../network/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
@@ -9,13 +9,13 @@ import { defaultNetwork } from '../networks/networks.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
 import type { HostEndpoints } from '../registry/host-endpoints.ts'
-import { findRow } from '../rows/find-row.ts'
 import type { CallParts } from './call-parts.ts'
+import type { Finder } from './find-service.ts'
 
 /** Makes the calls on names and addresses: a service's hostname and endpoint, the zone's records, DNS queries. */
 export function createNameCalls(
   context: EngineContext,
-  { callerSignals, plans, endpoints }: CallParts,
+  { callerSignals, plans, endpoints, finder }: CallParts,
 ): Pick<Engine, 'resolve' | 'records' | 'query'> {
   const { networks } = context
   return {
@@ -35,33 +35,42 @@ export function createNameCalls(
         .flatMap((each) => each.records().map((record) => ({ ...record, network: each.name }))),
 
     async query(name, type, options = {}) {
-      const { as, network: networkName = defaultNetwork, signal } = options
-      const network = networks.get(networkName)
+      const { as, network: inNetwork, signal } = options
       if (!networks.on) throw new MoorageError('SERVICES_DNS_OFF')
+      const client = as === undefined ? undefined : clientOf(context, finder, as, inNetwork)
+      const networkName = inNetwork ?? client?.network ?? defaultNetwork
+      const network = networks.get(networkName)
       if (network === undefined) {
         throw new MoorageError('INVALID_OPTION', {
           option: `network "${networkName}"`,
           reason: 'there is none of that name',
         })
       }
-      const client = as === undefined ? undefined : clientAddress(context, as, network)
-      const answer = await network.query(name, type, withoutUndefined({ as: client, signal }))
-      return { ...answer, as: client ?? null }
+      const answer = await network.query(name, type, withoutUndefined({ as: client?.address, signal }))
+      return { ...answer, as: client?.address ?? null }
     },
   }
 }
 
-/** Returns the address of a client that is named by the ID of its run or service, or by its address. */
-function clientAddress({ records }: EngineContext, client: string, network: ServiceNetwork): string {
-  if (/^[\d.]+$/.test(client)) return client
-  const live = records.list().filter(({ row, ended }) => row.network === network.name && !ended.aborted)
-  const { row } = findRow(
-    live.map((record) => ({ ...record, network: network.name })),
-    client,
-    () => true,
-    (record) => [record.row.id],
-  )
-  return row.address ?? client
+/**
+ * Returns the address and the network of a client that is named as everywhere, or by its address.
+ *
+ * @throws MoorageError SERVICE_NOT_FOUND, SERVICE_AMBIGUOUS; SERVICE_NOT_RUNNING for one that has ended
+ */
+function clientOf(
+  { records }: EngineContext,
+  finder: Finder,
+  client: string,
+  network: string | undefined,
+): { address: string; network: string | undefined } {
+  if (isIP(client) !== 0) {
+    const live = records.list().find(({ row, ended }) => row.address === client && !ended.aborted)
+    return { address: client, network: live?.row.network }
+  }
+  const { row, ended } = finder.record(client, network)
+  if (row.address === null || ended.aborted)
+    throw new MoorageError('SERVICE_NOT_RUNNING', { service: row.id })
+  return { address: row.address, network: row.network }
 }
 
 /** Returns a service's digest, hostname, ports or endpoint, as the request wants. */

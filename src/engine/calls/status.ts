@@ -1,7 +1,6 @@
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { inOrder } from '../events/subject-history.ts'
-import { defaultNetwork } from '../networks/networks.ts'
 import { explainDifference } from '../rows/explain.ts'
 import { isLive } from '../rows/service-row.ts'
 import type { CallParts } from './call-parts.ts'
@@ -16,12 +15,13 @@ export function createStatusCalls(
     services: finder.rows,
     service: finder.service,
     runs: () => records.list().flatMap(({ kind, row }) => (kind === 'exec' ? [row] : [])),
-    history(id, network = defaultNetwork) {
-      const subjects = events.history.of(finder.exec(id, network).label, network)
+    history(id, inNetwork) {
+      const { exec, network } = finder.exec(id, inNetwork)
+      const subjects = events.history.of(exec.label, network)
       return inOrder(subjects.flatMap(({ states, holders }) => [...states, ...holders]))
     },
-    explain(a, b, network = defaultNetwork) {
-      const [execA, execB] = [finder.exec(a, network), finder.exec(b, network)]
+    explain(a, b, network) {
+      const [{ exec: execA }, { exec: execB }] = [finder.exec(a, network), finder.exec(b, network)]
       return { a: execA.label, b: execB.label, differences: explainDifference(execA, execB) }
     },
     busy: () => finder.rows().filter(isLive).length + flights.size,
