@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import {
   apiPath,
   connect,
@@ -17,6 +18,11 @@ interface ApiRequest {
   body?: unknown
 }
 
+interface OutputRequest extends ApiRequest {
+  /** The standard input of the command that is asked for. */
+  input?: Readable | undefined
+}
+
 /** The daemon's HTTP API as the commands use it; paths are below `/v1/`. */
 export interface DaemonApi {
   readonly host: string
@@ -25,7 +31,7 @@ export interface DaemonApi {
   /** Opens a stream of events, without its heartbeats; its `error` event is thrown. */
   follow(path: string, request?: ApiRequest): AsyncIterable<StreamEvent>
   /** Opens such a stream with output as bytes. */
-  output(path: string, request?: ApiRequest): AsyncIterable<OutputStreamEvent>
+  output(path: string, request?: OutputRequest): AsyncIterable<OutputStreamEvent>
 }
 
 /** Returns the API of the daemon; starts none. */
@@ -37,8 +43,8 @@ export function daemonApi({ host }: GlobalOptions): DaemonApi {
       transport.call(method, apiPath(path, query), body),
     follow: (path, { method = 'GET', query = {}, body } = {}) =>
       eventsOf(transport.stream(method, apiPath(path, query), body)),
-    output: (path, { method = 'GET', query = {}, body } = {}) =>
-      eventsOf(transport.output(method, apiPath(path, query), body)),
+    output: (path, { method = 'GET', query = {}, body, input } = {}) =>
+      eventsOf(transport.output(method, apiPath(path, query), body, { input })),
   }
 }
 

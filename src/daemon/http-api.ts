@@ -10,6 +10,7 @@ import { addServiceRoutes } from './routes/services.ts'
 import { addSessionRoutes } from './routes/sessions.ts'
 import { addStatusRoutes } from './routes/status.ts'
 import { keepBodies } from './schemas/body-cache.ts'
+import { acceptInputs } from './streams/input.ts'
 import { notFoundHandler } from './unrouted.ts'
 
 /** Adds the HTTP API (docs/http.md) to a server: a thin layer over the engine. @param onFault - is told of our own faults */
@@ -30,6 +31,7 @@ export function addHttpApi(
   })
   app.setNotFoundHandler(notFoundHandler(version))
   keepBodies(app)
+  acceptInputs(app)
   addSessionRoutes(app, context)
   addEvaluateRoutes(app, context)
   addServiceRoutes(app, context)

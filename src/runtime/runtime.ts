@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /** The narrow interface of everything that runs containers: the embedded `oci` runtime, later Docker Engine and Swarm. */
 
 /** A container to run. Paths are of the host. */
@@ -15,6 +17,8 @@ export interface ContainerSpec {
   workdir: string
   /** All of the process's standard input. */
   stdin?: string
+  /** The path of a pipe that becomes the process's standard input; set by the runtime for an `InputStream`. */
+  stdinPipe?: string
   /** Host name inside the container. */
   hostname: string
   /** Read-only directories of its root filesystem, topmost first. */
@@ -89,6 +93,8 @@ export interface ExecSpec {
   args: readonly string[]
   /** All of the process's standard input. */
   stdin?: string
+  /** The path of a pipe that becomes the process's standard input; set by the runtime for an `InputStream`. */
+  stdinPipe?: string
   /** A directory for its log segments; without it the end of the output comes with the exit. */
   logs?: string
   /** Bytes of its output that are kept. @defaultValue 64 MiB */
@@ -115,11 +121,21 @@ export interface StartOptions {
   signal?: AbortSignal
   /** Without it, the output is written as fast as it comes. */
   pace?: OutputPace
+  /** Its standard input, instead of the specification's `stdin`. */
+  input?: InputStream
 }
 
 export interface ExecExit extends ContainerExit {
   /** The last 4 KiB of both streams; empty if there are `logs`. */
   output: string
+}
+
+/** A standard input that comes as a stream: the process reads it from a pipe, which ends when the stream ends. */
+export interface InputStream {
+  /** Read as far as the process does, and some 64 KiB further. */
+  readonly source: Readable
+  /** Called when the process is not going to read the rest. */
+  readonly onUnwanted: () => void
 }
 
 /** A running container. */
@@ -136,7 +152,7 @@ export interface RunningContainer {
   /**
    * Runs a command in it, with its environment, user and limits, to the command's end.
    *
-   * @param options - `signal` kills the command; `pace` is of its `logs`
+   * @param options - `signal` ends the command; `pace` is of its `logs`
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED; the signal's reason
    */
   exec(spec: ExecSpec, options?: StartOptions): Promise<ExecExit>
@@ -146,6 +162,7 @@ export interface Runtime {
   readonly name: string
   /**
    * Starts a container and returns when its process exists.
+   *
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, USER_NOT_FOUND, RUNTIME_FAILED
    */
   start(spec: ContainerSpec, options?: StartOptions): Promise<RunningContainer>

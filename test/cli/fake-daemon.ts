@@ -2,9 +2,10 @@ import { mkdtempSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { json } from 'node:stream/consumers'
+import { json, text } from 'node:stream/consumers'
 import {
   apiVersion,
+  inputType,
   type NetworkRow,
   type RunRow,
   type ServiceRow,
@@ -20,6 +21,8 @@ export interface Asked {
   path: string
   query: Record<string, string>
   body: unknown
+  /** The standard input that came behind the body. */
+  input?: string
 }
 
 /** An answer of the fake daemon: a document, a stream of events that stays open or ends, or an error. */
@@ -52,12 +55,15 @@ export async function fakeDaemon(routes: Record<string, Answer>): Promise<FakeDa
     const url = new URL(request.url ?? '', 'http://moorage')
     const path = decodeURIComponent(url.pathname.replace('/v1/', ''))
     const { method = '' } = request
-    const body = request.headers['content-type'] === 'application/json' ? await json(request) : undefined
+    const type = request.headers['content-type']
+    const [line, ...rest] = type === inputType ? (await text(request)).split('\n') : []
+    const body =
+      type === 'application/json' ? await json(request) : line === undefined ? undefined : JSON.parse(line)
     if (path === 'session') {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' })
       return response.write('{"type":"session","id":"s"}\n')
     }
-    asked.push({ method, path, query: Object.fromEntries(url.searchParams), body })
+    asked.push({ method, path, query: Object.fromEntries(url.searchParams), body, input: rest.join('\n') })
     const answer =
       routes[`${method} ${path}`] ?? failure('INVALID_REQUEST', { reason: `no ${method} ${path}` })
     if ('error' in answer) {

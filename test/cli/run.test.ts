@@ -72,13 +72,20 @@ t.test('with --cached an equal run’s result will do, and that is said', async 
   t.equal(stderr, 'moorage: the result of a run 5m ago\n')
 })
 
-t.test('-i passes stdin on', async (t) => {
-  const { asked } = await run({ events: [result(0)] }, ['-i', 'img', 'cat'], 'grüße\n')
-  t.match(asked[0]?.definition.ops[1], { stdin: 'grüße\n' })
-  const { code, stderr, asked: none } = await run({ events: [] }, ['-i', 'img', 'cat'], Buffer.from([0xff]))
-  t.equal(code, 2)
-  t.match(stderr, 'stdin is not UTF-8')
-  t.same(none, [])
+t.test('-i passes stdin on, beside the definition; with --cached, in it', async (t) => {
+  await using daemon = await fakeDaemon({ 'POST evaluate': { events: [result(0)] } })
+  const env = { MOORAGE_HOST: daemon.host }
+  await runCommand(['run', '-i', 'img', 'cat'], { env, stdin: 'grüße\n' })
+  t.match(daemon.asked[0], { input: 'grüße\n', body: { own: true } })
+  t.notMatch(JSON.stringify(daemon.asked[0]?.body), 'stdin')
+  await runCommand(['run', '-i', '--cached', 'img', 'cat'], { env, stdin: 'grüße\n' })
+  t.match(daemon.asked[1]?.body, { definition: { ops: [{}, { stdin: 'grüße\n' }] } })
+  const refused = await runCommand(['run', '-i', '--cached', 'img', 'cat'], {
+    env,
+    stdin: Buffer.from([0xff]),
+  })
+  t.match(refused, { code: 2, stderr: /standard input is not UTF-8/ })
+  t.equal(daemon.asked.length, 2)
 })
 
 t.test('failures that are not the container’s exit with 125, but those that say which kind', async (t) => {

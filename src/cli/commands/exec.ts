@@ -1,12 +1,11 @@
-import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
-import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { daemonApi } from '../daemon-api.ts'
 import { documentPrinter, rawPrinter } from '../printing/log-printer.ts'
 import { lostOutput } from '../printing/lost-output.ts'
+import { standardInput } from '../standard-input.ts'
 
 interface ExecFlags {
   interactive?: boolean
@@ -19,7 +18,7 @@ export function configure(command: Command): void {
     .argument('<ID>', 'ID, name, hostname or a unique prefix of the ID')
     .argument('<ARGS...>', 'the command')
     .passThroughOptions()
-    .option('-i, --interactive', 'pass stdin on; it is read to its end first')
+    .option('-i, --interactive', 'pass stdin on, as it comes')
     .option('-t, --tty', 'not in this version')
     .action(action(exec, { exitCodeOf }))
 }
@@ -30,8 +29,7 @@ async function exec(
   flags: ExecFlags,
 ): Promise<number> {
   if (flags.tty) throw new MoorageError('NOT_YET', { what: 'a terminal in the container (-t)' })
-  const stdin = flags.interactive ? (await buffer(process.stdin)).toString() : undefined
-  const body: ExecRequest = { args, ...withoutUndefined({ stdin }) }
+  const body: ExecRequest = { args }
   const daemon = daemonApi(global)
   const printer = terminal.json ? documentPrinter(terminal) : rawPrinter()
   const path = `services/${encodeURIComponent(id)}/exec`
@@ -39,6 +37,7 @@ async function exec(
     method: 'POST',
     body,
     query: { network: global.network },
+    input: flags.interactive ? standardInput() : undefined,
   })) {
     if (event.type === 'output') await printer.write(event)
     else if (event.type === 'gap') throw lostOutput(event.missing, args)

@@ -1,4 +1,3 @@
-import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { type EvaluateRequest, portForwardText } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
@@ -11,6 +10,7 @@ import { addContainerOptions, type ContainerFlags, readContainer } from '../opti
 import { age } from '../printing/duration-text.ts'
 import { lostOutput } from '../printing/lost-output.ts'
 import { openProgressView } from '../progress/open-view.ts'
+import { standardInput } from '../standard-input.ts'
 
 interface RunFlags extends ContainerFlags {
   interactive?: boolean
@@ -22,7 +22,7 @@ interface RunFlags extends ContainerFlags {
 export function configure(command: Command): void {
   addContainerOptions(command)
     .option('--expose <ALIAS:PORT>', 'a port of that service, waited for before the container runs', collect)
-    .option('-i, --interactive', 'pass stdin on; it is read to its end first')
+    .option('-i, --interactive', 'pass stdin on, as it comes; with --cached, read it to its end first')
     .option('-t, --tty', 'not in this version')
     .option('--cached', 'accept the result of an equal run')
     .action(action(run, { exitCodeOf }))
@@ -39,7 +39,9 @@ async function run(
   if (container.ports.length > 0) {
     throw new MoorageError('INVALID_OPTION', { option: '--expose', reason: 'run needs ALIAS:PORT' })
   }
-  const stdin = flags.interactive ? await readStdin() : undefined
+  // A result that may be shared is that of a definition, to which all of the input belongs.
+  const stdin = flags.interactive && flags.cached ? await readStdin() : undefined
+  const input = flags.interactive && !flags.cached ? standardInput() : undefined
   const body: EvaluateRequest = {
     definition: definitionOf(container, {
       expect: 'any',
@@ -54,7 +56,7 @@ async function run(
   return withDaemon(global, async (daemon) => {
     const view = await openProgressView(terminal)
     await using _view = { [Symbol.asyncDispose]: () => view.end({ failed: true }) }
-    for await (const event of daemon.output('evaluate', { method: 'POST', body })) {
+    for await (const event of daemon.output('evaluate', { method: 'POST', body, input })) {
       if (event.type === 'output') await view.output(event)
       else if (event.type === 'gap') throw lostOutput(event.missing, [image, ...args])
       else if (event.type === 'ports') {
@@ -73,13 +75,28 @@ async function run(
   })
 }
 
-/** Reads all of stdin. A definition is text, so input that is not UTF-8 is refused rather than changed. */
+/** The most bytes of standard input that a definition takes. */
+const longestStdin = 16 * 1024 * 1024
+
+/**
+ * Reads all of stdin. A definition is text, so input that is not UTF-8 is refused rather than changed.
+ *
+ * @throws MoorageError INVALID_OPTION
+ */
 async function readStdin(): Promise<string> {
-  const bytes = await buffer(process.stdin)
+  const refused = (reason: string, cause?: unknown) =>
+    new MoorageError('INVALID_OPTION', { option: '-i --cached', reason }, { cause })
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of process.stdin) {
+    pieces.push(piece)
+    size += piece.length
+    if (size > longestStdin) throw refused('standard input is above 16 MiB; without --cached it has no limit')
+  }
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(pieces))
   } catch (error) {
-    throw new MoorageError('INVALID_OPTION', { option: '-i', reason: 'stdin is not UTF-8' }, { cause: error })
+    throw refused('standard input is not UTF-8; without --cached it may be any bytes', error)
   }
 }
 

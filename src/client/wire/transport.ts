@@ -10,6 +10,7 @@ import { cancellation } from '../cancellation.ts'
 import { parseAddress } from './daemon-address.ts'
 import { errorOf, unreachable } from './daemon-errors.ts'
 import { acceptOutput, jsonEventsOf, type OutputStreamEvent, outputEventsOf } from './output-stream.ts'
+import { sendInput } from './send-input.ts'
 import { watchSilence } from './silence-watch.ts'
 
 /** A daemon sends a heartbeat every 10 s: if it is silent for so long, in milliseconds, it is gone or hangs. */
@@ -20,6 +21,8 @@ export interface CallOptions {
   headers?: Record<string, string>
   /** Of a stream: waiting for its next event keeps no program running that has nothing else to do. */
   idle?: boolean
+  /** The standard input of a command that is asked for, as it comes; destroyed when nobody wants it any more. */
+  input?: Readable | undefined
 }
 
 interface RequestOptions extends CallOptions {
@@ -142,8 +145,17 @@ export function createTransport(host: string, { silence = longestSilence } = {})
 
     output(method, path, body, options = {}) {
       const headers = { accept: acceptOutput, ...options.headers }
-      const request = () => open(method, path, sendJson(body), { ...options, headers })
-      return follow(request, options, outputEventsOf)
+      const { input } = options
+      if (input === undefined)
+        return follow(
+          () => open(method, path, sendJson(body), { ...options, headers }),
+          options,
+          outputEventsOf,
+        )
+      return withInput(input, body, (send) =>
+        // What was read of a stream cannot be sent twice.
+        follow(() => open(method, path, send, { ...options, headers, once: true }), options, outputEventsOf),
+      )
     },
 
     async upload(path, type, body, options = {}) {
@@ -165,6 +177,28 @@ export function createTransport(host: string, { silence = longestSilence } = {})
         body.destroy()
       }
     },
+  }
+}
+
+/** Follows a request with an input, which ends with it, or when the daemon says that nobody wants the rest. */
+async function* withInput(
+  input: Readable,
+  body: unknown,
+  request: (send: (request: ClientRequest) => void) => AsyncIterable<OutputStreamEvent>,
+): AsyncGenerator<OutputStreamEvent> {
+  let stop = (): void => {
+    input.destroy()
+  }
+  const send = (request: ClientRequest) => {
+    stop = sendInput(request, body, input)
+  }
+  try {
+    for await (const event of request(send)) {
+      if (event.type === 'inputUnwanted') stop()
+      else yield event
+    }
+  } finally {
+    stop()
   }
 }
 

@@ -8,6 +8,7 @@ import type { Exact } from '../schemas/parse.ts'
 import { portNumber } from '../schemas/scalars.ts'
 import { serviceOptions } from '../schemas/services.ts'
 import { clientGone } from '../streams/client-gone.ts'
+import { readRequest } from '../streams/input.ts'
 import { answerWithStream, callerOf, formatOf, type RouteContext } from './route-context.ts'
 
 const evaluateRequest = z.strictObject({
@@ -47,12 +48,13 @@ const resolveRequest = z.strictObject({
 export function addEvaluateRoutes(app: FastifyInstance, context: RouteContext): void {
   const { engine } = context
 
-  app.post('/v1/evaluate', (request, reply) => {
-    const evaluation = parseOnce(evaluateRequest, request.body)
+  app.post('/v1/evaluate', async (request, reply) => {
+    const { body, input } = await readRequest(request)
+    const evaluation = parseOnce(evaluateRequest, body)
     return answerWithStream(
       context,
       reply,
-      (stream) => engine.evaluate(evaluation, callerOf(stream)),
+      (stream) => engine.evaluate(evaluation, callerOf(stream, input)),
       formatOf(request),
     )
   })

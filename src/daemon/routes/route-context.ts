@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller, Engine } from '../../engine/index.ts'
 import { framesType } from '../../logs/frame.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { PinnedLeases } from '../pinned-leases.ts'
 import type { Sessions } from '../sessions.ts'
 import { type EventStream, type StreamFormat, streamEvents } from '../streams/event-stream.ts'
@@ -45,6 +47,6 @@ export function formatOf(request: FastifyRequest): StreamFormat {
 }
 
 /** Returns the caller whose interest is a stream. */
-export function callerOf({ signal, send, drained, output, data }: EventStream): Caller {
-  return { signal, onEvent: send, drained, onOutput: output, onData: data }
+export function callerOf({ signal, send, drained, output, data }: EventStream, input?: Readable): Caller {
+  return { signal, onEvent: send, drained, onOutput: output, onData: data, ...withoutUndefined({ input }) }
 }

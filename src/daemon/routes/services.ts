@@ -11,6 +11,7 @@ import { networkName, portForwards } from '../schemas/networks.ts'
 import { type Exact, parse } from '../schemas/parse.ts'
 import { argument, milliseconds } from '../schemas/scalars.ts'
 import { serviceOptions } from '../schemas/services.ts'
+import { readRequest } from '../streams/input.ts'
 import { headerOf, numberOf, parameterOf, queryOf } from './request-fields.ts'
 import { answerWithStream, callerOf, formatOf, type RouteContext } from './route-context.ts'
 
@@ -90,13 +91,14 @@ export function addServiceRoutes(app: FastifyInstance, context: RouteContext): v
     const { network } = queryOf(request)
     return { service: await engine.restart(parameterOf(request, 'id'), withoutUndefined({ network })) }
   })
-  app.post('/v1/services/:id/exec', (request, reply) => {
-    const exec = parse(execRequest, request.body)
+  app.post('/v1/services/:id/exec', async (request, reply) => {
+    const { body, input } = await readRequest(request)
+    const exec = parse(execRequest, body)
     const { network } = queryOf(request)
     return answerWithStream(
       context,
       reply,
-      (stream) => engine.exec(parameterOf(request, 'id'), exec, callerOf(stream), network),
+      (stream) => engine.exec(parameterOf(request, 'id'), exec, callerOf(stream, input), network),
       formatOf(request),
     )
   })

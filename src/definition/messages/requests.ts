@@ -4,6 +4,12 @@ import type { Definition, ExposedPort, Protocol, ServiceOptions } from '../opera
 
 export const apiVersion = 'v1'
 
+/**
+ * The content type of a request with a standard input: a line of JSON, which is the request, and then the input's bytes up
+ * to the end of the body.
+ */
+export const inputType = 'application/vnd.moorage.input'
+
 /** The output of an exec that a caller may ask for; `sync` only has it run. */
 export type ExecOutput = 'stdout' | 'stderr' | 'exitCode' | 'sync'
 

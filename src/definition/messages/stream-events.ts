@@ -17,6 +17,7 @@ export type StreamEvent =
   | ErrorEvent
   | HeartbeatEvent
   | SessionEvent
+  | InputUnwantedEvent
   | PortsEvent
 
 /** The run whose output follows. A service has another run after each start. */
@@ -74,6 +75,11 @@ export interface ResultEvent {
 export interface PortsEvent {
   type: 'ports'
   ports: PortForward[]
+}
+
+/** The command is not going to read the rest of its standard input, which came as a stream. */
+export interface InputUnwantedEvent {
+  type: 'inputUnwanted'
 }
 
 export interface ErrorEvent {

@@ -9,11 +9,13 @@ import {
   type RunRow,
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
 import { EventSubscription } from '../events/event-subscription.ts'
 import { outputOf } from '../execution/exec-output.ts'
 import { publishFor } from '../execution/hold-service.ts'
+import { inputOf, twoInputs } from '../execution/input.ts'
 import { outputOfPart } from '../execution/part-output.ts'
 import { defaultNetwork } from '../networks/networks.ts'
 import { followRun, sendOutput } from '../registry/follow-run.ts'
@@ -33,9 +35,11 @@ export function createEvaluateCall(
       const caller = { ...requester, signal: callerSignal.signal }
       const network = request.network ?? defaultNetwork
       const { output } = request
-      const own = request.own ? randomUUID() : undefined
+      // A run whose input is a stream is no value: nobody else may get its result.
+      const own = request.own || requester.input ? randomUUID() : undefined
       using subscription = new EventSubscription(context.events, { network, own, onEvent: caller.onEvent })
       if (!isExecOutput(output) || !isExec(request.definition)) {
+        if (caller.input) throw new MoorageError('INVALID_REQUEST', { reason: 'only a command has an input' })
         const part = await plans.part(request.definition, caller, subscription)
         if (isPartOutput(output))
           return await outputOfPart(context, { part, output, limit: request.limit, network, caller })
@@ -45,6 +49,7 @@ export function createEvaluateCall(
       if (exec.hostPorts) {
         throw new MoorageError('INVALID_DEFINITION', { reason: 'ports of the host have no output' })
       }
+      if (exec.stdin !== undefined && caller.input) throw twoInputs()
       let following: Promise<void> | undefined
       let running: RunRecord | undefined
       // Declared before `published`, so disposed of after it: ports are listed until they are closed.
@@ -64,6 +69,7 @@ export function createEvaluateCall(
         caller: { ...caller, signal },
         own,
         reads: request.logs ?? false,
+        ...withoutUndefined({ input: inputOf(caller) }),
         onRun(record) {
           running = record
           const { row } = record

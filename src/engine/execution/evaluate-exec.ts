@@ -6,7 +6,7 @@ import { storedLayers } from '../files/filesystem.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
 import type { EvaluateExec, ExecResult } from './exec-requests.ts'
-import { type FlightResult, runExec } from './run-exec.ts'
+import { type FlightResult, type RunExec, runExec } from './run-exec.ts'
 
 /** Progress that a flight reports to each of its callers, to late ones from the start: its run, once that exists. */
 interface FlightProgress {
@@ -18,7 +18,7 @@ interface FlightProgress {
  * A run without bindings is shared by all networks; one with bindings within its own; a caller's own run with nobody.
  */
 export async function evaluateExec(context: EngineContext, request: EvaluateExec): Promise<ExecResult> {
-  const { network, caller, own, reads = false, onRun } = request
+  const { network, caller, own, input, reads = false, onRun } = request
   const exec = own === undefined ? request.exec : { ...request.exec, noCache: true }
   // Before any service is thought of: a client whose result is there starts none.
   const stored = exec.noCache ? undefined : storedResult(context, exec)
@@ -36,7 +36,7 @@ export async function evaluateExec(context: EngineContext, request: EvaluateExec
   try {
     const result = await context.flights.join<FlightResult, FlightProgress>(
       `${scope}/${exec.digest}/${own ?? 'result'}`,
-      (flight) => runAndTell(context, { exec, network, own }, flight),
+      (flight) => runAndTell(context, { exec, network, own, input }, flight),
       {
         signal: caller.signal,
         onProgress: ({ run }) => {
@@ -73,7 +73,7 @@ function storedResult(context: EngineContext, exec: PlannedExec): ExecResult | u
 /** The flight's work: the run, with an event for each of its states. */
 async function runAndTell(
   context: EngineContext,
-  { exec, network, own }: { exec: PlannedExec; network: string; own: string | undefined },
+  { exec, network, own, input }: Pick<RunExec, 'exec' | 'network' | 'own' | 'input'>,
   { signal, report }: Flight<FlightProgress>,
 ): Promise<FlightResult> {
   const tell = (what: Parameters<typeof context.report.exec>[2]) =>
@@ -84,6 +84,7 @@ async function runAndTell(
       exec,
       network,
       own,
+      input,
       signal,
       onRun: (run) => {
         tell({ state: 'running', ...withoutUndefined({ address: run.row.address ?? undefined }) })

@@ -7,6 +7,7 @@ import type { EngineContext } from '../context.ts'
 import { sendOutput } from '../registry/follow-run.ts'
 import { ReaderPace } from '../registry/reader-pace.ts'
 import type { RunRecord } from '../registry/run-records.ts'
+import { inputOf, twoInputs } from './input.ts'
 
 /**
  * Runs a command in the container of a run, besides its own, and sends its output as it comes. It ends with its caller.
@@ -22,6 +23,7 @@ export async function execInService(
 ): Promise<ResultEvent> {
   const { container } = record
   if (container === undefined || record.ended.aborted) throw notRunning(record)
+  if (stdin !== undefined && caller.input !== undefined) throw twoInputs()
   const logs = await context.store.temporary()
   try {
     const ended = new AbortController()
@@ -32,7 +34,11 @@ export async function execInService(
     const running = container
       .exec(
         { args, logs, ...withoutUndefined({ stdin, logLimit }) },
-        { signal: AbortSignal.any([caller.signal, unsent.signal]), pace },
+        {
+          signal: AbortSignal.any([caller.signal, unsent.signal]),
+          pace,
+          ...withoutUndefined({ input: inputOf(caller) }),
+        },
       )
       .finally(() => ended.abort())
     // Waited for below; a failure must not count as unhandled until then.

@@ -1,4 +1,5 @@
 import type { Holder } from '../../lifecycle/index.ts'
+import type { InputStream } from '../../runtime/runtime.ts'
 import type { Caller } from '../caller.ts'
 import type { PlannedBinding, PlannedExec } from '../plan/planned.ts'
 import type { RunRecord } from '../registry/run-records.ts'
@@ -26,6 +27,8 @@ export interface EvaluateExec {
   own?: string | undefined
   /** True for a caller that reads the output of the run from its start; others only wait for its end. */
   reads?: boolean
+  /** Its standard input as a stream, of a run of its own only. */
+  input?: InputStream
   /** Called once the run exists, also when somebody else began it. */
   onRun?: (record: RunRecord) => void
 }

@@ -1,7 +1,7 @@
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import { Escalation, type Lease, systemClock } from '../../lifecycle/index.ts'
 import { keepStreams, lastBytes } from '../../logs/index.ts'
-import type { ContainerExit, RunningContainer } from '../../runtime/runtime.ts'
+import type { ContainerExit, InputStream, RunningContainer } from '../../runtime/runtime.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import { keepForHolders, type LayerHolders, storedLayerHolders } from '../files/layer-holders.ts'
@@ -33,6 +33,8 @@ export interface RunExec {
   network: string
   /** Names a run that belongs to one caller alone. */
   own?: string | undefined
+  /** Its standard input, if that is a stream. */
+  input?: InputStream | undefined
   /** Aborted when nobody wants the result any more. */
   signal: AbortSignal
   /** Called once the container has been started. */
@@ -47,7 +49,7 @@ export interface RunExec {
  */
 export async function runExec(
   context: EngineContext,
-  { exec, network, own, signal, onRun }: RunExec,
+  { exec, network, own, input, signal, onRun }: RunExec,
 ): Promise<FlightResult> {
   const releases = new Releases()
   const tellWait = (detail: string) =>
@@ -71,7 +73,14 @@ export async function runExec(
         tellWait(`waiting for one of ${context.places.taken} runs to end, behind ${ahead} others`),
     })
     releases.add('give up its place', () => place[Symbol.dispose]())
-    const started = await startContainer(context, { exec, kind: 'exec', ...prepared, signal, releases })
+    const started = await startContainer(context, {
+      exec,
+      kind: 'exec',
+      ...prepared,
+      input,
+      signal,
+      releases,
+    })
     onRun(started.record)
     const { pace } = started.record
     let keeping: Promise<void> | undefined

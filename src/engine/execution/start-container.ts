@@ -1,7 +1,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../../definition/index.ts'
 import type { Member } from '../../network/index.ts'
-import type { RunningContainer } from '../../runtime/runtime.ts'
+import type { InputStream, RunningContainer } from '../../runtime/runtime.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { PlannedExec } from '../plan/planned.ts'
@@ -22,6 +22,8 @@ export interface StartedContainer {
 export interface StartContainer extends Omit<PreparedContainer, 'leases'> {
   exec: PlannedExec
   kind: RunRecord['kind']
+  /** Its standard input, if that is a stream. */
+  input?: InputStream | undefined
   signal: AbortSignal
   /** Gets what is to be released when it has ended, or could not be started. */
   releases: Releases
@@ -36,7 +38,7 @@ export async function startContainer(
   options: StartContainer,
 ): Promise<StartedContainer> {
   const { store, runtime, records } = context
-  const { exec, kind, network, lowers, mounts, volumes, signal, releases } = options
+  const { exec, kind, network, lowers, mounts, volumes, input, signal, releases } = options
   await context.turns.take()
   store.ensureSpace()
   const id = records.nextId(exec.label)
@@ -103,7 +105,7 @@ export async function startContainer(
         logs,
         resources: exec.resources,
       },
-      { signal, ...withoutUndefined({ pace }) },
+      { signal, ...withoutUndefined({ pace, input }) },
     )
     record.container = container
     for (const note of container.notes) context.log('warn', note, { container: id })

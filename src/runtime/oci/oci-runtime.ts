@@ -5,11 +5,13 @@ import type {
   ContainerSpec,
   ExecExit,
   ExecSpec,
+  InputStream,
   OutputPace,
   RunningContainer,
   Runtime,
   StartOptions,
 } from '../runtime.ts'
+import { InputPipe } from './input-pipe.ts'
 import { LauncherProcess } from './launcher/launcher-handle.ts'
 import type { FromLauncher } from './launcher/messages.ts'
 import { recoverContainers } from './recover-containers.ts'
@@ -54,6 +56,8 @@ class OciRuntime implements Runtime {
   readonly #options: OciRuntimeOptions
   readonly #orders = new Map<string, Order>()
   readonly #execs = new Map<string, ExecOrder>()
+  /** Inputs whose pipe the launcher has not opened yet, by its path. */
+  readonly #inputs = new Map<string, InputPipe>()
   #execCounter = 0
   #launcher: Promise<LauncherProcess> | undefined
   #closed: Promise<void> | undefined
@@ -67,7 +71,7 @@ class OciRuntime implements Runtime {
     await this.#currentLauncher()
   }
 
-  async start(spec: ContainerSpec, { signal, pace }: StartOptions = {}): Promise<RunningContainer> {
+  async start(spec: ContainerSpec, { signal, pace, input }: StartOptions = {}): Promise<RunningContainer> {
     signal?.throwIfAborted()
     const { id } = spec
     if (!/^[A-Za-z0-9-]{1,128}$/.test(id))
@@ -83,9 +87,14 @@ class OciRuntime implements Runtime {
       this.#orders.delete(id)
       throw error
     }
+    const pipe = input && this.#openInput(input)
     // The launcher may have died meanwhile, and this order with it.
     if (this.#orders.get(id) === order)
-      launcher.send({ type: 'start', spec, ...withoutUndefined({ upTo: pace?.first }) })
+      launcher.send({
+        type: 'start',
+        spec: { ...spec, ...withoutUndefined({ stdinPipe: pipe?.path }) },
+        ...withoutUndefined({ upTo: pace?.first }),
+      })
     pace?.connect((upTo) => {
       if (this.#orders.get(id) === order) launcher.send({ type: 'allow', id, upTo })
     })
@@ -93,7 +102,11 @@ class OciRuntime implements Runtime {
     signal?.addEventListener('abort', cancel, { once: true })
     if (signal?.aborted) cancel()
     try {
-      const { pid, notes } = await order.started.promise
+      const { pid, notes } = await order.started.promise.catch((error) => {
+        this.#closeInput(pipe)
+        throw error
+      })
+      void order.exited.promise.then(() => this.#closeInput(pipe))
       if (signal?.aborted) await order.exited.promise
       signal?.throwIfAborted()
       return {
@@ -115,7 +128,7 @@ class OciRuntime implements Runtime {
     launcher: LauncherProcess,
     id: string,
     spec: ExecSpec,
-    { signal, pace }: StartOptions,
+    { signal, pace, input }: StartOptions,
   ): Promise<ExecExit> {
     signal?.throwIfAborted()
     if (!this.#orders.has(id)) throw new MoorageError('RUNTIME_FAILED', { id, reason: 'it has ended' })
@@ -125,7 +138,14 @@ class OciRuntime implements Runtime {
     this.#execs.set(exec, { ended, pace })
     const cancel = () => launcher.send({ type: 'endExec', id, exec })
     signal?.addEventListener('abort', cancel, { once: true })
-    launcher.send({ type: 'exec', id, exec, spec, ...withoutUndefined({ upTo: pace?.first }) })
+    const pipe = input && this.#openInput(input)
+    launcher.send({
+      type: 'exec',
+      id,
+      exec,
+      spec: { ...spec, ...withoutUndefined({ stdinPipe: pipe?.path }) },
+      ...withoutUndefined({ upTo: pace?.first }),
+    })
     pace?.connect((upTo) => {
       if (this.#execs.has(exec)) launcher.send({ type: 'allow', id, exec, upTo })
     })
@@ -136,8 +156,21 @@ class OciRuntime implements Runtime {
       throw error
     } finally {
       this.#execs.delete(exec)
+      this.#closeInput(pipe)
       signal?.removeEventListener('abort', cancel)
     }
+  }
+
+  #openInput(input: InputStream): InputPipe {
+    const pipe = new InputPipe(input)
+    this.#inputs.set(pipe.path, pipe)
+    return pipe
+  }
+
+  #closeInput(pipe: InputPipe | undefined): void {
+    if (pipe === undefined) return
+    if (this.#inputs.get(pipe.path) === pipe) this.#inputs.delete(pipe.path)
+    pipe.close()
   }
 
   close(): Promise<void> {
@@ -186,6 +219,11 @@ class OciRuntime implements Runtime {
       return
     }
     if (message.type === 'ready' || message.type === 'unusable') return
+    if (message.type === 'inputOpened') {
+      this.#inputs.get(message.path)?.opened()
+      this.#inputs.delete(message.path)
+      return
+    }
     if (message.type === 'execEnded' || message.type === 'execFailed') {
       const ended = this.#execs.get(message.exec)?.ended
       if (message.type === 'execFailed') ended?.reject(errorFromWire(message.error))

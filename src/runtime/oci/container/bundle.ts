@@ -10,6 +10,7 @@ import { checkCommand } from './check-command.ts'
 import { type ConfigContext, containerConfig } from './config.ts'
 import { completeEnvironment } from './environment.ts'
 import { initMount } from './init.ts'
+import { openInputPipe } from './spawn-with-pipes.ts'
 import { type ContainerUser, resolveUser } from './user.ts'
 
 /** A container's bundle (OCI runtime specification): a directory with its config.json and its mounted root filesystem. */
@@ -78,10 +79,16 @@ export class Bundle {
     return text === '' ? undefined : Number(text)
   }
 
-  /** Opens the container's standard input: a file, because all of it is here and a pipe would fill at the reader's pace. */
-  openInput(): number {
-    if (this.#spec.stdin === undefined) return openSync('/dev/null', 'r')
-    writeFileSync(this.path('stdin'), this.#spec.stdin, { mode: 0o600 })
+  /**
+   * Opens the container's standard input: what is all here as a file, since a pipe would fill at the reader's pace.
+   *
+   * @param onPipe - called when it is the pipe of a stream, which is open now
+   */
+  openInput(onPipe: (path: string) => void): number {
+    const { stdin, stdinPipe } = this.#spec
+    if (stdinPipe !== undefined) return openInputPipe(stdinPipe, onPipe)
+    if (stdin === undefined) return openSync('/dev/null', 'r')
+    writeFileSync(this.path('stdin'), stdin, { mode: 0o644 })
     return openSync(this.path('stdin'), 'r')
   }
 

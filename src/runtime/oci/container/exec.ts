@@ -8,12 +8,12 @@ import { withoutUndefined } from '../../../without-undefined.ts'
 import type { ContainerExit, ExecExit, ExecSpec } from '../../runtime.ts'
 import type { ExecGroup } from '../cgroups/exec-group.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
+import { exitOf } from '../processes/exit.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import { sendSignal } from '../processes/signals.ts'
 import { readIfThere } from '../read-if-there.ts'
-import { exitOf } from './exit.ts'
 import { OutputGate, readOutput } from './output-pipe.ts'
-import { outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
+import { openInputPipe, outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
 
 interface ExecOptions {
   tool: OciTool
@@ -34,6 +34,7 @@ interface ExecOptions {
   upTo: number | undefined
   onHeld: () => void
   onLogFailed: (error: unknown) => void
+  onInputOpened: (path: string) => void
   onProblem: (what: string, error: unknown) => void
 }
 
@@ -241,7 +242,9 @@ export class Exec {
 
   /** Never /dev/null: `exec` gives its input file to the container's user, and that device belongs to the host. */
   #openInput(): number {
-    writeFileSync(this.#path('stdin'), this.#options.spec.stdin ?? '', { mode: 0o644 })
+    const { stdin = '', stdinPipe } = this.#options.spec
+    if (stdinPipe !== undefined) return openInputPipe(stdinPipe, this.#options.onInputOpened)
+    writeFileSync(this.#path('stdin'), stdin, { mode: 0o644 })
     return openSync(this.#path('stdin'), 'r')
   }
 }

@@ -11,13 +11,13 @@ import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../run
 import { containerCgroup, outOfMemoryKills, processesIn, removeCgroup } from '../cgroups/cgroups.ts'
 import type { ExecGroup, MakeExecGroup } from '../cgroups/exec-group.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
+import { exitOf } from '../processes/exit.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import { sendSignal } from '../processes/signals.ts'
 import type { RuntimePaths } from '../runtime-paths.ts'
 import { Bundle } from './bundle.ts'
 import type { ConfigContext } from './config.ts'
 import { Exec } from './exec.ts'
-import { exitOf } from './exit.ts'
 import { OutputGate, readOutput } from './output-pipe.ts'
 import { outcomeOf, spawnWithPipes, type ToolOutcome } from './spawn-with-pipes.ts'
 
@@ -41,6 +41,8 @@ export interface ContainerEvents {
   held(exec?: string): void
   /** Output cannot be written. */
   logFailed(error: unknown, exec?: string): void
+  /** The pipe of an input has been opened: that of the container, or of a command in it. */
+  inputOpened(path: string): void
   /** Something went wrong that nobody waits for. */
   problem(what: string, error: unknown): void
 }
@@ -100,7 +102,7 @@ export class LaunchedContainer {
             ...['run', '--detach', '--bundle', this.#bundle.directory],
             ...['--pid-file', this.#bundle.path('pid'), id],
           ],
-          this.#bundle.openInput(),
+          this.#bundle.openInput((path) => this.#events.inputOpened(path)),
         )
         void this.#follow(child, outputs, stopExpecting)
       } catch (error) {
@@ -159,6 +161,7 @@ export class LaunchedContainer {
       upTo,
       onHeld: () => this.#events.held(name),
       onLogFailed: (error) => this.#events.logFailed(error, name),
+      onInputOpened: (path) => this.#events.inputOpened(path),
       onProblem: (what, error) => this.#events.problem(`${what} of a command in ${id}`, error),
     })
     this.#execs.set(name, exec)

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { defaultPath } from '../../../definition/default-path.ts'
 import type { LogStream } from '../../../logs/index.ts'
 import { makeOutputPipe } from './output-pipe.ts'
@@ -41,4 +41,16 @@ export function outcomeOf(child: ChildProcess): Promise<ToolOutcome | Error> {
     child.on('error', resolve)
     child.on('exit', (code, signal) => resolve({ code, signal }))
   })
+}
+
+/**
+ * Opens the end of an input's pipe that the process reads, by its path in /proc; so it is in blocking mode, whatever the
+ * daemon's own end is in.
+ */
+export function openInputPipe(path: string, onOpened: (path: string) => void): number {
+  const fd = openSync(path, 'r')
+  // As with the pipes of the output: users that the process becomes may open /dev/stdin.
+  fchmodSync(fd, 0o666)
+  onOpened(path)
+  return fd
 }

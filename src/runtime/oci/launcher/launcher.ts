@@ -47,6 +47,7 @@ function start(context: ContainerContext, { spec, upTo }: Extract<ToLauncher, { 
       const { code, message } = error as NodeJS.ErrnoException
       send({ type: 'logFailed', id, reason: message, ...withoutUndefined({ exec, code }) })
     },
+    inputOpened: (path) => send({ type: 'inputOpened', path }),
     problem: (what, error) => send({ type: 'problem', what, reason: String(error) }),
   }
   const container = new LaunchedContainer(context, spec, events, upTo)

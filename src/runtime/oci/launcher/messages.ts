@@ -31,6 +31,8 @@ export type FromLauncher =
   | { type: 'held'; id: string; exec?: string }
   /** Output cannot be written. */
   | { type: 'logFailed'; id: string; exec?: string; code?: string; reason: string }
+  /** The pipe of an input has been opened; the process may not exist yet. */
+  | { type: 'inputOpened'; path: string }
   /** Something went wrong that nobody waits for. */
   | { type: 'problem'; what: string; reason: string }
 
