@@ -12,7 +12,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { ownImages } from '../images/own-images.ts'
 import { removeTree } from '../remove-tree.ts'
+
+t.setTimeout(2_000_000)
 
 const root = join(import.meta.dirname, '../..')
 const ownPackage = `node-linux-${process.arch}`
@@ -130,3 +133,40 @@ t.test('an npm that fails, or none, is told, and nothing runs', async (t) => {
   t.match(own.show(), { status: 1, stdout: '', stderr: /no registry\n\S+show: could not install from .*\n$/ })
   t.notOk(existsSync(join(own.path, 'node_modules/.moorage-lock')))
 })
+
+/**
+ * The real thing: a root filesystem with the distribution's own nodejs and npm, and a checkout that was never installed. npm
+ * talks to the registry, by this machine's settings.
+ */
+for (const suite of process.env.MOORAGE_LONG === '1' ? ['trixie', 'bookworm'] : []) {
+  t.test(`${suite}’s own nodejs and npm lead to the command line (E39)`, { timeout: 900_000 }, async (t) => {
+    await using own = await ownImages()
+    const { rootfs } = await own.images.resolve(`mmdebstrap:${suite}?packages=ca-certificates,nodejs,npm`)
+    const copy = mkdtempSync(join(tmpdir(), 'moorage-copy-'))
+    t.teardown(() => removeTree(copy))
+    const pack = 'git -C "$0" ls-files -z | tar -C "$0" --null -T - -cf - | tar -C "$1" -xf -'
+    t.equal(spawnSync('sh', ['-c', pack, root, copy]).status, 0, 'a clean copy of this checkout')
+    const registry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim()
+    const { status, stdout, stderr } = spawnSync(
+      'unshare',
+      ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', insideOf, rootfs, copy, registry],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    t.match(stdout, /^moorage \d+\.\d+\.\d+$/m, stderr)
+    t.notMatch(stderr, /^\s+at /m, 'no stack trace')
+    t.equal(status, 0)
+  })
+}
+
+const insideOf = `set -e
+cd "$0"
+mount -t proc proc proc
+mount --rbind /dev dev
+mkdir -p srv/moorage
+mount --bind "$1" srv/moorage
+touch etc/resolv.conf
+mount --bind /etc/resolv.conf etc/resolv.conf
+mount --bind /etc/ssl/certs etc/ssl/certs
+exec chroot . env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root "npm_config_registry=$2" \
+  npm_config_cafile=/etc/ssl/certs/ca-certificates.crt /srv/moorage/scripts/moorage version
+`

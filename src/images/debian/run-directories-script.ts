@@ -30,8 +30,8 @@ for file in /usr/lib/tmpfiles.d/*.conf /etc/tmpfiles.d/*.conf; do
 	while read -r type path mode user group age argument || [ -n "\${type:-}" ]; do
 		mode=\${mode#"\${mode%%[!~:]*}"}
 		case $type in
-		[dDvqQ] | [dDvqQ]!) make "$(or "\${user#:}" root)" "$(or "\${group#:}" root)" "$(or "$mode" 755)" "$path" ;;
-		L | L+ | L!) if within "$path" && [ ! -e "$path" ] && [ ! -L "$path" ] && [ -n "$argument" ]; then
+		[dDvqQ]*) make "$(or "\${user#:}" root)" "$(or "\${group#:}" root)" "$(or "$mode" 755)" "$path" ;;
+		L*) if within "$path" && [ ! -e "$path" ] && [ ! -L "$path" ] && [ -n "$argument" ]; then
 			mkdir -p "\${path%/*}"
 			ln -s "$argument" "$path"
 		fi ;;
@@ -61,10 +61,14 @@ for unit in /lib/systemd/system/*.service /etc/systemd/system/*.service; do
 			install:*-d*) ;;
 			install:*) continue ;;
 			esac
-			if within "\${words##* }"; then
-				# shellcheck disable=SC2086
-				"$program" $words 2>/dev/null || true
-			fi
+			fits=no
+			for word in $words; do
+				case $word in
+				/*) if within "$word"; then fits=yes; else continue 2; fi ;;
+				esac
+			done
+			# shellcheck disable=SC2086
+			if [ $fits = yes ]; then "$program" $words 2>/dev/null || true; fi
 		done
 done
 
