@@ -9,8 +9,9 @@ export function asMoorageError(thrown: unknown): MoorageError {
   if (thrown instanceof MoorageError) return thrown
   const code = (thrown as NodeJS.ErrnoException | null)?.code
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    const { path = '', syscall = 'writing' } = thrown as NodeJS.ErrnoException
-    return new MoorageError('DISK_FULL', { what: syscall, path }, { cause: thrown })
+    const { path = '', syscall = '' } = thrown as NodeJS.ErrnoException
+    const what = syscall.startsWith('mkd') ? 'a new directory' : 'a file'
+    return new MoorageError('DISK_FULL', { what, path }, { cause: thrown })
   }
   if ((thrown as Error | null)?.name === 'AbortError') {
     return new MoorageError('CANCELLED', { reason: 'by the caller' }, { cause: thrown })
