@@ -30,6 +30,7 @@ const dnsAnswer = (status: string) => ({
     as: '10.88.0.9',
     status,
     answers: status === 'NOERROR' ? [{ name: 'redis-srv', type: 'A', ttl: 5, data: '10.88.0.5' }] : [],
+    hints: status === 'NOERROR' ? [] : ['redis-srv is an alias of r2d2c3p0bb88: ask --as r2d2c3p0bb88'],
   },
 })
 
@@ -110,6 +111,14 @@ const cases: Case[] = [
     args: 'dns query redis-srv --as r2d2',
     stdout: /^NAME +TYPE +TTL +DATA\nredis-srv +A +5 +10\.88\.0\.5\n$/,
     stderr: 'redis-srv A as 10.88.0.9: NOERROR\n',
+  },
+  // (E13)
+  {
+    args: 'dns query redis-srv',
+    host: unhappy.host,
+    code: 3,
+    stdout: '',
+    stderr: /NXDOMAIN\nredis-srv is an alias of r2d2c3p0bb88: ask --as r2d2c3p0bb88\n$/,
   },
   { args: 'dns query redis-srv -q', host: unhappy.host, code: 3, stdout: '', stderr: '' },
   { args: 'dns zone', stdout: /redis-srv +A +10\.88\.0\.5 +10\.88\.0\.9 +default\n$/ },

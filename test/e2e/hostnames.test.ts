@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ownDirectories, startDaemon } from './own-daemon.ts'
+import { cliPath, ownDirectories, run, startDaemon } from './own-daemon.ts'
 import { ownRootfs } from './own-rootfs.ts'
 
 t.setTimeout(120_000)
@@ -61,6 +61,58 @@ t.test('names of one’s own choice', async (t) => {
     await using _second = await second.start()
     t.pass('free again once the holder has ended')
   })
+
+  await t.test(
+    'a name of one’s own is a name by itself, and a query says why there is none (E12, E13, E27)',
+    async (t) => {
+      const other = box
+        .withHostname('other')
+        .withExec(['sh', '-c', 'httpd -p 80 -h /www; sleep 1000'])
+        .asService()
+      await using _other = await other.start()
+      const resolved = await box
+        .withExec(['sh', '-c', 'wget -q -O /dev/null http://other/nothing 2>&1 | head -1'], { noCache: true })
+        .stdout()
+      t.match(resolved, /404|server returned error/, 'it answers')
+      const itself = await other.exec([
+        'sh',
+        '-c',
+        'wget -q -O /dev/null http://other/nothing 2>&1 | head -1',
+      ])
+      t.match(`${itself.stdout}`, /404|server returned error/, 'in itself')
+
+      await using bound = await box
+        .withServiceBinding('db', other)
+        .withExec(['sh', '-c', 'httpd -p 80 -h /www; sleep 1000'])
+        .asService()
+        .start()
+      t.ok(bound)
+      const query = (...args: string[]) =>
+        run(process.execPath, [cliPath, 'dns', 'query', ...args], {
+          ...process.env,
+          MOORAGE_HOST: daemon.host,
+        })
+      t.match(await query('other'), { code: 0, stdout: /^NAME[\s\S]*other +A / })
+      const missed = await query('db')
+      t.equal(missed.code, 3)
+      const [, id = ''] = /db is an alias of (\w{12}): ask --as \1\n$/.exec(missed.stderr) ?? []
+      t.match(await query('db', '--as', id), { code: 0, stdout: /db +A / })
+      t.match(await query('dbx', '--as', id), { code: 3, stderr: new RegExp(`${id} has: db\n$`) })
+      t.match(await query('bucket.db', '--as', id), {
+        code: 3,
+        stderr: /below it there is only what is bound/,
+      })
+      for (const [args, say] of [
+        [['db', 'FOO'], /"FOO" is not a type of record/],
+        [['a..b'], /empty label/],
+      ] as const) {
+        const { code, stderr } = await query(...args)
+        t.equal(code, 2, args.join(' '))
+        t.match(stderr, say)
+        t.notMatch(stderr, /report it/)
+      }
+    },
+  )
 
   await t.test('no circle through bindings gets in, however it is written', async (t) => {
     const binding = (exec: number) => ({ alias: 'other', service: { exec } })

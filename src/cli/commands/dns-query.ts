@@ -30,6 +30,8 @@ async function query(
       for (const line of table(['NAME', 'TYPE', 'TTL', 'DATA'], rows, terminal)) await terminal.print(line)
     }
   }
+  // A daemon of an earlier version gives none.
+  if (!terminal.json) for (const hint of answer.hints ?? []) terminal.talk(hint)
   if (answer.status === 'NOERROR') return 0
   return answer.status === 'NXDOMAIN' ? 3 : 1
 }

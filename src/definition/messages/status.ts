@@ -126,4 +126,6 @@ export interface QueryAnswer {
   as: string | null
   status: string
   answers: { name: string; type: string; ttl: number; data: string }[]
+  /** Where there is no such name: the reasons that can be seen, and how to ask instead. */
+  hints: string[]
 }

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
-import { hostnameOf, type ResolveAnswer, type ResolveRequest } from '../../definition/index.ts'
+import { hostnameOf, type ResolveAnswer, type ResolveRequest, type ZoneRow } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { scopedKey } from '../../lifecycle/index.ts'
+import type { DnsAnswer, ServiceNetwork } from '../../network/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import type { Engine } from '../engine.ts'
@@ -11,6 +12,7 @@ import { portsOf } from '../plan/service-ports.ts'
 import type { HostEndpoints } from '../registry/host-endpoints.ts'
 import type { CallParts } from './call-parts.ts'
 import type { Finder } from './find-service.ts'
+import { queryHints } from './query-hints.ts'
 
 /** Makes the calls on names and addresses: a service's hostname and endpoint, the zone's records, DNS queries. */
 export function createNameCalls(
@@ -18,6 +20,11 @@ export function createNameCalls(
   { callerSignals, plans, endpoints, finder }: CallParts,
 ): Pick<Engine, 'resolve' | 'records' | 'query'> {
   const { networks } = context
+  const records = (network?: string): ZoneRow[] =>
+    networks
+      .list()
+      .filter(({ name }) => network === undefined || name === network)
+      .flatMap((each) => each.records().map((record) => ({ ...record, network: each.name })))
   return {
     async resolve(request, caller) {
       using callerSignal = callerSignals.open(caller.signal)
@@ -28,11 +35,7 @@ export function createNameCalls(
       return endpointOf(context, endpoints, service, request)
     },
 
-    records: (network) =>
-      networks
-        .list()
-        .filter(({ name }) => network === undefined || name === network)
-        .flatMap((each) => each.records().map((record) => ({ ...record, network: each.name }))),
+    records,
 
     async query(name, type, options = {}) {
       const { as, network: inNetwork, signal } = options
@@ -46,8 +49,13 @@ export function createNameCalls(
           reason: 'there is none of that name',
         })
       }
-      const answer = await network.query(name, type, withoutUndefined({ as: client?.address, signal }))
-      return { ...answer, as: client?.address ?? null }
+      const address = client?.address
+      const answer = await askNetwork(network, name, type, withoutUndefined({ as: address, signal }))
+      if (answer.status !== 'NXDOMAIN') return { ...answer, as: address ?? null, hints: [] }
+      const idOf = (address: string, where: string) => idOfAddress(context, address, where)
+      const asker = address === undefined ? undefined : { id: idOf(address, networkName), address }
+      const hints = queryHints({ name, network: networkName, client: asker }, records(), idOf)
+      return { ...answer, as: address ?? null, hints }
     },
   }
 }
@@ -71,6 +79,34 @@ function clientOf(
   if (row.address === null || ended.aborted)
     throw new MoorageError('SERVICE_NOT_RUNNING', { service: row.id })
   return { address: row.address, network: row.network }
+}
+
+/** Asks, and tells a wrong question as what it is. @throws MoorageError INVALID_OPTION */
+async function askNetwork(
+  network: ServiceNetwork,
+  name: string,
+  type: string,
+  options: { as?: string; signal?: AbortSignal },
+): Promise<DnsAnswer> {
+  try {
+    return await network.query(name, type, options)
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string }
+    const option = wrongOptions[code as keyof typeof wrongOptions]
+    if (option === undefined) throw error
+    throw new MoorageError('INVALID_OPTION', { option, reason: message }, { cause: error })
+  }
+}
+
+/** What is wrong, by the code of the error of `moorage/dns`. */
+const wrongOptions = { INVALID_TYPE: 'type', INVALID_NAME: 'name', INVALID_ADDRESS: 'as' } as const
+
+/** Returns the ID of the run that has an address, or the address where it is not a run's. */
+function idOfAddress({ records }: EngineContext, address: string, network: string): string {
+  const found = records
+    .list()
+    .find(({ row, ended }) => !ended.aborted && row.network === network && row.address === address)
+  return found?.row.id ?? address
 }
 
 /** Returns a service's digest, hostname, ports or endpoint, as the request wants. */
