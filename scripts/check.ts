@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -16,6 +16,8 @@ const root = join(import.meta.dirname, '..')
 
 /** Everything of this run; short, since paths of unix sockets below it may have 107 bytes. */
 const folder = mkdtempSync(join(tmpdir(), 'mt-'))
+// Some tests are other users, who must get through to what is below.
+chmodSync(folder, 0o711)
 /** Where the reporter puts its count; in the environment of every process that the tests start, and of no other. */
 const summary = join(folder, 'summary.json')
 /** The tests' own directory for temporary files, so that whatever stays in it is theirs. */
