@@ -59,6 +59,20 @@ t.test('a program that has nothing left to do ends, though it closed nothing (E0
   await until('the daemon sees that all have gone', () => daemon.sessions() === 0)
 })
 
+t.test('a daemon that answers in two pieces, some time apart, is waited for', async (t) => {
+  await using daemon = await fakeDaemon({
+    'POST session': async ({ response, send }) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson', 'moorage-version': '9.9.9' })
+      response.flushHeaders()
+      await sleep(300)
+      send({ type: 'session', id: 's' } as never)
+    },
+  })
+  const { ended, output } = start(daemon, `console.log('connected')`)
+  t.equal(await ended, 0)
+  t.equal(await output, 'connected\n')
+})
+
 t.test('a call that is under way, and an open tunnel, keep it running', async (t) => {
   const step = Promise.withResolvers<void>()
   await using daemon = await daemonOf(step.promise)

@@ -19,7 +19,7 @@ const longestSilence = 60_000
 export interface CallOptions {
   signal?: AbortSignal | undefined
   headers?: Record<string, string>
-  /** Of a stream: waiting for its next event keeps no program running that has nothing else to do. */
+  /** Of a stream: once its first event has come, waiting for others keeps no program running. */
   idle?: boolean
   /** The standard input of a command that is asked for, as it comes; destroyed when nobody wants it any more. */
   input?: Readable | undefined
@@ -116,11 +116,12 @@ export function createTransport(host: string, { silence = longestSilence } = {})
     let response: IncomingMessage | undefined
     try {
       response = await request()
-      // The agent undoes this when the connection serves another call.
-      if (idle) response.socket.unref()
       using _watch = watchSilence(response, host, silence)
       for await (const event of decode(response)) {
         if (signal?.aborted) throw signal.reason
+        // Only now: the first event is what the caller waits for. The agent undoes this when the connection serves
+        // another call.
+        if (idle) response.socket.unref()
         yield event
       }
     } catch (error) {
