@@ -13,6 +13,7 @@ interface Calls {
   pipe2(fds: Uint8Array, flags: number): number
   fcntl(fd: number, command: number, argument: number): number
   ioctl(fd: number, request: number, value: Uint8Array): number
+  getxattr(path: string, name: string, value: Uint8Array, size: number): number
   prctl(option: number, a: number, b: number, c: number, d: number): number
   waitid(type: number, id: number, info: Uint8Array, options: number): number
 }
@@ -24,6 +25,7 @@ const call: Calls = {
   pipe2: libc.func('int pipe2(_Out_ uint8_t *, int)'),
   fcntl: libc.func('int fcntl(int, int, long)'),
   ioctl: libc.func('int ioctl(int, ulong, _Out_ uint8_t *)'),
+  getxattr: libc.func('long getxattr(str, str, _Out_ uint8_t *, size_t)'),
   prctl: libc.func('int prctl(int, ulong, ulong, ulong, ulong)'),
   waitid: libc.func('int waitid(int, uint, _Out_ uint8_t *, int)'),
 }
@@ -87,6 +89,10 @@ export function ioctlInt(fd: number, request: number, doing: string): number {
   checked(doing, () => call.ioctl(fd, request, new Uint8Array(value.buffer)))
   return value[0] as number
 }
+
+/** Returns the attribute's length, or a negative number when there is none, or when it is longer than `value`. */
+export const getxattr = (path: string, name: string, value: Uint8Array): number =>
+  call.getxattr(path, name, value, value.length)
 
 export const prctl = (option: number, argument: number, doing: string): number =>
   checked(doing, () => call.prctl(option, argument, 0, 0, 0))

@@ -1,13 +1,14 @@
-import { mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContainerSpec } from '../../runtime.ts'
 import { readIfThere } from '../read-if-there.ts'
 import { LayerMounts } from '../rootfs/layer-mounts.ts'
 import { mountRootfs, type Rootfs, removeMountTarget } from '../rootfs/mount-rootfs.ts'
-import type { ReadyMount } from '../rootfs/mounts.ts'
+import { viewedDefaults } from '../rootfs/place-mounts.ts'
 import { RootView } from '../rootfs/root-view.ts'
-import { checkCommand } from './check-command.ts'
-import { type ConfigContext, containerConfig } from './config.ts'
+import { capabilitiesOf } from './capabilities.ts'
+import { checkCommand, type Executor } from './check-command.ts'
+import { type ConfigContext, containerConfig, effectiveCapabilities } from './config.ts'
 import { completeEnvironment } from './environment.ts'
 import { initMount } from './init.ts'
 import { openInputPipe } from './spawn-with-pipes.ts'
@@ -19,7 +20,6 @@ export class Bundle {
   readonly #spec: ContainerSpec
   readonly #target: string
   readonly #layers: LayerMounts
-  #mounts: readonly ReadyMount[] = []
   #rootfs: Rootfs | undefined
   #user: ContainerUser | undefined
   #process: object | undefined
@@ -41,14 +41,13 @@ export class Bundle {
     mkdirSync(this.directory, { mode: 0o700 })
     mkdirSync(this.#target)
     const requested = spec.resources?.init ? [...spec.mounts, initMount()] : spec.mounts
-    const mounts = this.#layers.mount(requested)
-    this.#mounts = mounts
-    const rootfs = mountRootfs(spec, this.#target, mounts)
+    const rootfs = mountRootfs(spec, this.#target, this.#layers.mount(requested))
     this.#rootfs = rootfs
-    using root = new RootView(this.#target, mounts)
+    const { mounts } = rootfs
+    using root = new RootView(this.#target, [...viewedDefaults(), ...mounts])
     const user = resolveUser(root, spec.user, spec.image)
     this.#user = user
-    checkCommand(root, spec, user)
+    checkCommand(root, spec, executorOf(user, spec))
     const env = completeEnvironment(spec.env, user)
     const { config, notes } = containerConfig(context, spec, { user, env, mounts, overlay: rootfs.overlay })
     this.#process = config.process
@@ -59,13 +58,25 @@ export class Bundle {
   /**
    * Returns the `process` of a config.json for a command besides the container's own, as the same user.
    *
+   * @param pid - the container's first process
    * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE
    */
-  processOf(args: readonly string[]): object {
+  processOf(args: readonly string[], pid: number): object {
     if (this.#user === undefined) throw new Error('the bundle is not prepared')
-    using root = new RootView(this.#target, this.#mounts)
-    checkCommand(root, { ...this.#spec, args }, this.#user)
+    using root = this.#viewOf(pid)
+    checkCommand(root, { ...this.#spec, args }, executorOf(this.#user, this.#spec))
     return { ...this.#process, args }
+  }
+
+  /**
+   * Shows the files of the running container: those that it put into memory, or mounted itself, are there too. A first
+   * process that has changed its root directory shows less than a command sees.
+   */
+  #viewOf(pid: number): RootView {
+    const root = `/proc/${pid}/root`
+    const [seen, whole] = [statSync(root), statSync(this.#target)]
+    if (seen.dev === whole.dev && seen.ino === whole.ino) return new RootView(root, [])
+    return new RootView(this.#target, [...viewedDefaults(), ...(this.#rootfs?.mounts ?? [])])
   }
 
   /** Returns the path of a file of the bundle. */
@@ -108,4 +119,9 @@ export class Bundle {
     rmSync(this.directory, { recursive: true, force: true })
     await this.#rootfs?.remove()
   }
+}
+
+function executorOf(user: ContainerUser, { resources = {} }: ContainerSpec): Executor {
+  const bounding = capabilitiesOf(resources)
+  return { ...user, bounding, capabilities: effectiveCapabilities(user, bounding) }
 }

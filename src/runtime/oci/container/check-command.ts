@@ -1,30 +1,46 @@
 import { join } from 'node:path'
 import { defaultPath } from '../../../definition/default-path.ts'
 import { moorageError } from '../../../errors/index.ts'
+import { extendedAttribute } from '../../../kernel/index.ts'
 import type { ContainerSpec } from '../../runtime.ts'
-import type { RootFile, RootView } from '../rootfs/root-view.ts'
-import type { ContainerUser } from './user.ts'
+import { type Accessor, mayExecute, maySearch } from '../rootfs/access.ts'
+import type { RootView, Walk } from '../rootfs/root-view.ts'
+import { demandedCapabilities } from './file-capabilities.ts'
+import { programFormat } from './program-format.ts'
+
+/** Who executes a command. `bounding` are the capabilities that a program's file may give, with CAP_. */
+export interface Executor extends Accessor {
+  readonly bounding: readonly string[]
+}
+
+/** A script's interpreter may be a script, and so on: the kernel follows as many (fs/exec.c, exec_binprm). */
+const mostInterpreters = 5
 
 /**
- * Looks for the command in the root filesystem, as execvp(3) does: the OCI runtimes exit 1 whether it does not exist,
- * may not be executed, or ran and exited 1.
+ * Looks for the command in the root filesystem, as execvp(3) and execve(2) do: the OCI runtimes exit 1 whether it does not
+ * exist, may not be executed, or ran and exited 1. What a look cannot tell is left to the kernel.
  *
  * @throws MoorageError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE
  */
-export function checkCommand(root: RootView, spec: ContainerSpec, user: ContainerUser): void {
+export function checkCommand(root: RootView, spec: ContainerSpec, who: Executor): void {
   const [command = ''] = spec.args
   const { image } = spec
+  const unsuitable = workdirProblem(root, spec.workdir || '/', who)
+  if (unsuitable !== undefined)
+    throw moorageError('COMMAND_NOT_EXECUTABLE', { command, image, reason: unsuitable })
   let refused: string | undefined
   for (const candidate of candidates(command, spec)) {
-    const stat = root.stat(candidate)
-    if (stat === undefined) continue
-    const reason = stat.isDirectory()
-      ? 'it is a directory'
-      : !stat.isFile() || !mayExecute(stat, user)
-        ? `${candidate} lacks the execute permission for this user`
-        : missingInterpreter(root, candidate)
-    if (reason === undefined) return
-    refused ??= reason
+    const found = root.walk(candidate, (stat, fd) => maySearch(stat, fd, who))
+    if (found.outcome === 'absent' || found.outcome === 'not a directory') continue
+    const reason = accessProblem(root, found, who)
+    if (reason !== undefined) {
+      // Like the shell it goes on to the next directory of PATH.
+      refused ??= reason
+      continue
+    }
+    refused = programProblem(root, found.path, spec, who, 0)
+    if (refused === undefined) return
+    break
   }
   if (refused === undefined) throw moorageError('COMMAND_NOT_FOUND', { command, image })
   throw moorageError('COMMAND_NOT_EXECUTABLE', { command, image, reason: refused })
@@ -32,54 +48,87 @@ export function checkCommand(root: RootView, spec: ContainerSpec, user: Containe
 
 function candidates(command: string, { env, workdir }: ContainerSpec): string[] {
   if (command === '') return []
-  if (command.includes('/')) return [command.startsWith('/') ? command : join('/', workdir, command)]
+  if (command.includes('/')) return [command.startsWith('/') ? command : `${workdir}/${command}`]
   const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? defaultPath
   return path.split(':').map((directory) => {
-    const absolute = directory.startsWith('/') ? directory : join('/', workdir, directory)
-    return join(absolute, command)
+    const absolute = directory.startsWith('/') ? directory : `${workdir}/${directory}`
+    return `${absolute}/${command}`
   })
 }
 
-function mayExecute(
-  { mode, uid, gid }: { mode: number; uid: number; gid: number },
-  user: ContainerUser,
-): boolean {
-  // Root needs any one execute bit.
-  if (user.uid === 0) return (mode & 0o111) !== 0
-  if (uid === user.uid) return (mode & 0o100) !== 0
-  if (gid === user.gid || user.additionalGids.includes(gid)) return (mode & 0o010) !== 0
-  return (mode & 0o001) !== 0
+/** The clause of a refusal by permissions. */
+function accessProblem(root: RootView, found: Walk, who: Executor): string | undefined {
+  if (found.outcome === 'loop') return `${found.path} is a loop of links`
+  if (found.outcome === 'denied') return `permission denied: this user may not search ${found.path}`
+  if (found.outcome !== 'found') return `${found.path} does not exist`
+  if (found.stat.isDirectory()) return 'it is a directory'
+  if (!found.stat.isFile()) return 'it is not a regular file'
+  const may = root.file(found.path, ({ stat, fd }) => mayExecute(stat, fd, who))
+  return may === false
+    ? `permission denied: ${found.path} lacks the execute permission for this user`
+    : undefined
 }
 
-/** Names a missing interpreter or dynamic loader: execve(2) would report ENOENT as if the command itself were missing. */
-function missingInterpreter(root: RootView, path: string): string | undefined {
-  const interpreter = root.file(path, readInterpreter)
-  if (interpreter === undefined || root.stat(interpreter) !== undefined) return undefined
-  return `its interpreter ${interpreter} does not exist`
-}
-
-function readInterpreter(file: RootFile): string | undefined {
-  const head = file.read(0, 256)
-  if (head.subarray(0, 2).toString() === '#!') {
-    const line = head.subarray(2).toString().split('\n')[0]?.trim().split(/\s/)[0]
-    return line?.startsWith('/') ? line : undefined
+/** The clause of a refusal by the content of a file that may be executed. @param depth - scripts that led to it */
+function programProblem(
+  root: RootView,
+  path: string,
+  spec: ContainerSpec,
+  who: Executor,
+  depth: number,
+): string | undefined {
+  const file = root.file(path, (file) => ({
+    format: programFormat(file),
+    capabilities: extendedAttribute(file.fd, 'security.capability'),
+  }))
+  if (file === undefined) return undefined
+  const { format, capabilities } = file
+  // Those of a script do not count.
+  if (format.kind === 'program' && capabilities !== undefined) {
+    const missing = demandedCapabilities(capabilities).filter((name) => !who.bounding.includes(name))
+    if (missing.length > 0) return capabilitiesReason(missing)
   }
-  return elfInterpreter(file, head)
+  if (format.kind === 'none') return format.reason
+  const { interpreter } = format
+  if (interpreter === undefined) return undefined
+  const named = interpreterName(interpreter)
+  const at = interpreter.startsWith('/') ? interpreter : join('/', spec.workdir, interpreter)
+  const found = root.walk(at, (stat, fd) => maySearch(stat, fd, who))
+  if (found.outcome === 'absent' || found.outcome === 'not a directory')
+    return `its interpreter ${named} does not exist`
+  const reason = accessProblem(root, found, who)
+  if (reason !== undefined) return `its interpreter ${named} cannot be executed: ${reason}`
+  if (format.kind === 'program') return undefined
+  if (depth === mostInterpreters)
+    return `its interpreters are scripts, more than ${mostInterpreters} one after the other`
+  const inner = programProblem(root, found.path, spec, who, depth + 1)
+  return inner === undefined ? undefined : `its interpreter ${named} cannot be executed: ${inner}`
 }
 
-/** Reads the PT_INTERP segment of a little-endian 64-bit program (elf(5)). */
-function elfInterpreter(file: RootFile, head: Buffer): string | undefined {
-  if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46 || head[4] !== 2 || head[5] !== 1)
-    return undefined
-  const entryLength = head.readUInt16LE(54)
-  const table = file.read(Number(head.readBigUInt64LE(32)), entryLength * head.readUInt16LE(56))
-  for (let at = 0; at + 56 <= table.length && entryLength >= 56; at += entryLength) {
-    if (table.readUInt32LE(at) !== 3) continue
-    const length = Math.min(4096, Number(table.readBigUInt64LE(at + 32)))
-    return file
-      .read(Number(table.readBigUInt64LE(at + 8)), length)
-      .toString()
-      .split('\0')[0]
-  }
-  return undefined
+function capabilitiesReason(missing: readonly string[]): string {
+  const names = missing.map((name) => name.toLowerCase()).join(', ')
+  const add = missing.map((name) => `'${name.slice('CAP_'.length)}'`).join(', ')
+  return (
+    `its file capabilities (${names}) are not among the container's: ` +
+    `withResources({ capabilities: { add: [${add}] } })`
+  )
+}
+
+/** A name with what does not show in it quoted: `"/bin/sh\\r" …`. */
+function interpreterName(interpreter: string): string {
+  const quoted = JSON.stringify(interpreter.slice(0, 255))
+  if (interpreter.endsWith('\r')) return `${quoted} (it ends in a carriage return, as a file of Windows does)`
+  return quoted.slice(1, -1) === interpreter ? interpreter : quoted
+}
+
+/** The clause of a refusal of the working directory. One that does not exist will be made. */
+function workdirProblem(root: RootView, workdir: string, who: Executor): string | undefined {
+  // By way of `..`, which only somebody who may enter it can follow.
+  const walk = root.walk(`${workdir}/..`, (stat, fd) => maySearch(stat, fd, who))
+  const problem = (reason: string) => `the working directory ${workdir}: ${reason}`
+  if (walk.outcome === 'found') return undefined
+  if (walk.outcome === 'not a directory') return problem(`${walk.path} is not a directory`)
+  if (walk.outcome === 'loop') return problem(`${walk.path} is a loop of links`)
+  if (walk.outcome === 'denied') return problem(`permission denied: this user may not enter ${walk.path}`)
+  return walk.dangling ? problem('it is a link that leads nowhere') : undefined
 }

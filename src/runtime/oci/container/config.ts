@@ -35,6 +35,7 @@ export function containerConfig(
   const { resources = {} } = spec
   const { rlimits, notes } = processLimits(resources, context.hardLimits)
   const capabilities = capabilitiesOf(resources)
+  const effective = effectiveCapabilities(user, capabilities)
   const seccomp = context.seccomp(capabilities)
   const config = {
     ociVersion: '1.0.2',
@@ -46,8 +47,8 @@ export function containerConfig(
       args: resources.init ? [initPath, '--', ...spec.args] : spec.args,
       env,
       cwd: spec.workdir || '/',
-      // No inheritable capabilities (CVE-2022-24769). Execution takes the others from a user other than root.
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      // No inheritable capabilities (CVE-2022-24769).
+      capabilities: { bounding: capabilities, effective, permitted: effective },
       noNewPrivileges: false,
       rlimits,
     },
@@ -75,4 +76,15 @@ export function containerConfig(
     },
   }
   return { config, notes }
+}
+
+/**
+ * Returns the capabilities in force from the start: none for a user other than root. Execution would take them from such a
+ * user, but only after it had looked by them for the command and for the working directory.
+ */
+export function effectiveCapabilities(
+  { uid }: Pick<ContainerUser, 'uid'>,
+  capabilities: readonly string[],
+): readonly string[] {
+  return uid === 0 ? capabilities : []
 }

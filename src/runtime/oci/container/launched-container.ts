@@ -155,7 +155,7 @@ export class LaunchedContainer {
       id,
       exec: name,
       spec,
-      process: this.#bundle.processOf(spec.args),
+      process: this.#bundle.processOf(spec.args, this.#pid),
       reaper,
       makeGroup: () => makeExecGroup(id, name),
       upTo,

@@ -36,9 +36,9 @@ export const defaultMounts: readonly OciMount[] = [
   { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
 ]
 
-/** Returns the `mounts` of a container's config.json. @param shmSize - size of /dev/shm, in bytes */
+/** Returns the `mounts` of a container's config.json, in the order that is given. @param shmSize - size of /dev/shm, in bytes */
 export function ociMounts(mounts: readonly ReadyMount[], shmSize: number | undefined): OciMount[] {
-  return [...defaultMounts.map((mount) => withSize(mount, shmSize)), ...inMountOrder(mounts).map(ociMountOf)]
+  return [...defaultMounts.map((mount) => withSize(mount, shmSize)), ...mounts.map(ociMountOf)]
 }
 
 function withSize(mount: OciMount, shmSize: number | undefined): OciMount {
@@ -55,11 +55,4 @@ function ociMountOf(mount: ReadyMount): OciMount {
   }
   const { source, readonly } = mount
   return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
-}
-
-/** Sorts mounts so that one inside another comes after it. */
-export function inMountOrder<Mount extends { destination: string }>(mounts: readonly Mount[]): Mount[] {
-  return [...mounts].sort((a, b) =>
-    a.destination < b.destination ? -1 : a.destination > b.destination ? 1 : 0,
-  )
 }
