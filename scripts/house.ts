@@ -124,7 +124,8 @@ export const rooms: Readonly<Record<string, Room>> = {
       seccomp: { may: [] },
       processes: { may: [] },
       rootfs: { may: [] },
-      container: { may: ['cgroups', 'processes', 'rootfs'], types: ['seccomp'] },
+      command: { may: ['rootfs'] },
+      container: { may: ['cgroups', 'command', 'processes', 'rootfs'], types: ['seccomp'] },
       // The program of the launcher process, the daemon's side of it, and the messages between the two.
       launcher: { may: ['cgroups', 'container', 'processes', 'seccomp'] },
     },

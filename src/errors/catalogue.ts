@@ -114,7 +114,7 @@ export const catalogue = {
   },
   COMMAND_NOT_EXECUTABLE: {
     sentence: 'the command "{command}" in {image} cannot be executed: {reason}',
-    hint: 'it must be a file with its execute permission set',
+    hint: 'it must be a program or script for this machine that the user may execute, from a directory that the user may enter',
     status: 422,
     exit: 126,
   },

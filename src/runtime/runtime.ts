@@ -86,6 +86,8 @@ export interface ContainerExit {
   signal: string | null
   /** True if the kernel killed one of its processes for lack of memory. */
   outOfMemory?: boolean
+  /** Set if the kernel would not execute its command, to the kernel's words: then it wrote nothing. */
+  refused?: string
 }
 
 /** A command to run in a running container, besides its own. */

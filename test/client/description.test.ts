@@ -289,6 +289,8 @@ t.test('a mistake is told where it is written', async (t) => {
     ['workdir', () => redis().withWorkdir('data'), option],
     ['a way out', () => redis().withWorkdir('/data/../etc'), option],
     ['mount', () => redis().withMountedCache('data', new CacheVolume('x')), option],
+    ['a mount at the root (F11c)', () => redis().withMountedTemp('/'), { ...option, message: /withRootfs/ }],
+    ['the root by another name', () => redis().withMountedCache('//./', new CacheVolume('x')), option],
     ['volume', () => new CacheVolume('../x'), option],
     [
       'signal (L10c)',

@@ -4,7 +4,7 @@ import { withoutUndefined } from '../../without-undefined.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
 import type { DescribedMount } from '../graph/exec-node.ts'
 import type { Node } from '../graph/graph.ts'
-import { checkPath, containerPath } from '../graph/path.ts'
+import { containerPath } from '../graph/path.ts'
 
 /** Adds a mount; it replaces one at the same path. */
 export function withMount(mounts: readonly DescribedMount[], added: DescribedMount): DescribedMount[] {
@@ -13,13 +13,13 @@ export function withMount(mounts: readonly DescribedMount[], added: DescribedMou
 
 /** @throws MoorageError INVALID_OPTION */
 export function cacheMount(path: string, volume: CacheVolume, sharing: Sharing = 'shared'): DescribedMount {
-  checkPath('mount', path)
+  mountPath(path)
   return { type: 'cache', path, volume, sharing }
 }
 
 /** @throws MoorageError INVALID_OPTION */
 export function partMount(type: 'directory' | 'file', path: string, source: Node): DescribedMount {
-  return { type, path: containerPath('mount', path), source }
+  return { type, path: mountPath(path), source }
 }
 
 /** @throws MoorageError INVALID_OPTION */
@@ -27,5 +27,13 @@ export function tempMount(path: string, size: number | undefined): DescribedMoun
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
     throw new MoorageError('INVALID_OPTION', { option: `size ${size}`, reason: 'it is a number of bytes' })
   }
-  return { type: 'temp', path: containerPath('mount', path), ...withoutUndefined({ size }) }
+  return { type: 'temp', path: mountPath(path), ...withoutUndefined({ size }) }
+}
+
+/** A path at which something may be mounted. @throws MoorageError INVALID_OPTION */
+function mountPath(path: string): string {
+  const normal = containerPath('mount', path)
+  if (normal !== '/') return normal
+  const reason = 'nothing can be mounted at the root of the filesystem; withRootfs() replaces it'
+  throw new MoorageError('INVALID_OPTION', { option: `mount "${path}"`, reason })
 }

@@ -28,6 +28,7 @@ const absolutePath = argument.refine(
   (value) => value.startsWith('/') && !value.split('/').includes('..'),
   'is not an absolute path without ..',
 )
+const mountPath = absolutePath.refine((value) => normalPath(value) !== '/', 'is the root of the filesystem')
 const variableName = argument.refine((name) => name !== '' && !name.includes('='), 'is no name of a variable')
 
 /** Makes a schema of a check of ours, which returns the problem as a sentence if there is one. */
@@ -43,13 +44,13 @@ const serviceReference = z.strictObject({ ...serviceFields, exec: index }) satis
 const mount = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('cache'),
-    path: absolutePath,
+    path: mountPath,
     volume: index,
     sharing: z.enum(['shared', 'private', 'locked']),
   }),
-  z.strictObject({ type: z.literal('directory'), path: absolutePath, source: index }),
-  z.strictObject({ type: z.literal('file'), path: absolutePath, source: index }),
-  z.strictObject({ type: z.literal('temp'), path: absolutePath, size: z.int().min(1).exactOptional() }),
+  z.strictObject({ type: z.literal('directory'), path: mountPath, source: index }),
+  z.strictObject({ type: z.literal('file'), path: mountPath, source: index }),
+  z.strictObject({ type: z.literal('temp'), path: mountPath, size: z.int().min(1).exactOptional() }),
 ]) satisfies Exact<Mount>
 
 const mounts = z.array(mount).superRefine((mounts, context) => {

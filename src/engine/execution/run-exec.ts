@@ -5,8 +5,8 @@ import type { ContainerExit, InputStream, RunningContainer } from '../../runtime
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import { keepForHolders, type LayerHolders, storedLayerHolders } from '../files/layer-holders.ts'
+import { notExecutable, outOfMemory } from '../plan/ended-by-kernel.ts'
 import { heldThroughout } from '../plan/lock-conflicts.ts'
-import { outOfMemory } from '../plan/out-of-memory.ts'
 import type { PlannedExec } from '../plan/planned.ts'
 import type { ReaderPace } from '../registry/reader-pace.ts'
 import type { RunRecord } from '../registry/run-records.ts'
@@ -91,6 +91,7 @@ export async function runExec(
     const exit = await exitOf(context, started.container, prepared.leases, signal)
     await keeping
     pace?.lost.throwIfAborted()
+    if (exit.refused !== undefined) throw notExecutable(exec, exit.refused)
     if (!meets(exec.expect, exit.code)) throw await execError(exec, exit, started.record)
     return await keepResult(context, exec, {
       exitCode: exit.code,

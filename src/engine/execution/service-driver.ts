@@ -2,7 +2,7 @@ import type { ServiceDriver, ServiceProcess } from '../../lifecycle/index.ts'
 import { lastBytes } from '../../logs/index.ts'
 import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
-import { outOfMemory } from '../plan/out-of-memory.ts'
+import { notExecutable, outOfMemory } from '../plan/ended-by-kernel.ts'
 import type { PlannedExec, PlannedService } from '../plan/planned.ts'
 import { stopSignalNote } from '../plan/stop-signal.ts'
 import { probesOf } from '../probes/index.ts'
@@ -97,8 +97,9 @@ function processOf(
   })
   return {
     address: member.address,
-    exited: container.exited.then(({ outOfMemory: killed, ...exit }) => {
+    exited: container.exited.then(({ outOfMemory: killed, refused, ...exit }) => {
       if (killed) cause ??= outOfMemory(exec, { exitCode: exit.code, stdout: '', stderr: '' })
+      if (refused !== undefined) cause ??= notExecutable(exec, refused)
       return cause ? { ...exit, cause } : exit
     }),
     async probe(check, signal) {

@@ -3,10 +3,12 @@ import { openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { moorageError } from '../../../errors/index.ts'
 import { type LogStream, openLogWriter } from '../../../logs/index.ts'
 import { withoutUndefined } from '../../../without-undefined.ts'
 import type { ContainerExit, ExecExit, ExecSpec } from '../../runtime.ts'
 import type { ExecGroup } from '../cgroups/exec-group.ts'
+import { RefusalWatch, untriedCommand } from '../command/refusal-words.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import { exitOf } from '../processes/exit.ts'
 import type { Reaper } from '../processes/reaper.ts'
@@ -26,6 +28,8 @@ interface ExecOptions {
   /** Unique among the commands of the container. */
   exec: string
   spec: ExecSpec
+  /** The command and where it is executed, for messages. */
+  wanted: { command: string; image: string; workdir: string }
   /** A `process` as in config.json (OCI runtime specification). */
   process: unknown
   reaper: Reaper
@@ -82,7 +86,7 @@ export class Exec {
 
   /** @throws MoorageError RUNTIME_FAILED */
   async run(): Promise<ExecExit> {
-    const { spec, process, reaper, onProblem } = this.#options
+    const { tool, spec, wanted, process, reaper, onProblem } = this.#options
     try {
       this.#group = await this.#options.makeGroup()
       writeFileSync(this.#path('json'), JSON.stringify(process), { mode: 0o600 })
@@ -93,21 +97,21 @@ export class Exec {
       const logOptions = { ...withoutUndefined({ limit: spec.logLimit }), onError }
       const writer = spec.logs === undefined ? undefined : openLogWriter(spec.logs, logOptions)
       let output = Buffer.alloc(0)
-      const take = (stream: LogStream) => (data: Buffer) => {
+      const watch = new RefusalWatch(tool.kind, (stream, data) => {
         if (writer) {
           writer.append(stream, data, Date.now())
           return this.#gate.advance(writer.offset)
         }
         output = Buffer.concat([output, data]).subarray(-keptOutput)
         return true
-      }
+      })
       const stopExpecting = reaper.expect()
       try {
         const { child, outputs } = this.#spawn()
         const readings = (['stdout', 'stderr'] as const).map((stream) =>
           readOutput(outputs[stream], {
             gate: this.#gate,
-            take: take(stream),
+            take: (data) => watch.take(stream, data),
             failed: (error) => onProblem(`read the ${stream}`, error),
           }),
         )
@@ -118,6 +122,8 @@ export class Exec {
           for (const reading of readings) reading.finish()
           await Promise.all(readings.map(({ ended }) => ended))
         }
+        const reason = watch.end(exit.code)
+        if (reason !== undefined) throw moorageError('COMMAND_NOT_EXECUTABLE', { ...wanted, reason })
         return { ...exit, output: output.toString() }
       } finally {
         stopExpecting()
@@ -176,8 +182,9 @@ export class Exec {
 
   #refusal(outcome: ToolOutcome | Error): unknown {
     if (outcome instanceof Error) return outcome
-    const { tool, id } = this.#options
-    return toolFailure(tool, { id, log: this.#path('log'), ...outcome })
+    const { tool, id, wanted } = this.#options
+    const log = this.#path('log')
+    return untriedCommand(readIfThere(log), wanted) ?? toolFailure(tool, { id, log, ...outcome })
   }
 
   #terminate(): void {

@@ -10,10 +10,12 @@ import { withoutUndefined } from '../../../without-undefined.ts'
 import type { ContainerExit, ContainerSpec, ExecExit, ExecSpec } from '../../runtime.ts'
 import { containerCgroup, outOfMemoryKills, processesIn, removeCgroup } from '../cgroups/cgroups.ts'
 import type { ExecGroup, MakeExecGroup } from '../cgroups/exec-group.ts'
+import { RefusalWatch, untriedCommand } from '../command/refusal-words.ts'
 import { type OciTool, toolArguments, toolFailure } from '../oci-tool.ts'
 import { exitOf } from '../processes/exit.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import { sendSignal } from '../processes/signals.ts'
+import { readIfThere } from '../read-if-there.ts'
 import type { RuntimePaths } from '../runtime-paths.ts'
 import { Bundle } from './bundle.ts'
 import type { ConfigContext } from './config.ts'
@@ -62,6 +64,7 @@ export class LaunchedContainer {
   /** Groups of commands that have ended, with processes that these left behind. */
   readonly #leftGroups = new Set<ExecGroup>()
   #notes: string[] = []
+  readonly #refusal: RefusalWatch
   #log: LogWriter | undefined
   #watcher: FSWatcher | undefined
   #pid: number | undefined
@@ -76,6 +79,10 @@ export class LaunchedContainer {
     this.#gate = new OutputGate(upTo, () => events.held())
     this.#bundle = new Bundle(join(context.paths.bundles, spec.id), spec)
     this.#cgroup = containerCgroup(context.instance, spec.id)
+    this.#refusal = new RefusalWatch(context.tool.kind, (stream, data) => {
+      this.#log?.append(stream, data, Date.now())
+      return this.#gate.advance(this.#log?.offset ?? 0)
+    })
     this.removed = this.#removed.promise
   }
 
@@ -155,6 +162,7 @@ export class LaunchedContainer {
       id,
       exec: name,
       spec,
+      wanted: this.#wanted(spec.args),
       process: this.#bundle.processOf(spec.args, this.#pid),
       reaper,
       makeGroup: () => makeExecGroup(id, name),
@@ -215,8 +223,10 @@ export class LaunchedContainer {
       if (this.#pid === undefined || outcome.signal === null) return this.#fail(this.#toolFailure(outcome))
     }
     const [exit] = await Promise.all([ended?.then((child) => this.#markEnded(child)), outputEnded])
+    const end = exit ?? { code: 137, signal: 'SIGKILL' }
+    const refused = this.#refusal.end(end.code)
     this.#finish()
-    this.#events.exited(this.#withOutOfMemory(exit ?? { code: 137, signal: 'SIGKILL' }))
+    this.#events.exited(this.#withOutOfMemory(refused === undefined ? end : { ...end, refused }))
     await this.#remove()
   }
 
@@ -252,21 +262,22 @@ export class LaunchedContainer {
   #logOutput(fd: number, stream: LogStream): Promise<void> {
     return readOutput(fd, {
       gate: this.#gate,
-      take: (data) => {
-        this.#log?.append(stream, data, Date.now())
-        return this.#gate.advance(this.#log?.offset ?? 0)
-      },
+      take: (data) => this.#refusal.take(stream, data),
       failed: (error) => this.#events.problem(`read the ${stream} of ${this.#spec.id}`, error),
     }).ended
   }
 
   #toolFailure({ code, signal }: ToolOutcome): MoorageError {
-    return toolFailure(this.#context.tool, {
-      id: this.#spec.id,
-      log: this.#bundle.path('log'),
-      code,
-      signal,
-    })
+    const log = this.#bundle.path('log')
+    return (
+      untriedCommand(readIfThere(log), this.#wanted(this.#spec.args)) ??
+      toolFailure(this.#context.tool, { id: this.#spec.id, log, code, signal })
+    )
+  }
+
+  #wanted([command = '']: readonly string[]) {
+    const { image, workdir } = this.#spec
+    return { command, image, workdir }
   }
 
   async #fail(error: unknown): Promise<void> {

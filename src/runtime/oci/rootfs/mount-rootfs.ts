@@ -53,7 +53,7 @@ export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonl
   try {
     mount(mounts.map((mount) => ({ path: mount.destination, isDirectory: isDirectoryMount(mount) })))
   } catch (error) {
-    rmSync(overlay, { recursive: true })
+    rmSync(overlay, { recursive: true, force: true })
     // The kernel does not say which directory is missing.
     const missing = [...spec.lowers, spec.upper].find((directory) => !existsSync(directory))
     throw missing === undefined ? error : new Error(`the layer ${missing} does not exist`, { cause: error })

@@ -16,6 +16,11 @@ export function outOfMemory(
   })
 }
 
+/** Makes the error for a container whose command the kernel would not execute. @param reason - the kernel's words */
+export function notExecutable({ args, root }: PlannedExec, reason: string): MoorageError {
+  return moorageError('COMMAND_NOT_EXECUTABLE', { command: args[0] ?? '', image: root.ref, reason })
+}
+
 function sizeText(bytes: number): string {
   return bytes < 1024 ** 3
     ? `${Math.round((bytes / 1024 ** 2) * 10) / 10} MiB`
