@@ -1,7 +1,7 @@
 /**
  * Runs in the root filesystem, when its packages are configured: makes the directories that an init system would make
- * before it starts a service, such as /run/postgresql. They are told by tmpfiles.d(5), by the units of systemd.exec(5), and
- * by the mkdir, install, chown and chmod lines of units. Only what lies below /run and /var is made; what needs systemd
+ * before it starts a service, such as /run/postgresql. They are told by tmpfiles.d(5), by the units of systemd.exec(5) and
+ * systemd.socket(5), and by the mkdir, install, chown and chmod lines of units. Only what lies below /run and /var is made; what needs systemd
  * itself (specifiers such as %i) is left out. What is there stays as it is.
  */
 export const runDirectoriesScript = `set -eu
@@ -55,6 +55,7 @@ for unit in /lib/systemd/system/*.service /etc/systemd/system/*.service; do
 	directories State /var/lib
 	directories Cache /var/cache
 	directories Logs /var/log
+	for path in $(sed -n 's#^PIDFile=\\(/.*\\)/[^/]*$#\\1#p' "$unit"); do make "$user" "$group" 755 "$path"; done
 	sed -n 's#^ExecStartPre=[-+!:@]*\\(/usr\\)\\{0,1\\}/bin/\\(\\(mkdir\\|install\\|chown\\|chmod\\) [-A-Za-z0-9/_.: ]*\\)$#\\2#p' "$unit" |
 		while read -r program words; do
 			case $program:$words in
@@ -70,6 +71,12 @@ for unit in /lib/systemd/system/*.service /etc/systemd/system/*.service; do
 			# shellcheck disable=SC2086
 			if [ $fits = yes ]; then "$program" $words 2>/dev/null || true; fi
 		done
+done
+
+# systemd.socket(5): the directories of sockets in the filesystem.
+for unit in /lib/systemd/system/*.socket /etc/systemd/system/*.socket; do
+	[ -f "$unit" ] || continue
+	for path in $(sed -n 's#^Listen[A-Za-z]*=\\(/.*\\)/[^/]*$#\\1#p' "$unit"); do make root root 755 "$path"; done
 done
 
 # Scripts of sysvinit are programs; the plain ones among their mkdirs are taken.

@@ -90,6 +90,9 @@ t.test('directories of units: those of their keys, and of plain commands', async
       'ExecStart=/usr/sbin/sql',
     ].join('\n'),
     'lib/systemd/system/group.service': 'User=sql\nGroup=mq\nRuntimeDirectory=group:alias\n',
+    'lib/systemd/system/bus.socket':
+      '[Socket]\nListenStream=/run/bus/socket\nListenDatagram=@abstract\nListenStream=80\nListenFIFO=/etc/evil/fifo\n',
+    'lib/systemd/system/pid.service': 'User=mq\nPIDFile=/run/pid/pid\nPIDFile=/run/direct.pid\n',
     'lib/systemd/system/sql@.service': 'User=sql\nRuntimeDirectory=sql-%i\n',
     'etc/systemd/system/mq.service': [
       'ExecStartPre=/bin/mkdir -m 740 -p /run/mq',
@@ -109,6 +112,8 @@ t.test('directories of units: those of their keys, and of plain commands', async
   for (const path of ['var/lib/sql', 'var/cache/sql', 'var/log/sql']) t.equal(of(path), '40:50 755', path)
   t.equal(of('run/group'), '40:51 755')
   t.equal(of('run/mq'), '41:0 740')
+  t.equal(of('run/bus'), '0:0 755', 'the directory of a socket')
+  t.equal(of('run/pid'), '41:51 755', 'the directory of a PID file')
   t.equal(of('run/installed'), '40:0 755')
   for (const name of ['shell', '$NAME', 'commented', 'started', 'beside', 'sql-%i', 'sql-']) {
     t.equal(of(`run/${name}`), undefined, name)
