@@ -158,6 +158,9 @@ const codesByWords: readonly [RegExp, 'PACKAGE_NOT_FOUND' | 'REGISTRY_UNREACHABL
   [/does not have a Release file|no longer has a Release file/, 'PACKAGE_NOT_FOUND'],
 ]
 
+/** The most lines of a list of apt's that are quoted. */
+const longestList = 4
+
 /** dpkg's words for a maintainer script that failed, or a package that it could not unpack. */
 const failedPackage = /dpkg: error processing (?:package|archive) (\S+) \(--\w+\):\n\s*(.+)/
 
@@ -173,8 +176,13 @@ function failureOf(ref: string, stderr: string, directory: string): MoorageError
   }
   const lines = stderr.split('\n').map((line) => line.trim())
   for (const [words, code] of codesByWords) {
-    const line = lines.find((candidate) => words.test(candidate))
-    if (line !== undefined) return new MoorageError(code, { ref, reason: line.replace(/^[EW]: /, '') })
+    const at = lines.findIndex((candidate) => words.test(candidate))
+    if (at < 0) continue
+    // What ends with a colon goes on: `The following packages have unmet dependencies:`, and which they are.
+    const told = lines[at]?.endsWith(':') ? lines.slice(at, at + longestList) : lines.slice(at, at + 1)
+    const end = told.findIndex((line) => line === '' || line.startsWith('E: '))
+    const reason = (end < 0 ? told : told.slice(0, end || 1)).join(' ').replace(/^[EW]: /, '')
+    return new MoorageError(code, { ref, reason })
   }
   const reason = lines.find((line) => line.startsWith('E: ')) ?? lastWords(stderr)
   return new MoorageError('IMAGE_FAILED', { ref, reason })

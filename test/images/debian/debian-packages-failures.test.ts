@@ -95,3 +95,27 @@ exit 25`,
   })
   await own.tidied()
 })
+
+t.test('packages that exclude each other are told by their names', async (t) => {
+  await using own = await ownImages()
+  pretend(
+    t,
+    `cat >&2 <<'END'
+I: downloading packages with apt...
+Some packages could not be installed. This may mean that you have
+The following packages have unmet dependencies:
+ chrony : Conflicts: time-daemon
+ ntpsec : Conflicts: time-daemon
+E: Error, pkgProblemResolver::Resolve generated breaks.
+E: Unable to correct problems, you have held broken packages.
+END
+exit 25`,
+  )
+  await t.rejects(own.images.resolve('mmdebstrap:bookworm?packages=chrony,ntpsec'), {
+    code: 'PACKAGE_NOT_FOUND',
+    details: {
+      reason:
+        'The following packages have unmet dependencies: chrony : Conflicts: time-daemon ntpsec : Conflicts: time-daemon',
+    },
+  })
+})
