@@ -78,3 +78,57 @@ t.test('a full disk and a cancellation are recognised', async (t) => {
   t.equal(asMoorageError(AbortSignal.abort().reason).code, 'CANCELLED')
   t.equal(asMoorageError('a string').code, 'INTERNAL')
 })
+
+const serviceError = (details: object) =>
+  errorFromWire(
+    JSON.parse(
+      JSON.stringify(
+        moorageError('SERVICE_EXITED', {
+          breadcrumbs: 'start h1u8.moorage.internal (aliased as db)',
+          exitCode: 1,
+          when: 'before it was healthy',
+          service: 'h1u8v0k2m4p6aaaa',
+          name: 'db',
+          image: 'mmdebstrap:bookworm?packages=redis-server',
+          ...details,
+        }),
+      ),
+    ),
+    { complete: true },
+  )
+
+t.test('the message alone names service, image, cause, last log line and what to do (E18)', async (t) => {
+  const error = serviceError({ log: 'starting\n\x1b[31mFatal: bad config\x1b[0m\r\n\n', advice: 'read it' })
+  t.equal(
+    error.message,
+    [
+      'start h1u8.moorage.internal (aliased as db): exited with code 1 before it was healthy',
+      '  service: db (h1u8v0k2m4p6), of mmdebstrap:bookworm?packages=redis-server',
+      '  its last line: Fatal: bad config',
+      '  hint: read it',
+    ].join('\n'),
+  )
+  t.equal(error.sentence, error.message.split('\n')[0])
+  t.equal(error.toJSON().message, error.sentence, 'on the wire it is one sentence')
+  t.notMatch(serviceError({ log: ' \n' }).message, 'last line', 'no line where it wrote none')
+  const long = serviceError({ log: `${'x'.repeat(10_000)}\n` }).message
+  t.ok(long.length < 1_000, 'a line that is quoted is cut')
+  const exec = moorageError('EXEC_FAILED', {
+    command: 'make',
+    exitCode: 2,
+    stdout: 'built',
+    stderr: 'make: no rule\n',
+  })
+  t.match(
+    errorFromWire(exec.toJSON(), { complete: true }).message,
+    /^make exited with code 2\n {2}its last line: make: no rule\n {2}hint: /,
+  )
+})
+
+t.test('a message cuts what it quotes; the details keep it (E19)', async (t) => {
+  const image = `mmdebstrap:bookworm?packages=${'a-package,'.repeat(50)}`
+  const error = moorageError('COMMAND_NOT_FOUND', { command: 'y'.repeat(200_000), image })
+  t.ok(error.message.length < 400, error.message)
+  t.match(error.message, /^the command "y+…" does not exist in mmdebstrap:bookworm\?packages=a-package,.*…$/)
+  t.equal(error.details.image, image)
+})

@@ -20,7 +20,7 @@ export function reportFailure(
     for (const line of error.log.trimEnd().split('\n')) terminal.complain(`  | ${printable(line)}`)
   }
   const red = terminal.style('red', 'error:', process.stderr)
-  terminal.complain(`${red} ${printableLines(error.message)}`)
+  terminal.complain(`${red} ${printableLines(error.sentence)}`)
   for (const cause of causeMessages(error)) terminal.complain(`cause: ${printableLines(cause)}`)
   terminal.complain(`hint: ${printableLines(error.hint)}`)
   terminal.whisper(`code: ${error.code}\n${error.stack ?? ''}`)
@@ -33,9 +33,9 @@ function printableLines(text: string): string {
 }
 
 /** Returns the messages of an error's causes, without those whose words the messages before contain. */
-function causeMessages(error: Error): string[] {
+function causeMessages(error: MoorageError): string[] {
   const causes: string[] = []
-  let text = error.message
+  let text = error.sentence
   for (let cause = error.cause; cause !== undefined; cause = (cause as Error | null)?.cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
     if (!text.includes(message)) causes.push(message)

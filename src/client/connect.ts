@@ -85,7 +85,7 @@ async function reachDaemon(
       // An idle daemon left between the two requests: another one is started.
       const hasLeft = error instanceof MoorageError && /^DAEMON_(UNREACHABLE|STOPPING)$/.test(error.code)
       if (!hasLeft || !('socketPath' in address) || attempt === attempts) throw error
-      logger?.debug(`${error.message}; trying again`)
+      logger?.debug(`${error.sentence}; trying again`)
     }
   }
 }

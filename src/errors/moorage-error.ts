@@ -1,5 +1,6 @@
 import { withoutUndefined } from '../without-undefined.ts'
 import { catalogue, type ErrorCode } from './catalogue.ts'
+import { completeMessage } from './complete-message.ts'
 import { causeText, type ErrorDetails, fillSentence } from './sentence.ts'
 
 /** An error as it travels between daemon and client. */
@@ -24,21 +25,27 @@ export class MoorageError extends Error {
   readonly code: ErrorCode
   /** The names and numbers in the sentence, and what belongs to the kind of error: an exec's output, a service's log. */
   readonly details: ErrorDetails
+  /** The failure in one sentence. The message of an error that a daemon sent goes on with what belongs to it. */
+  readonly sentence: string
 
   constructor(
     code: ErrorCode,
     details: ErrorDetails = {},
-    options: { cause?: unknown; message?: string } = {},
+    options: { cause?: unknown; message?: string; complete?: boolean } = {},
   ) {
-    const { cause, message = fillSentence(catalogue[code].sentence, details) } = options
-    super(message, cause === undefined ? undefined : { cause })
+    const { cause, message = fillSentence(catalogue[code].sentence, details), complete = false } = options
+    super(
+      complete ? completeMessage(message, details, hintOf(code, details)) : message,
+      cause === undefined ? undefined : { cause },
+    )
+    this.sentence = message
     this.code = code
     this.details = details
   }
 
   /** Advice to the user on the next step. */
   get hint(): string {
-    return fillSentence(catalogue[this.code].hint, this.details)
+    return hintOf(this.code, this.details)
   }
 
   /** HTTP status of the daemon's answer. */
@@ -52,7 +59,7 @@ export class MoorageError extends Error {
   }
 
   toJSON(): WireError {
-    const { code, message, hint, details } = this
+    const { code, sentence: message, hint, details } = this
     const cause = this.cause === undefined ? undefined : causeText(this.cause)
     return withoutUndefined({ code, message, hint, details, cause })
   }
@@ -89,11 +96,17 @@ export class HealthError extends MoorageError {
 
 const healthCodes: readonly ErrorCode[] = ['HEALTH_TIMEOUT', 'HEALTH_FAILED', 'SERVICE_EXITED']
 
+/** Returns the advice on a failure: that which its case has, else that of its code. */
+function hintOf(code: ErrorCode, details: ErrorDetails): string {
+  const { advice } = details
+  return typeof advice === 'string' ? advice : fillSentence(catalogue[code].hint, details)
+}
+
 /** Makes the kind of error that belongs to the code. */
 export function moorageError(
   code: ErrorCode,
   details: ErrorDetails = {},
-  options: { cause?: unknown; message?: string } = {},
+  options: { cause?: unknown; message?: string; complete?: boolean } = {},
 ): MoorageError {
   if (code === 'EXEC_FAILED' || code === 'OUT_OF_MEMORY') return new ExecError(code, details, options)
   if (healthCodes.includes(code)) return new HealthError(code, details, options)

@@ -5,6 +5,10 @@ export interface ServiceDriver {
   /** The service's own name, which its key has too. */
   readonly label: string
   readonly hostname: string
+  /** Returns its name for people. */
+  nameFor?(alias: string | undefined): string
+  /** Its image, for messages. */
+  readonly image?: string
   /** Carried through to the snapshots, untouched. */
   readonly describe: unknown
   /**

@@ -134,7 +134,7 @@ t.test('services and those who use them', async (t) => {
       t.match(error, {
         code: 'SERVICE_EXITED',
         message:
-          /^service \w+\.moorage\.internal \(aliased as middle\): exited with code 137 while it was in use, because service \w+\.moorage\.internal \(aliased as base\): exited with code 42 while it was in use$/,
+          /^service \w+\.moorage\.internal \(aliased as middle\): exited with code 137 while it was in use, because service \w+\.moorage\.internal \(aliased as base\): exited with code 42 while it was in use\n/,
       })
       await until('all is gone', async () => (await live()).length === 0)
     },
@@ -152,7 +152,7 @@ t.test('services and those who use them', async (t) => {
     t.match(error, {
       code: 'SERVICE_EXITED',
       message:
-        /^start \w+\.moorage\.internal \(aliased as middle\): start \w+\.moorage\.internal \(aliased as base\): exited with code 42 before it was healthy$/,
+        /^start \w+\.moorage\.internal \(aliased as middle\): start \w+\.moorage\.internal \(aliased as base\): exited with code 42 before it was healthy\n/,
       log: 'cannot',
     })
   })

@@ -35,7 +35,7 @@ t.test('tree, why and explain tell why services are as they are', async (t) => {
   await t.test('a service is alive for a service that is alive for a session', async (t) => {
     t.match(
       await cli('tree'),
-      /back \(\w{12}\), ready for \d+s\n└─ rootfs \(service \w{12}\)\n {3}└─ session \w{8}\n/,
+      /back \(\w{12}\), ready for \d+s\n└─ sh \(service \w{12}\)\n {3}└─ session \w{8}\n/,
     )
     const why = await cli('why', 'back')
     t.match(why, /^back \(\w{12}\), a service in default: ready for \d+s\n/)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Explanation, ProgressEvent, RunRow, ServiceRow } from '../../definition/index.ts'
-import { MoorageError } from '../../errors/index.ts'
+import { lastLine, MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
 import { type DaemonApi, daemonApi } from '../daemon-api.ts'
@@ -8,6 +8,9 @@ import { age } from '../printing/duration-text.ts'
 import { causesOf } from '../services/causes.ts'
 import { isLive } from '../services/service-table.ts'
 import { printable } from '../terminal.ts'
+
+/** Number of bytes at the end of a log in which the last line is looked for. */
+const longestTail = 4_096
 
 /** `moorage why`: the chain of causes of a service or a run. */
 export function configure(command: Command): void {
@@ -46,6 +49,7 @@ async function why({ global, terminal }: CommandContext, [id]: readonly [string]
             : undefined,
       })),
     ),
+    ...withoutUndefined({ lastWords: service && (await lastWordsOf(daemon, service)) }),
     now,
   })
   if (terminal.json) {
@@ -58,6 +62,23 @@ async function why({ global, terminal }: CommandContext, [id]: readonly [string]
   await terminal.print(printable(subject))
   const width = Math.max(0, ...causes.map(([effect]) => effect.length))
   for (const [effect, cause] of causes) await terminal.print(`  ${effect.padEnd(width)}  ${printable(cause)}`)
+}
+
+/** Reads the last line that a failed service has written; undefined if there is none, or its log has gone. */
+async function lastWordsOf(
+  daemon: DaemonApi,
+  { state, label, network }: ServiceRow,
+): Promise<string | undefined> {
+  if (state !== 'failed') return undefined
+  let tail = Buffer.alloc(0)
+  try {
+    for await (const event of daemon.output(`services/${label}/logs`, { query: { network } }))
+      if (event.type === 'output') tail = Buffer.concat([tail, event.data]).subarray(-longestTail)
+  } catch (error) {
+    if (error instanceof MoorageError) return undefined
+    throw error
+  }
+  return lastLine(tail.toString())
 }
 
 async function findService(

@@ -77,6 +77,17 @@ export class Steps {
   }
 }
 
+/**
+ * Shortens the links of a chain in front of the cause, for a line that has little room: `start c2f0….moorage.internal
+ * (aliased as www): …` becomes `www: …`, or nothing where there is no alias.
+ */
+function withoutBreadcrumbs(message: string): string {
+  return message.replace(
+    /(?:start|service) [\w.-]+(?: \(aliased as ([^)]+)\))?: /g,
+    (_, alias: string | undefined) => (alias === undefined ? '' : `${alias}: `),
+  )
+}
+
 type Change = Pick<ProgressStep, 'standing' | 'words'>
 
 /** Returns the change that an event makes to its step; undefined if it reports only on other steps. */
@@ -94,7 +105,7 @@ function changeOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Ch
   if (kind === 'exec') {
     if (state === 'waiting') return { standing: 'waiting', words: 'waiting' }
     if (state === 'running') return { standing: 'working', words: '' }
-    if (state === 'failed') return { standing: 'failed', words: event.detail ?? 'failed' }
+    if (state === 'failed') return { standing: 'failed', words: withoutBreadcrumbs(event.detail ?? 'failed') }
     const code = event.exitCode ? `exit code ${event.exitCode}` : ''
     return { standing: 'done', words: state === 'cached' ? 'cached' : code }
   }
@@ -104,7 +115,7 @@ function changeOf(event: Exclude<ProgressEvent, { kind: 'wait' | 'check' }>): Ch
   if (event.detail !== undefined) return { standing: 'working', words: event.detail }
   if (state === 'ready')
     return { standing: 'done', words: event.address === undefined ? 'ready' : `ready, ${event.address}` }
-  if (state === 'failed') return { standing: 'failed', words: event.error ?? 'failed' }
+  if (state === 'failed') return { standing: 'failed', words: withoutBreadcrumbs(event.error ?? 'failed') }
   if (state === 'pending' || state === 'starting')
     return { standing: 'working', words: event.because === 'restart' ? 'starting again' : 'starting' }
   return { standing: 'ending', words: `${state}: ${reasonOf(event)}` }

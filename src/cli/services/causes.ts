@@ -16,6 +16,8 @@ export interface Facts {
   history: readonly ProgressEvent[]
   /** Other live services that go by one of its names. */
   namesakes: readonly { row: ServiceRow; difference: Explanation | undefined }[]
+  /** The last line of its log. */
+  lastWords?: string
   now: number
 }
 
@@ -27,7 +29,7 @@ export function causesOf(facts: Facts): Cause[] {
   return facts.service ? causesOfService(facts.service, facts) : causesOfRun(facts)
 }
 
-function causesOfService(row: ServiceRow, { history, namesakes, now }: Facts): Cause[] {
+function causesOfService(row: ServiceRow, { history, namesakes, lastWords, now }: Facts): Cause[] {
   const states = history.filter(
     (event): event is ServiceProgress => event.kind === 'service' && event.because !== undefined,
   )
@@ -36,14 +38,16 @@ function causesOfService(row: ServiceRow, { history, namesakes, now }: Facts): C
   const alive = !['stopped', 'failed', 'stopping'].includes(row.state)
 
   const started = states.findLast(({ state }) => state === 'starting')
-  if (started) causes.push(['started because', `${reasonOf(started)}, ${ago(started)}`])
+  if (started) causes.push(['started because', startOf(started, states, now)])
   if (alive)
     for (const holder of row.clients)
       causes.push(['alive because', `${holderText(holder)} holds it or waits for it`])
 
+  // What was before belongs to an earlier life.
   const begun = started?.seq ?? 0
+  const life = history.filter(({ seq }) => seq > begun)
   const checks = new Map<string, Extract<ProgressEvent, { kind: 'check' }>>()
-  for (const event of history) if (event.kind === 'check' && event.seq > begun) checks.set(event.check, event)
+  for (const event of life) if (event.kind === 'check') checks.set(event.check, event)
   for (const { check, state, count, answer, time } of checks.values()) {
     const times = count === 1 ? 'the first check' : `${count} checks`
     if (state === 'passing')
@@ -67,16 +71,33 @@ function causesOfService(row: ServiceRow, { history, namesakes, now }: Facts): C
   const unused = states.findLast(({ state, seq }) => state === 'grace' && seq > begun)
   if (row.state === 'grace') {
     const left = row.stopsAt === null ? '' : `; its grace ends in ${timeLeft(row.stopsAt, now)}`
-    causes.push(['stops because', `nobody uses it${lastUse(history, now)}${left}`])
+    causes.push(['stops because', `nobody uses it${lastUse(life, now)}${left}`])
   } else if (ending) {
     const before = ending.because === 'grace-over' && unused ? `, unused since ${ago(unused)}` : ''
     causes.push([
-      `${row.state} because`,
-      `${reasonOf(ending)}, ${ago(ending)}${before}${lastUse(history, now)}`,
+      // Why it failed comes next.
+      `${row.error === null ? row.state : 'ended'} because`,
+      `${reasonOf(ending)}, ${ago(ending)}${before}${lastUse(life, now)}`,
     ])
   }
   if (row.error !== null) causes.push(['failed because', row.error])
+  if (row.state === 'failed' && lastWords !== undefined) causes.push(['its last line', lastWords])
   return causes
+}
+
+/** Says why it was started: after restarts, for whom at first, and how often since. */
+function startOf(started: ServiceProgress, states: readonly ServiceProgress[], now: number): string {
+  const when = (event: ProgressEvent) => `${age(now - event.time)} ago`
+  if (started.because !== 'restart') return `${reasonOf(started)}, ${when(started)}`
+  const starts = states.filter(({ state, seq }) => state === 'starting' && seq <= started.seq)
+  const first = starts.findLastIndex(({ because }) => because !== 'restart')
+  const times = starts.length - 1 - first
+  const how = `somebody asked for a restart, ${when(started)}`
+  const often = times < 2 ? '' : `, ${times} times in all`
+  const origin = starts[first]
+  return origin === undefined
+    ? `${how}${often}`
+    : `${how}${often}; first because ${reasonOf(origin)}, ${when(origin)}`
 }
 
 /** Returns who held it last, if the history knows. */
@@ -91,7 +112,8 @@ function causesOfRun({ run, history, now }: Facts): Cause[] {
   const causes: Cause[] = []
   const ago = ({ time }: ProgressEvent) => `${age(now - time)} ago`
   const waiting = events.findLast(({ state }) => state === 'waiting')
-  if (waiting)
+  // A result that was stored started nothing: what was before belongs to an earlier life.
+  if (waiting && events.at(-1)?.state !== 'cached')
     causes.push(['started because', `somebody asked for it and no result of it was stored, ${ago(waiting)}`])
   const last = events.at(-1)
   if (last?.state === 'waiting')

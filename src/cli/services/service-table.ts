@@ -73,7 +73,9 @@ function clientsOf(clients: readonly string[]): string {
 function runCells(row: RunRow, now: number): Cell[] {
   const program = row.args[0]?.split('/').at(-1) ?? ''
   const ended =
-    row.exitCode === null || row.exitCode === 0 ? row.state : `${row.state} (exit ${row.exitCode})`
+    row.exitCode === null || row.exitCode === 0 || row.state === 'cancelled'
+      ? row.state
+      : `${row.state} (exit ${row.exitCode})`
   return [
     program,
     row.id,

@@ -161,7 +161,7 @@ function startTimedOut(timeout: number, logPath: string): MoorageError {
 function startFailure(logPath: string, ended: string): MoorageError {
   const lines = readFileSync(logPath, 'utf8').trim().split('\n')
   const error = wireErrorOf(lines.at(-1) ?? '')
-  if (error) return errorFromWire(error)
+  if (error) return errorFromWire(error, { complete: true })
   return new MoorageError('DAEMON_START_FAILED', { reason: [ended, ...lines.slice(-5)].join('\n').trim() })
 }
 

@@ -9,7 +9,7 @@ export async function errorOf(
   request: string,
 ): Promise<MoorageError> {
   const body = (await json(response).catch(() => undefined)) as { error?: WireError } | undefined
-  if (typeof body?.error?.code === 'string') return errorFromWire(body.error)
+  if (typeof body?.error?.code === 'string') return errorFromWire(body.error, { complete: true })
   const { statusCode, headers } = response
   const version = headers['moorage-version']
   if (version === undefined) {
@@ -37,5 +37,5 @@ const reasons: Readonly<Record<string, string>> = {
 export function unreachable(host: string, error: unknown): MoorageError {
   const { code, message } = error as NodeJS.ErrnoException
   const reason = reasons[code ?? ''] ?? (message || code || 'unknown')
-  return new MoorageError('DAEMON_UNREACHABLE', { host, reason }, { cause: error })
+  return new MoorageError('DAEMON_UNREACHABLE', { host, reason }, { cause: error, complete: true })
 }

@@ -10,7 +10,8 @@ export async function* eventsOf<Event extends { type: string }>(
   stream: AsyncIterable<Event>,
 ): AsyncGenerator<Exclude<Event, ErrorEvent | HeartbeatEvent>> {
   for await (const event of stream) {
-    if (event.type === 'error') throw errorFromWire((event as unknown as ErrorEvent).error)
+    if (event.type === 'error')
+      throw errorFromWire((event as unknown as ErrorEvent).error, { complete: true })
     if (event.type !== 'heartbeat') yield event as Exclude<Event, ErrorEvent | HeartbeatEvent>
   }
 }

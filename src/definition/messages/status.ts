@@ -7,7 +7,7 @@ export interface ServiceRow {
   /** The first 12 characters of the label. */
   id: string
   label: string
-  /** Its custom hostname, else its first alias, else the base name of its image. */
+  /** Its custom hostname, else its first alias, else its command. */
   name: string
   hostname: string
   network: string
@@ -38,7 +38,7 @@ export interface RunRow {
   id: string
   label: string
   network: string
-  state: 'waiting' | 'running' | 'done' | 'failed'
+  state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled'
   image: string
   args: string[]
   address: string | null

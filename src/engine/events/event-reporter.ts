@@ -10,6 +10,7 @@ import {
 } from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { PlannedExec } from '../plan/planned.ts'
+import { shownName } from '../plan/shown-name.ts'
 import type { ServiceInNetwork } from '../rows/service-row.ts'
 import type { EventLog } from './event-log.ts'
 
@@ -33,8 +34,8 @@ export interface EventReporter {
 export function createEventReporter(log: EventLog): EventReporter {
   /** The first alias under which each living service was asked for. */
   const aliases = new Map<ScopedKey, string>()
-  const nameOf = ({ label, customName, root }: PlannedExec, network: string) =>
-    customName ?? aliases.get(scopedKey(network, label)) ?? root.name
+  const nameOf = (exec: PlannedExec, network: string) =>
+    shownName(exec, aliases.get(scopedKey(network, exec.label)))
 
   return {
     image: ({ ref, ...fields }) => log.append({ kind: 'image', id: ref, name: ref, ...fields }),

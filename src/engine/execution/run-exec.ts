@@ -1,7 +1,7 @@
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import { Escalation, type Lease, systemClock } from '../../lifecycle/index.ts'
 import { keepStreams, lastBytes } from '../../logs/index.ts'
-import type { ContainerExit, InputStream, RunningContainer } from '../../runtime/runtime.ts'
+import type { ContainerExit, InputStream } from '../../runtime/runtime.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { EngineContext } from '../context.ts'
 import { keepForHolders, type LayerHolders, storedLayerHolders } from '../files/layer-holders.ts'
@@ -14,7 +14,7 @@ import { runHolder } from '../registry/wait-graph.ts'
 import { Releases } from '../release.ts'
 import { outputLimit } from './exec-output.ts'
 import { prepareContainer } from './prepare-container.ts'
-import { startContainer } from './start-container.ts'
+import { type StartedContainer, startContainer } from './start-container.ts'
 
 /** The most bytes of each stream that an ExecError carries. */
 const errorTail = 64 * 1024
@@ -88,7 +88,7 @@ export async function runExec(
     pace?.open(() => {
       keeping = keepBeginnings(context, started.record, pace)
     })
-    const exit = await exitOf(context, started.container, prepared.leases, signal)
+    const exit = await exitOf(context, started, prepared.leases, signal)
     await keeping
     pace?.lost.throwIfAborted()
     if (exit.refused !== undefined) throw notExecutable(exec, exit.refused)
@@ -126,7 +126,7 @@ async function keepBeginnings(context: EngineContext, record: RunRecord, pace: R
  */
 async function exitOf(
   { interruptTimeout, log }: EngineContext,
-  container: RunningContainer,
+  { container, record }: StartedContainer,
   leases: readonly Lease[],
   signal: AbortSignal,
 ): Promise<ContainerExit> {
@@ -145,6 +145,7 @@ async function exitOf(
     })
   }
   const interrupt = () => {
+    record.cancelled ||= reason === undefined
     reason ??= signal.reason ?? new MoorageError('CANCELLED', { reason: 'nobody waits for it' })
     escalation.ask()
   }

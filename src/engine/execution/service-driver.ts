@@ -4,6 +4,7 @@ import type { EngineContext } from '../context.ts'
 import { enterServiceNetwork } from '../networks/enter-network.ts'
 import { notExecutable, outOfMemory } from '../plan/ended-by-kernel.ts'
 import type { PlannedExec, PlannedService } from '../plan/planned.ts'
+import { shownName } from '../plan/shown-name.ts'
 import { stopSignalNote } from '../plan/stop-signal.ts'
 import { probesOf } from '../probes/index.ts'
 import { serviceHolder } from '../registry/wait-graph.ts'
@@ -26,6 +27,8 @@ export function serviceDriver(
   return {
     label: exec.label,
     hostname: exec.hostname,
+    nameFor: (alias) => shownName(exec, alias),
+    image: exec.root.ref,
     describe: { service, network: networkName },
     mayLinger: () => !context.volumes.isWanted(holder),
     async start({ signal, report }) {

@@ -73,6 +73,7 @@ export async function startContainer(
     logs,
     ended: ended.signal,
     ...withoutUndefined({ pace }),
+    cancelled: false,
     stored: false,
   }
   records.add(record)
@@ -109,18 +110,19 @@ export async function startContainer(
     )
     record.container = container
     for (const note of container.notes) context.log('warn', note, { container: id })
-    void container.exited.then(({ code }) => end(row, ended, code))
+    void container.exited.then(({ code }) => end(record, ended, code))
     return { container, member, record, upper }
   } catch (error) {
-    end(row, ended, null)
+    record.cancelled ||= signal.aborted && kind === 'exec'
+    end(record, ended, null)
     throw error
   }
 }
 
-function end(row: RunRow, ended: AbortController, exitCode: number | null): void {
+function end({ row, cancelled }: RunRecord, ended: AbortController, exitCode: number | null): void {
   row.endedAt = Date.now()
   row.exitCode = exitCode
-  row.state = exitCode === 0 ? 'done' : 'failed'
+  row.state = cancelled ? 'cancelled' : exitCode === 0 ? 'done' : 'failed'
   ended.abort()
 }
 

@@ -24,6 +24,8 @@ export interface RunRecord {
   readonly pace?: ReaderPace
   /** Set once it has been started. */
   container?: Pick<RunningContainer, 'exec'>
+  /** True once it is being ended because nobody wants it any more. */
+  cancelled: boolean
   /** True once its log belongs to a stored result, and is removed with that. */
   stored: boolean
 }

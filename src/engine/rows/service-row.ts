@@ -2,6 +2,7 @@ import { type PortForward, portForwardText, type ServiceRow } from '../../defini
 import { holderText, type ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
+import { shownName } from '../plan/shown-name.ts'
 
 /** Handed by the engine's driver to the lifecycle, which carries it through to its snapshots. */
 export interface ServiceInNetwork {
@@ -20,7 +21,7 @@ export function serviceRow(snapshot: ServiceSnapshot, published: readonly PortFo
   return {
     id: exec.label.slice(0, 12),
     label: exec.label,
-    name: exec.customName ?? snapshot.aliases[0] ?? exec.root.name,
+    name: shownName(exec, snapshot.aliases[0]),
     hostname: exec.hostname,
     network,
     state: snapshot.state,

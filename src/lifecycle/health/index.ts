@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { adviceOn } from './advice.ts'
 import { keyOf, type ServiceCheck } from './check.ts'
 import { type CheckNews, type CheckProbe, CheckRun, type CheckState } from './check-run.ts'
 
@@ -30,6 +31,8 @@ export interface CheckWait {
   expire(): void
   /** Lists the checks that have not passed, each with its last answer and count. */
   missing(): string
+  /** Says what to do about those. */
+  advice(): string
 }
 
 interface Waiting {
@@ -85,6 +88,7 @@ export class Health {
           .filter(({ state }) => state !== 'passing')
           .map(String)
           .join(', '),
+      advice: () => adviceOn(runs.filter(({ state }) => state !== 'passing')),
     }
   }
 

@@ -1,19 +1,22 @@
 import { asMoorageError, type ErrorDetails, type MoorageError, moorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { ServiceDriver, ServiceExit } from '../driver.ts'
 import { duration } from '../duration.ts'
 
 /** A failure that several are told of: makes the error for one of them, who knows the service by this alias. */
 export type Failure = (alias: string | undefined) => MoorageError
 
-type Named = Pick<ServiceDriver, 'label' | 'hostname'>
+type Named = Pick<ServiceDriver, 'label' | 'hostname' | 'nameFor' | 'image'>
 
 /** Makes the beginning of each message: `start h1u8….moorage.internal (aliased as www)`. */
 function breadcrumbs(verb: 'start' | 'service', { hostname }: Named, alias: string | undefined): string {
   return alias === undefined ? `${verb} ${hostname}` : `${verb} ${hostname} (aliased as ${alias})`
 }
 
-function namesOf({ hostname, label }: Named, alias: string | undefined): ErrorDetails {
-  return { hostname, service: label, alias: alias ?? null }
+function namesOf(named: Named, alias: string | undefined): ErrorDetails {
+  const { hostname, label, image } = named
+  const name = named.nameFor?.(alias)
+  return { hostname, service: label, alias: alias ?? null, ...withoutUndefined({ name, image }) }
 }
 
 /** The process exited unasked. */
@@ -29,6 +32,7 @@ export function exited(
       exitCode: exit.code,
       signal: exit.signal,
       log,
+      ...withoutUndefined({ advice: adviceOnExit(exit, log, named) }),
       ...namesOf(named, alias),
     })
     if (exit.cause !== undefined) error.cause = exit.cause
@@ -36,12 +40,22 @@ export function exited(
   }
 }
 
+/** Returns what to do about an exit: nothing more than its cause, where that is known. */
+function adviceOnExit(exit: ServiceExit, log: string, { label }: Named): string | undefined {
+  if (exit.cause !== undefined) return undefined
+  const id = label.slice(0, 12)
+  if (exit.code === 0)
+    return 'run it in the foreground: a service ends with its first process, and one that makes itself a daemon, or serves one connection and ends, is over'
+  if (log.trim() !== '') return `its last lines say why; moorage logs ${id} shows all of them`
+  return `it wrote nothing; moorage why ${id} shows what happened to it`
+}
+
 export type When = 'before it was healthy' | 'while it was in use' | 'while nobody used it'
 
 /** Its start or its checks took longer than a binder would wait. `checks` lists those, with their last answers. */
 export function timedOut(
   named: Named,
-  { timeout, checks, log }: { timeout: number; checks: string; log: string },
+  { timeout, checks, advice, log }: { timeout: number; checks: string; advice?: string; log: string },
 ): Failure {
   return (alias) =>
     moorageError('HEALTH_TIMEOUT', {
@@ -49,6 +63,7 @@ export function timedOut(
       timeout: duration(timeout),
       checks,
       log,
+      ...withoutUndefined({ advice }),
       ...namesOf(named, alias),
     })
 }

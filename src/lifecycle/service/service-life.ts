@@ -9,6 +9,7 @@
  *   **demand**.
  */
 import { asMoorageError, type MoorageError } from '../../errors/index.ts'
+import { withoutUndefined } from '../../without-undefined.ts'
 import type { Clock } from '../clock.ts'
 import type { ServiceDriver, ServiceExit, ServiceProcess } from '../driver.ts'
 import { GraceAndTimeouts, type Timeouts } from '../grace-and-timeouts.ts'
@@ -145,7 +146,10 @@ export class ServiceLife implements Seat {
 
   expired(binder: Binder): void {
     const checks = this.waitingFor(binder)
-    this.#refuse(binder, (log) => timedOut(this.driver, { timeout: binder.startTimeout, checks, log }))
+    const advice = withoutUndefined({ advice: binder.checkWait?.advice() })
+    this.#refuse(binder, (log) =>
+      timedOut(this.driver, { timeout: binder.startTimeout, checks, ...advice, log }),
+    )
   }
 
   waitingFor(binder: Binder): string {
