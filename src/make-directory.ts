@@ -33,6 +33,21 @@ export async function makeChosenDirectory(option: string, path: string, mode: nu
   }
 }
 
+/**
+ * Finds the directory, or the nearest above it that exists: there it would be made.
+ *
+ * @throws NodeJS.ErrnoException where this user may not look, or something on the way is no directory
+ */
+export async function nearestExisting(path: string): Promise<string> {
+  try {
+    if ((await stat(path)).isDirectory()) return path
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === dirname(path)) throw error
+    return nearestExisting(dirname(path))
+  }
+  throw Object.assign(new Error(`${path} is not a directory`), { code: 'ENOTDIR' })
+}
+
 /** Returns true when the directory exists now, false when the one above it is missing. */
 async function tryMake(path: string, mode: number): Promise<boolean> {
   try {

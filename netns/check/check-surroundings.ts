@@ -1,5 +1,6 @@
 /** Checks the surroundings of networks on this host: other firewalls, routes, resolvers, leftovers of others. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseSubnet } from '../addressing/addresses.ts'
 import { uplinkPrefix } from '../addressing/kernel-names.ts'
 import {
@@ -16,21 +17,24 @@ import { runNft } from '../firewall/nft.ts'
 import { NetlinkSocket, rtnetlink } from '../kernel/index.ts'
 import { isHeld } from '../ownership/claim.ts'
 import { listOwners, type Owner } from '../ownership/owner-file.ts'
-import { type HostCheck, passed } from './check-result.ts'
+import { type HostCheck, look, passed } from './check-result.ts'
 
 export async function checkSurroundings(runDirectory: string): Promise<HostCheck[]> {
-  using socket = new NetlinkSocket()
-  const routes = readHostRoutes(socket)
-  const links = rtnetlink.listLinks(socket).map(({ name }) => name)
-  const networks = listOwners(runDirectory).filter(({ name }) => isHeld(runDirectory, name))
+  const remedy = 'see the checks before this one'
+  const listNetworks = () => listOwners(runDirectory).filter(({ name }) => isHeld(runDirectory, name))
   return [
-    checkWayOut(await foreignChains()),
-    checkBridgeNetfilter(),
-    checkReversePaths(),
-    checkSubnets(routes, networks),
-    checkResolvers(),
-    checkHostNames(networks),
-    await checkOtherInstances(links),
+    await look('way out', { only: 'list the rules of firewalls', remedy }, async () =>
+      checkWayOut(await foreignChains()),
+    ),
+    await look('br_netfilter', { remedy }, checkBridgeNetfilter),
+    await look('rp_filter', { remedy }, checkReversePaths),
+    await look('subnets', { remedy }, () => {
+      using socket = new NetlinkSocket()
+      return checkSubnets(readHostRoutes(socket), listNetworks())
+    }),
+    await look('resolvers', { remedy }, checkResolvers),
+    await look('names on the host', { remedy }, () => checkHostNames(listNetworks())),
+    await look('other instances', { only: 'list tables', remedy }, () => checkOtherInstances(runDirectory)),
   ]
 }
 
@@ -148,17 +152,25 @@ function checkHostNames(networks: readonly Owner[]): HostCheck {
   return passed('names on the host', `off unless you run: ${how}`)
 }
 
+/** How long an uplink must have been without a table until it counts as left behind, in milliseconds. */
+const settling = 300
+
 /**
  * Looks for what other instances left. A daemon makes its table before uplinks, and removes them the other way round;
  * so a link whose table is gone is nobody's. A table without links may be that of a daemon without networks.
  */
-async function checkOtherInstances(links: readonly string[]): Promise<HostCheck> {
-  const listed = await runNft('list tables\n').catch(() => '')
-  const tables = [...listed.matchAll(/^table inet moorage_([0-9a-v]{6})$/gm)].map(
-    ([, instance]) => instance as string,
-  )
-  const uplinks = links.filter((link) => /^moor[0-9a-v]{6}u/.test(link))
-  const orphans = uplinks.filter((link) => !tables.includes(link.slice(4, 10)))
+async function checkOtherInstances(runDirectory: string): Promise<HostCheck> {
+  const first = await listInstances()
+  let orphans = first.orphans
+  if (orphans.length > 0) {
+    // A living daemon puts its table back when somebody flushes all rules: only what stays without one is nobody's.
+    await sleep(settling)
+    const again = await listInstances()
+    const owned = listOwners(runDirectory).filter(({ name }) => isHeld(runDirectory, name))
+    orphans = orphans.filter(
+      (link) => again.orphans.includes(link) && !owned.some(({ uplink }) => uplink === link),
+    )
+  }
   if (orphans.length > 0) {
     return {
       name: 'other instances',
@@ -167,6 +179,7 @@ async function checkOtherInstances(links: readonly string[]): Promise<HostCheck>
       remedy: orphans.map((link) => `ip link del ${link}`).join('; '),
     }
   }
+  const { tables, uplinks } = first
   const idle = tables.filter((instance) => !uplinks.some((link) => link.startsWith(uplinkPrefix(instance))))
   const without =
     idle.length === 0
@@ -174,6 +187,24 @@ async function checkOtherInstances(links: readonly string[]): Promise<HostCheck>
       : `; without a network ${idle.join(', ')} (if its daemon is gone: nft delete table inet moorage_${idle[0]})`
   return passed('other instances', `${tables.length} on this host${without}`)
 }
+
+/** Lists the instances that have a table, all uplinks, and those of no such instance. */
+async function listInstances(): Promise<{ tables: string[]; uplinks: string[]; orphans: string[] }> {
+  using socket = new NetlinkSocket()
+  // Links first: a daemon that starts meanwhile has its table before its first link.
+  const uplinks = rtnetlink
+    .listLinks(socket)
+    .map(({ name }) => name)
+    .filter((name) => uplinkPattern.test(name))
+  const listed = await runNft('list tables\n')
+  const tables = [...listed.matchAll(/^table inet moorage_([0-9a-v]{6})$/gm)].map(
+    ([, instance]) => instance as string,
+  )
+  return { tables, uplinks, orphans: uplinks.filter((link) => !tables.includes(link.slice(4, 10))) }
+}
+
+/** A name as `uplinkName` makes it. A user's own link may begin with "moor", too. */
+const uplinkPattern = /^moor[0-9a-v]{6}u[0-9a-z]{1,4}$/
 
 function read(path: string): string | undefined {
   try {

@@ -13,9 +13,9 @@ export interface ForeignChain {
   shut: boolean
 }
 
-/** Lists the chains of all tables but ours. */
+/** Lists the chains of all tables but ours. @throws NetnsError `NFT_FAILED` where they cannot be listed */
 export async function foreignChains(): Promise<ForeignChain[]> {
-  const listed = await runNft('list chains\n').catch(() => '')
+  const listed = await runNft('list chains\n')
   const chains = listed.split(/^table /m).flatMap((part) => {
     const [head = '', ...lines] = part.split('\n')
     const table = head.replace(/\s*\{.*$/, '')

@@ -3,6 +3,7 @@ import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 /** The codes of `moorage/netns`; an error with `KERNEL` has the errno's name besides. */
 export type NetnsErrorCode =
   | 'NOT_ROOT'
+  | 'UNSUPPORTED_HOST'
   | 'BAD_CIDR'
   | 'SUBNET_IN_USE'
   | 'NO_SUBNET'

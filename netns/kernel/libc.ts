@@ -4,15 +4,26 @@
  * A buffer whose *address* is stored inside another one (iovec, msghdr) is invisible to the garbage collector:
  * keep a reference to it until the call has returned. Those passed as arguments are safe.
  */
+import './supported-host.ts'
+
 import { endianness } from 'node:os'
 import koffi from 'koffi'
 import { kernelError, NetnsError } from './errors.ts'
+import { unsupportedHost } from './supported-host.ts'
 
 /** Netlink's messages and the structures of this folder are in the host's byte order, which is taken to be this one. */
 if (endianness() !== 'LE')
   throw new NetnsError('KERNEL', 'this machine is big-endian, which is not supported')
 
-const libc = koffi.load('libc.so.6')
+const libc = loadLibc()
+
+function loadLibc(): ReturnType<typeof koffi.load> {
+  try {
+    return koffi.load('libc.so.6')
+  } catch (cause) {
+    throw unsupportedHost('Linux without it: libc.so.6 cannot be loaded', cause)
+  }
+}
 
 type Bytes = Uint8Array | null
 

@@ -87,7 +87,8 @@ export function tryClaim(runDirectory: string, name: string, create = true): Cla
   for (;;) {
     let fd: number
     try {
-      fd = openSync(path, create ? 'a+' : 'r+', 0o644)
+      // To look, reading is enough, which every user may.
+      fd = openSync(path, create ? 'a+' : 'r', 0o644)
     } catch (error) {
       if (!create && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error

@@ -1,5 +1,5 @@
 /** One small file beside each network's name: whose the network is, and how to open it again. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NetworkRules } from '../firewall/network-ruleset.ts'
 
@@ -53,7 +53,8 @@ export function readOwner(file: string | number): OwnerRecord {
 /** Lists the owners of all networks that have a name in this run directory; a name without a file is nobody's. */
 export function listOwners(runDirectory: string): Owner[] {
   const directory = namespaceDirectory(runDirectory)
-  if (!existsSync(directory)) return []
+  // Not `existsSync`: that takes a directory which this user may not look at for one that is not there.
+  if (statSync(directory, { throwIfNoEntry: false }) === undefined) return []
   const names = new Set(
     readdirSync(directory).map((file) => (file.endsWith(suffix) ? file.slice(0, -suffix.length) : file)),
   )

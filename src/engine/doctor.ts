@@ -1,6 +1,8 @@
 import { statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { resolve } from 'node:path'
+import { causeText } from '../errors/index.ts'
 import { checkImageTools } from '../images/index.ts'
+import { nearestExisting } from '../make-directory.ts'
 import { checkHost } from '../network/index.ts'
 import { checkOci } from '../runtime/oci/index.ts'
 
@@ -11,21 +13,27 @@ export interface Probe {
   ok: boolean
   detail: string
   remedy: string
+  /** True if it could not be looked at, so that nothing is known about it; `ok` is false, and `detail` says why. */
+  skipped?: true
 }
 
 /** The free space, in bytes, below which images and results do not fit. */
 const leastFree = 2 * 1024 ** 3
 
-/** Checks everything that the embedded runtime needs of this host, each by itself. */
+/**
+ * Checks everything that the embedded runtime needs of this host, each by itself, where a daemon with these directories
+ * would need it. The first probe tells whether this user can look at everything.
+ */
 export async function checkEverything(
   stateDirectory = '/var/lib/moorage',
   runDirectory = '/run/moorage',
 ): Promise<Probe[]> {
+  const directories = { stateDirectory: resolve(stateDirectory), runDirectory: resolve(runDirectory) }
   const groups = await Promise.all([
-    grouped('network', checkHost(runDirectory)),
-    grouped('containers', checkOci()),
+    grouped('network', checkHost(directories.runDirectory)),
+    grouped('containers', checkOci(directories)),
     grouped('images', checkImageTools()),
-    grouped('disk', checkDisk(stateDirectory)),
+    grouped('disk', checkDisk(directories.stateDirectory)),
   ])
   return groups.flat()
 }
@@ -34,30 +42,26 @@ async function grouped(group: string, probes: Promise<Omit<Probe, 'group'>[]>): 
   try {
     return (await probes).map((probe) => ({ group, ...probe }))
   } catch (error) {
-    return [{ group, name: group, ok: false, detail: String(error), remedy: 'please report it' }]
+    const detail = `this check itself failed: ${causeText(error)}`
+    return [{ group, name: group, ok: false, detail, remedy: 'please report it' }]
   }
 }
 
 async function checkDisk(stateDirectory: string): Promise<Omit<Probe, 'group'>[]> {
-  const place = await nearest(stateDirectory)
-  const { bavail, bsize } = await statfs(place)
-  const free = bavail * bsize
-  return [
-    {
-      name: 'free space',
-      ok: free >= leastFree,
-      detail: `${(free / 1024 ** 3).toFixed(1)} GiB free for ${stateDirectory}`,
-      remedy: 'free some space there, or move the state with --state-dir',
-    },
-  ]
-}
-
-/** Finds the directory, or the nearest above it that exists. */
-async function nearest(directory: string): Promise<string> {
+  const name = 'free space'
   try {
-    await statfs(directory)
-    return directory
-  } catch {
-    return directory === '/' ? '/' : nearest(dirname(directory))
+    const { bavail, bsize } = await statfs(await nearestExisting(stateDirectory))
+    const free = bavail * bsize
+    return [
+      {
+        name,
+        ok: free >= leastFree,
+        detail: `${(free / 1024 ** 3).toFixed(1)} GiB free for ${stateDirectory}`,
+        remedy: 'free some space there, or move the state with --state-dir',
+      },
+    ]
+  } catch (error) {
+    const detail = `not looked at: ${causeText(error)}`
+    return [{ name, ok: false, skipped: true, detail, remedy: `see what ${stateDirectory} is` }]
   }
 }

@@ -1,10 +1,18 @@
+import { join } from 'node:path'
 import { createFlights, type UnheardFailure } from '../concurrency/index.ts'
 import { MoorageError } from '../errors/index.ts'
 import { createImages } from '../images/index.ts'
 import { createPlaces, createServices, defaultTimeouts, systemClock } from '../lifecycle/index.ts'
 import { makeChosenDirectory } from '../make-directory.ts'
 import { recover as recoverNetworks } from '../network/index.ts'
-import { createOciRuntime, recoverContainers } from '../runtime/oci/index.ts'
+import {
+  checkCapabilities,
+  checkCgroups,
+  checkOverlay,
+  createOciRuntime,
+  recoverContainers,
+  tryContainer,
+} from '../runtime/oci/index.ts'
 import { instanceOf, lockDirectory, openStore } from '../store/index.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import type { EngineContext, EngineLog } from './context.ts'
@@ -42,7 +50,7 @@ export interface OpenEngine {
  * Takes the state directory for this process, removes what an earlier one left in the kernel, and opens all that the
  * calls share.
  *
- * @throws MoorageError NOT_ROOT, STATE_LOCKED, SUBNET_IN_USE, DISK_LOW, DISK_FULL, RUNTIME_MISSING, NETWORK_FAILED
+ * @throws MoorageError NOT_ROOT, HOST_UNSUITABLE, STATE_LOCKED, SUBNET_IN_USE, DISK_LOW, DISK_FULL, RUNTIME_MISSING, NETWORK_FAILED
  */
 export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
   const {
@@ -57,6 +65,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
   } = options
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'running containers', uid })
+  checkCapabilities()
   const log: EngineLog = options.log ?? (() => undefined)
   const releases = new Releases()
   try {
@@ -66,12 +75,15 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
     const lock = await lockDirectory(stateDirectory)
     releases.add('unlock the state directory', () => lock.release())
     const instance = instanceOf(stateDirectory)
+    checkCgroups(`moorage-try-${instance}`)
     const containers = await recoverContainers({ instance, runDirectory })
     const { removed } = await recoverNetworks({ instance, runDirectory })
     const recovered = [...containers.killed.map((pid) => `process ${pid}`), ...containers.removed, ...removed]
 
     const store = await openStore(stateDirectory)
     releases.add('close the store', () => store.close())
+    checkOverlay(stateDirectory, join(stateDirectory, 'tmp'))
+    await tryContainer(join(stateDirectory, 'tmp'), runDirectory)
     const persistent = new PersistentNetworks(stateDirectory)
     const networks = servicesDns
       ? createNetworks({

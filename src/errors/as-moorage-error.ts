@@ -13,6 +13,9 @@ export function asMoorageError(thrown: unknown): MoorageError {
     const what = syscall.startsWith('mkd') ? 'a new directory' : 'a file'
     return new MoorageError('DISK_FULL', { what, path }, { cause: thrown })
   }
+  // Of src/kernel and of moorage/netns, which know nothing of this catalogue.
+  if (code === 'UNSUPPORTED_HOST')
+    return new MoorageError('HOST_UNSUPPORTED', { reason: causeText(thrown) }, { cause: thrown })
   if ((thrown as Error | null)?.name === 'AbortError') {
     return new MoorageError('CANCELLED', { reason: 'by the caller' }, { cause: thrown })
   }

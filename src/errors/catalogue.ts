@@ -352,6 +352,18 @@ export const catalogue = {
     status: 500,
     exit: 125,
   },
+  HOST_UNSUITABLE: {
+    sentence: 'this host cannot run containers: {reason}',
+    hint: '{remedy}',
+    status: 500,
+    exit: 1,
+  },
+  HOST_UNSUPPORTED: {
+    sentence: '{reason}',
+    hint: 'on macOS and Windows a virtual machine with Debian or Ubuntu (Lima, WSL 2) is the way; on Alpine, a container with Debian',
+    status: 500,
+    exit: 1,
+  },
   VOLUME_DEADLOCK: {
     sentence: 'waiting for the locked volume {volume} would never end: {path}',
     hint: 'let only one of them lock it, or mount it shared',

@@ -1,10 +1,21 @@
 /**
  * The system calls that Node does not have and that are no network's: those of networks are in netns/kernel/libc.ts.
  */
+import './supported-host.ts'
+
 import koffi from 'koffi'
 import { kernelError } from './errors.ts'
+import { unsupportedHost } from './supported-host.ts'
 
-const libc = koffi.load('libc.so.6')
+const libc = loadLibc()
+
+function loadLibc(): ReturnType<typeof koffi.load> {
+  try {
+    return koffi.load('libc.so.6')
+  } catch (cause) {
+    throw unsupportedHost('Linux without it: libc.so.6 cannot be loaded', cause)
+  }
+}
 
 interface Calls {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number

@@ -63,15 +63,30 @@ export function openOverlay(layers: OverlayLayers): number {
   const doing = `set up an overlay of ${layers.lowers.length} layers`
   const context = libc.fsopen('overlay', FSOPEN_CLOEXEC)
   try {
-    for (const lower of layers.lowers)
-      libc.fsconfig(context, SET_STRING, 'lowerdir+', lower, `${doing}: ${lower}`)
-    if (layers.upper !== undefined) libc.fsconfig(context, SET_STRING, 'upperdir', layers.upper, doing)
-    if (layers.work !== undefined) libc.fsconfig(context, SET_STRING, 'workdir', layers.work, doing)
+    const set = (key: string, path: string) => setLayer(context, key, path, `${doing}: ${path}`)
+    for (const lower of layers.lowers) set('lowerdir+', lower)
+    if (layers.upper !== undefined) set('upperdir', layers.upper)
+    if (layers.work !== undefined) set('workdir', layers.work)
     if (layers.volatile) libc.fsconfig(context, SET_FLAG, 'volatile', null, doing)
     libc.fsconfig(context, CMD_CREATE, null, null, doing)
     return libc.fsmount(context, FSMOUNT_CLOEXEC, limitFlags(layers), doing)
   } finally {
     closeSync(context)
+  }
+}
+
+/**
+ * Sets one layer. Overlayfs takes a backslash away from `upperdir` and `workdir`, but not from `lowerdir+`; should a
+ * kernel do otherwise, the other form is tried.
+ */
+function setLayer(context: number, key: string, path: string, doing: string): void {
+  const doubled = path.replaceAll('\\', '\\\\')
+  const [first, second] = key === 'lowerdir+' ? [path, doubled] : [doubled, path]
+  try {
+    libc.fsconfig(context, SET_STRING, key, first, doing)
+  } catch (error) {
+    if (first === second || !(error instanceof KernelError && error.errno === 'ENOENT')) throw error
+    libc.fsconfig(context, SET_STRING, key, second, doing)
   }
 }
 

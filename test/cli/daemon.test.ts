@@ -1,11 +1,16 @@
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { removeTree } from '../remove-tree.ts'
 import { type CommandOptions, runCommand, startCommand } from './command.ts'
+
+t.setTimeout(120_000)
 
 const base = mkdtempSync(join(tmpdir(), 'moorage-cli-daemon-'))
 t.teardown(() => removeTree(base))
@@ -77,4 +82,51 @@ t.test('doctor looks at this host', async (t) => {
   t.ok(probes.length > 5)
   t.equal(code, probes.every(({ ok }) => ok) ? 0 : 1)
   t.ok(probes.every(({ ok, remedy }) => ok || remedy !== ''))
+})
+
+/** Runs a daemon that must refuse to start, in mounts of its own, after a shell command; returns its error. */
+async function refusedAfter(command: string, args: string[]) {
+  const main = join(import.meta.dirname, '../../src/cli/main.ts')
+  const child = spawn(
+    'unshare',
+    ['--mount', 'sh', '-ec', `${command}; exec "$@"`, 'sh', process.execPath, main, 'daemon', ...args],
+    { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+  const { error } = JSON.parse(said.trimEnd().split('\n').at(-1) ?? '')
+  return { code, error: error as { code: string; message: string; hint: string } }
+}
+
+t.test(
+  'a state directory on overlayfs is refused at the start, by the name of its filesystem (F18)',
+  async (t) => {
+    const at = join(base, 'o')
+    const { code, error } = await refusedAfter(
+      `mkdir -p ${at}/l ${at}/t; mount -t tmpfs t ${at}/t; mkdir ${at}/t/u ${at}/t/w ${at}/t/m;
+     mount -t overlay o -o lowerdir=${at}/l,upperdir=${at}/t/u,workdir=${at}/t/w ${at}/t/m`,
+      ['--state-dir', `${at}/t/m/state`, '--runtime-dir', join(base, 'o-run')],
+    )
+    t.match({ code, error }, { code: 1, error: { code: 'HOST_UNSUITABLE' } })
+    t.match(error.message, `${at}/t/m/state is on a filesystem of type overlay`)
+    t.match(error.hint, /keep the state directory on a plain filesystem/)
+  },
+)
+
+t.test('without cgroups, as in `ip netns exec`, the daemon says so at the start (E38)', async (t) => {
+  const { code, error } = await refusedAfter('umount -l /sys; mount -t sysfs sys /sys', [])
+  t.match({ code, error }, { code: 1, error: { code: 'HOST_UNSUITABLE', hint: /nsenter --net/ } })
+  t.match(error.message, /no cgroups are mounted at \/sys\/fs\/cgroup/)
+})
+
+t.test('root without a capability that containers need is told at the start (E38)', async (t) => {
+  const main = join(import.meta.dirname, '../../src/cli/main.ts')
+  for (const name of ['sys_admin', 'net_admin']) {
+    const { stderr, code } = await promisify(execFile)(
+      'setpriv',
+      [`--bounding-set=-${name}`, process.execPath, main, 'daemon'],
+      { env: { ...process.env, ...env } },
+    ).catch((error) => error)
+    t.equal(code, 1)
+    t.match(stderr, `this process is root, but without CAP_${name.toUpperCase()}`)
+  }
 })

@@ -1,4 +1,5 @@
-import { closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { mountOverlay, openInRoot, openOverlay, umount } from '../../src/kernel/index.ts'
 import { mountByOptions } from '../../src/kernel/overlay-mounts.ts'
@@ -27,6 +28,21 @@ t.test('an overlay shows its layers, the first uppermost, and keeps changes in i
   t.equal(readFileSync(at('upper/new'), 'utf8'), 'new')
   const line = mountLine(at('target'))
   t.match(line, /rw,nosuid,nodev,.*volatile/)
+})
+
+t.test('any name of a directory will do, with backslashes too (F18b)', async (t) => {
+  const at = ownDirectory(t)
+  for (const odd of ['a\\b', '\\', 'x\\\\', 'y\\:z', 'p\\,q', 'r:s,t', '-o', 'é\n"\'']) {
+    const paths = ['l', 'm', 'u', 'w', 't'].map((name) => join(at('.'), `${odd}-dir`, name + odd))
+    for (const path of paths) mkdirSync(path, { recursive: true })
+    const [lower = '', second = '', upper = '', work = '', target = ''] = paths
+    writeFileSync(join(lower, 'old'), 'old')
+    mountOverlay({ lowers: [lower, second], upper, work, target, volatile: true })
+    writeFileSync(join(target, 'new'), 'new')
+    t.same(readdirSync(target).sort(), ['new', 'old'], JSON.stringify(odd))
+    t.same(readdirSync(upper), ['new'])
+    umount(target)
+  }
 })
 
 t.test('without an upper it is read-only; one layer is that directory', async (t) => {

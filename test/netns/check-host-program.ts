@@ -1,4 +1,5 @@
 /** Run by check-host.test.ts in a network namespace of its own, which is given one ailment after the other. */
+import { chmodSync } from 'node:fs'
 import t from 'tap'
 import { checkHost, createNetwork, type Probe } from '../../netns/index.ts'
 import { ownPlace, run } from './support.ts'
@@ -95,6 +96,7 @@ t.test('routes in the way', async (t) => {
     detail: /none of the \d+ usual subnets/,
     remedy: /moorage daemon --subnet/,
   })
+  run('ip', 'link', 'del', 'vpn0')
 })
 
 t.test('what another instance left, each with the command that removes it', async (t) => {
@@ -110,4 +112,67 @@ t.test('what another instance left, each with the command that removes it', asyn
   )
   nft('add table inet moorage_0123ac')
   t.match(await probe('other instances'), { ok: true, detail: /without a network 0123ac .*nft delete table/ })
+})
+
+t.test('an uplink whose table comes back is a living network’s: no advice to remove it (B2)', async (t) => {
+  const network = await createNetwork({ name: 'alive', poolSize: 0, ...ownPlace(t) })
+  t.teardown(() => network.destroy())
+  run('nft', 'flush ruleset')
+  t.match(await probe('other instances'), { ok: true })
+})
+
+t.test('a link of a user’s own is none of ours, whatever it is called', async (t) => {
+  for (const name of ['moorings0', 'moor0123abu0.10', 'moorage'])
+    run('ip', 'link', 'add', name, 'type', 'bridge')
+  t.match(await probe('other instances'), { ok: true, remedy: '' })
+})
+
+t.test(
+  'what another user than root may not look at is told as that, and never guessed (B2, B7)',
+  async (t) => {
+    chmodSync(place.runDirectory, 0o755)
+    const network = await createNetwork({ name: 'lives', poolSize: 0, ...place })
+    t.teardown(() => network.destroy())
+    run('iptables', '-P', 'FORWARD', 'DROP')
+    process.seteuid?.(65_534)
+    let found: Probe[]
+    try {
+      found = await checkHost(place.runDirectory)
+    } finally {
+      process.seteuid?.(0)
+      run('iptables', '-P', 'FORWARD', 'ACCEPT')
+    }
+    const { skipped, seen } = Object.groupBy(found, (one) => (one.skipped ? 'skipped' : 'seen'))
+    t.same(
+      skipped?.map(({ name }) => name),
+      ['network namespaces', 'bridge', 'veth', 'nftables', 'way out', 'other instances'],
+    )
+    for (const { name, ok, detail, remedy } of skipped ?? []) {
+      t.notOk(ok, name)
+      t.match(detail, /^not looked at: only root can /, name)
+      t.notMatch(remedy, /ip link|nft |iptables|report/, name)
+    }
+    t.match(skipped?.at(-1)?.detail, 'only root can list tables')
+    t.same(
+      seen?.filter(({ ok }) => !ok).map(({ name }) => name),
+      ['privileges'],
+      'and everything else is looked at',
+    )
+    t.match(found[0], { name: 'privileges', detail: /^you are not root/, remedy: /sudo/ })
+  },
+)
+
+t.test('a run directory that a user may not enter is not taken for one without networks (B7)', async (t) => {
+  const closed = ownPlace(t).runDirectory
+  chmodSync(closed, 0o700)
+  process.seteuid?.(65_534)
+  try {
+    const found = await checkHost(closed)
+    for (const name of ['subnets', 'names on the host', 'leftovers']) {
+      const one = found.find((other) => other.name === name)
+      t.match(one, { ok: false, skipped: true, detail: /^not looked at: .*EACCES/ }, name)
+    }
+  } finally {
+    process.seteuid?.(0)
+  }
 })

@@ -58,6 +58,10 @@ export function isDaemonThere(socket: string): Promise<boolean> {
 export async function startDaemon(options: StartDaemonOptions): Promise<void> {
   const { socket, signal, timeouts: { start = startTimeout } = {} } = options
   const directory = dirname(socket)
+  if (process.platform !== 'linux') {
+    const reason = `moorage needs Linux with glibc, and this is ${process.platform}; set MOORAGE_HOST to a daemon in a virtual machine`
+    throw new MoorageError('HOST_UNSUPPORTED', { reason })
+  }
   const uid = process.getuid?.() ?? -1
   if (uid !== 0) throw new MoorageError('NOT_ROOT', { what: 'starting a daemon', uid })
   await makeChosenDirectory(`the daemon’s socket ${socket}`, directory, 0o755)

@@ -1,4 +1,5 @@
 /** The embedded runtime: containers by crun or runc on this host. */
-export { checkOci } from './check-oci.ts'
+export { checkOci, tryContainer } from './check-oci.ts'
+export { checkCapabilities, checkCgroups, checkOverlay } from './host-needs.ts'
 export { createOciRuntime, type OciRuntimeOptions } from './oci-runtime.ts'
 export { type RecoveredContainers, recoverContainers } from './recover-containers.ts'

@@ -1,3 +1,5 @@
+import '../../../kernel/index.ts'
+
 import { closeSync, openSync, readFileSync, unlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import koffi from 'koffi'
