@@ -25,6 +25,7 @@ export type {
   ForwardOptions,
   HostForwardOptions,
 } from './sockets/forward.ts'
+export type { ReservedForward } from './sockets/reserve.ts'
 export { type ConnectOptions, listenTcp } from './sockets/sockets.ts'
 export type { HostRouteState } from './topology/host-route.ts'
 export type { NetworkProblem } from './worker/problems.ts'

@@ -5,6 +5,7 @@ import type { NamespaceOf } from './handle/foreign-namespace.ts'
 import type { AdoptedSandbox, Sandbox } from './handle/sandbox.ts'
 import type { BatchedUdp } from './sockets/batched-udp.ts'
 import type { Forward, ForwardOptions } from './sockets/forward.ts'
+import type { ReservedForward } from './sockets/reserve.ts'
 import type { ConnectOptions } from './sockets/sockets.ts'
 import type { HostRouteState } from './topology/host-route.ts'
 import type { NetworkProblem } from './worker/problems.ts'
@@ -124,6 +125,12 @@ export interface Network extends AsyncDisposable {
    * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
    */
   forward(options: ForwardOptions): Promise<Forward>
+  /**
+   * The same, shut at first: the port is nobody else's, and refuses clients until `open()`.
+   *
+   * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
+   */
+  reserve(options: ForwardOptions): Promise<ReservedForward>
   /**
    * Leaves the network in the kernel, without sandboxes, for `openNetwork`, of this process or a later one. Until then
    * nothing keeps its rules on the host.

@@ -6,6 +6,7 @@ import type { Granted, Network, NetworkEvents } from '../network.ts'
 import { bindBatchedUdp } from '../sockets/batched-udp.ts'
 import { forwardFromHost } from '../sockets/forward.ts'
 import { OpenForwards } from '../sockets/open-forwards.ts'
+import { reserveFromHost } from '../sockets/reserve.ts'
 import { bindUdp, connectTcp, listenTcp } from '../sockets/sockets.ts'
 import type { SandboxFacts } from '../topology/sandbox-port.ts'
 import type { NetworkFacts } from '../worker/network-parts.ts'
@@ -153,6 +154,10 @@ export function networkHandle({ name, facts, worker, network, poolSize }: Networ
     async forward(options) {
       requireLife()
       return forwards.hold(forwardFromHost(fd, options), gone)
+    },
+    async reserve(options) {
+      requireLife()
+      return forwards.hold(reserveFromHost(fd, options), gone)
     },
     giveUp() {
       removal ??= end('giveUpNetwork')

@@ -38,6 +38,7 @@ const IPV6_V6ONLY = 26
  * @param port - 0 for any
  * @param address - a link-local one may have its link's name (`%eth0`)
  * @param setUp - sets options before the socket is bound
+ * @param both - an IPv6 socket takes IPv4 packets too, as Node's servers do. @defaultValue false
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
  */
 export function bindSocket(
@@ -45,6 +46,7 @@ export function bindSocket(
   address: string,
   port: number,
   setUp: (socket: NewSocket) => void,
+  both = false,
 ): BoundSocket {
   const [text = '', link] = address.split('%')
   const octets = addressOctets(text)
@@ -62,7 +64,7 @@ export function bindSocket(
   if (link !== undefined) name.writeUInt32LE(linkIndex(link), 24)
   const fd = socket(family, type, 0, 'make a socket')
   try {
-    if (family === AF_INET6) enable(fd, IPPROTO_IPV6, IPV6_V6ONLY)
+    if (family === AF_INET6 && !both) enable(fd, IPPROTO_IPV6, IPV6_V6ONLY)
     setUp({ fd, family, octets })
     bind(fd, name, `bind to ${endpointText(address, port)}`)
     return { fd, family, octets, port: Buffer.from(socketName(fd)).readUInt16BE(2) }
@@ -71,6 +73,9 @@ export function bindSocket(
     throw error
   }
 }
+
+export const SO_REUSEADDR = 2
+export const SO_REUSEPORT = 15
 
 /** Switches an option of a socket on. */
 export function enable(fd: number, level: number, option: number): void {

@@ -6,14 +6,24 @@ import type { Copying } from './copy-tcp.ts'
 export interface UdpForwardOptions {
   /** The socket that clients send to; it is closed with the forward. */
   socket: dgram.Socket
-  /** Opens a socket from which the target is reached; undefined where there is no target at the moment. */
-  open: () => { socket: dgram.Socket; address: string; port: number } | undefined
+  /**
+   * Returns the present target; undefined where there is none. It is asked for each datagram, since a client that sends
+   * all the time would else never learn of another one.
+   */
+  target: () => UdpTarget | undefined
+  /** Opens a socket from which the target is reached. */
+  open: (target: UdpTarget) => dgram.Socket
   admits: (client: string) => boolean
   /** Clients at one time; one more ends the one that has been silent longest. */
   limit: number
   /** Milliseconds of silence in both directions after which a client is forgotten. */
   idleTimeout: number
   timers: Timers
+}
+
+interface UdpTarget {
+  address: string
+  port: number
 }
 
 /** The two functions that tests replace. */
@@ -29,13 +39,15 @@ export const systemTimers: Timers = {
 }
 
 interface Session {
+  target: UdpTarget
   send(datagram: Uint8Array): void
   close(): void
   timer: unknown
 }
 
-export function forwardUdp(options: UdpForwardOptions): Copying {
-  const { socket, open, admits, limit, idleTimeout, timers } = options
+/** `cutOff` ends all clients that there are. */
+export function forwardUdp(options: UdpForwardOptions): Copying & { cutOff(): void } {
+  const { socket, target: findTarget, open, admits, limit, idleTimeout, timers } = options
   /** By the client's address and port; the client that was active last is last. */
   const sessions = new Map<string, Session>()
 
@@ -54,12 +66,13 @@ export function forwardUdp(options: UdpForwardOptions): Copying {
     sessions.set(key, session)
   }
 
-  const begin = (key: string, client: dgram.RemoteInfo): Session | undefined => {
-    const target = openOr(open)
-    if (target === undefined) return undefined
-    const { socket: outward, port } = target
+  const begin = (key: string, client: dgram.RemoteInfo, target: UdpTarget): Session | undefined => {
+    const outward = openOr(() => open(target))
+    if (outward === undefined) return undefined
+    const { port } = target
     const address = canonical(target.address)
     const session: Session = {
+      target,
       timer: undefined,
       send: (datagram) => outward.send(datagram, port, address, ignored),
       close: () => outward.close(),
@@ -79,32 +92,43 @@ export function forwardUdp(options: UdpForwardOptions): Copying {
   socket.on('message', (datagram, client) => {
     if (!admits(client.address)) return
     const key = `${client.address} ${client.port}`
-    const session = sessions.get(key) ?? begin(key, client)
+    const target = findTarget()
+    const earlier = sessions.get(key)
+    if (earlier !== undefined && !isSame(earlier.target, target)) end(key)
+    if (target === undefined) return
+    const session = sessions.get(key) ?? begin(key, client, target)
     if (session === undefined) return
     touch(key, session)
     session.send(datagram)
   })
   socket.on('error', () => {})
 
+  const cutOff = () => {
+    for (const key of [...sessions.keys()]) end(key)
+  }
   return {
     get size() {
       return sessions.size
     },
+    cutOff,
     async close() {
-      for (const key of [...sessions.keys()]) end(key)
+      cutOff()
       await new Promise<void>((resolve) => socket.close(() => resolve()))
     },
   }
 }
 
 /** Returns undefined with no descriptor left, or with the network gone: then only the datagram is lost. */
-function openOr(open: UdpForwardOptions['open']) {
+function openOr(open: () => dgram.Socket): dgram.Socket | undefined {
   try {
     return open()
   } catch {
     return undefined
   }
 }
+
+const isSame = (one: UdpTarget, other: UdpTarget | undefined) =>
+  one.address === other?.address && one.port === other.port
 
 /** Writes an address as the kernel writes the source of a datagram. */
 const canonical = (address: string) =>

@@ -77,24 +77,44 @@ export async function forwardFromHost(
   const findTarget = typeof to === 'function' ? to : () => to
   if (protocol === 'udp') {
     const socket = await hostUdp(address, port)
-    const open = () => {
-      const target = findTarget()
-      return target && { ...target, socket: bindUdp(namespace, anyAddress(target.address), 0) }
-    }
-    return forwardOf('udp', socket.address(), forwardUdp({ socket, open, ...udpLimits(limits) }))
+    return forwardOf('udp', socket.address(), copyUdpInward(namespace, socket, findTarget, limits))
   }
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  const server = net.createServer(serverOptions)
   await bound(server, () => server.listen({ host: address, port }), address, port)
+  return forwardOf(
+    'tcp',
+    server.address() as net.AddressInfo,
+    copyTcpInward(namespace, server, findTarget, limits),
+  )
+}
+
+/** The options of a server whose connections are copied. */
+export const serverOptions = { allowHalfOpen: true, pauseOnConnect: true }
+
+export type FindTarget = () => Endpoint | undefined
+
+export function copyUdpInward(
+  namespace: number,
+  socket: dgram.Socket,
+  target: FindTarget,
+  limits: ForwardLimits,
+) {
+  const open = ({ address }: Endpoint) => bindUdp(namespace, anyAddress(address), 0)
+  return forwardUdp({ socket, target, open, ...udpLimits(limits) })
+}
+
+export function copyTcpInward(
+  namespace: number,
+  server: net.Server,
+  findTarget: FindTarget,
+  limits: ForwardLimits,
+): Copying {
   const dial = (signal: AbortSignal) => {
     const target = findTarget()
     if (target === undefined) throw new NetnsError('NETWORK_GONE', 'there is nothing to connect to')
     return connectTcp(namespace, target.address, target.port, dialOptions(limits, signal))
   }
-  return forwardOf(
-    'tcp',
-    server.address() as net.AddressInfo,
-    forwardTcp({ server, dial, ...tcpLimits(limits) }),
-  )
+  return forwardTcp({ server, dial, ...tcpLimits(limits) })
 }
 
 /**
@@ -112,11 +132,10 @@ export async function forwardToHost(
   if (protocol === 'udp') {
     const socket = bindUdp(namespace, own, port)
     await listening(socket)
-    const open = () => {
-      const outward = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
-      return { socket: outward, address, port: to.port }
-    }
-    return forwardOf('udp', socket.address(), forwardUdp({ socket, open, ...udpLimits(limits), admits }))
+    const open = () => dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
+    const target = () => ({ address, port: to.port })
+    const copying = forwardUdp({ socket, target, open, ...udpLimits(limits), admits })
+    return forwardOf('udp', socket.address(), copying)
   }
   const server = await listenTcp(namespace, own, port, { allowHalfOpen: true, pauseOnConnect: true })
   const dial = async (signal: AbortSignal) => {
@@ -136,7 +155,7 @@ export async function forwardToHost(
   )
 }
 
-function forwardOf(protocol: 'tcp' | 'udp', { address, port }: Endpoint, copying: Copying): Forward {
+export function forwardOf(protocol: 'tcp' | 'udp', { address, port }: Endpoint, copying: Copying): Forward {
   const ended = Promise.withResolvers<void>()
   let closing: Promise<void> | undefined
   const close = () => {
@@ -171,14 +190,14 @@ function dialOptions({ dialTimeout = 5_000 }: ForwardLimits, signal: AbortSignal
   }
 }
 
-async function hostUdp(address: string, port: number): Promise<dgram.Socket> {
+export async function hostUdp(address: string, port: number): Promise<dgram.Socket> {
   const socket = dgram.createSocket(net.isIPv6(address) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
   await bound(socket, () => socket.bind({ address, port, exclusive: true }), address, port)
   return socket
 }
 
 /** Waits until a socket listens; throws the same errors as sockets inside a namespace do. */
-async function bound(
+export async function bound(
   socket: net.Server | dgram.Socket,
   start: () => unknown,
   address: string,

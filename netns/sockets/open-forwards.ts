@@ -6,7 +6,7 @@ export class OpenForwards {
   #closed = false
 
   /** @param gone - thrown if this was closed meanwhile */
-  async hold(opening: Promise<Forward>, gone: Error): Promise<Forward> {
+  async hold<T extends Forward>(opening: Promise<T>, gone: Error): Promise<T> {
     const forward = await opening
     if (this.#closed) {
       await forward.close()

@@ -15,9 +15,7 @@ import {
   SOCK_STREAM,
   socket,
 } from '../kernel/index.ts'
-import { bindSocket, enable, endpointText, SOL_SOCKET } from './bind-socket.ts'
-
-const SO_REUSEADDR = 2
+import { bindSocket, enable, endpointText, SO_REUSEADDR, SOL_SOCKET } from './bind-socket.ts'
 
 /** A link-local address with its link (`%eth0`) is refused: `connect` would look for the link at home. */
 function checkAddress(address: string): void {

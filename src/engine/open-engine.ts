@@ -122,9 +122,13 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
     const report = createEventReporter(events)
     const images = createImages({ store, onNews: report.image })
     releases.add('close the images', () => images.close())
+    const published = new PublishedIndex()
     const services = createServices({
       clock: systemClock,
-      onNews: report.service,
+      onNews: (news) => {
+        report.service(news)
+        if (news.kind === 'state') background('open or shut published ports', published.follow(news))
+      },
       ...withoutUndefined({ defaultGrace: grace, timeoutScale }),
     })
     const waits = new WaitGraph()
@@ -146,7 +150,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenEngine> {
       report,
       turns: new EventLoopTurns(),
       probing: new RateLimit(probeInterval),
-      published: new PublishedIndex(),
+      published,
       volumes: createVolumeLocks({ store, services: () => services, waits }),
       waits,
       hostnames: new Hostnames(),

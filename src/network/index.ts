@@ -8,6 +8,7 @@ export {
   type NamespaceOf,
   NetnsError,
   type Network,
+  type ReservedForward,
   recover,
   type Sandbox,
 } from '../../netns/index.ts'

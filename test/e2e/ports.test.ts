@@ -69,6 +69,57 @@ t.test('ports of the host', async (t) => {
     t.match(await tunnel.closed, { code: 'SERVICE_EXITED', message: /exited with code 7/ })
   })
 
+  await t.test(
+    'a published port refuses until its service is healthy, and while it restarts (N15)',
+    async (t) => {
+      const late = moorage
+        .container()
+        .from(redisImage)
+        .withExposedPort(6379)
+        .withExec(['sh', '-c', 'sleep 2; exec "$@"', 'sh', ...args])
+        .asService()
+      const port = await freePort()
+      const opening = late.up({ ports: [{ host: port, service: 6379 }] })
+      const answers: string[] = []
+      const watch = async (isOver: () => boolean) => {
+        while (!isOver()) {
+          answers.push(await redis(`127.0.0.1:${port}`, 'PING').catch((error) => error.code))
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      }
+      let opened = false
+      void opening.then(() => {
+        opened = true
+      })
+      await watch(() => opened)
+      await using tunnel = await opening
+      t.ok(answers.length > 10, `${answers.length} attempts`)
+      const early = answers.filter((answer) => !answer.startsWith('+PONG'))
+      t.same(new Set(early), new Set(['ECONNREFUSED']), 'neither accepted nor reset')
+      t.match(await redis(`127.0.0.1:${port}`, 'PING'), '+PONG')
+      const [restart] = [late.restart()]
+      let restarted = false
+      void restart.then(() => {
+        restarted = true
+      })
+      answers.length = 0
+      await watch(() => restarted)
+      await restart
+      t.ok(answers.includes('ECONNREFUSED'), 'refused while it restarts')
+      t.match(await redis(`127.0.0.1:${port}`, 'PING'), '+PONG', 'and open when it has')
+      t.equal(tunnel.ports[0]?.host, port)
+    },
+  )
+
+  await t.test('a service that fails leaves none of its ports open', async (t) => {
+    const port = await freePort()
+    const failing = moorage.container().from(redisImage).withExposedPort(6379).withExec(['false']).asService()
+    await t.rejects(failing.up({ ports: [{ host: port, service: 6379 }] }))
+    await until('it is refused', () => isRefused(port))
+    await using tunnel = await service.up({ ports: [{ host: port, service: 6379 }] })
+    t.match(await redis(`127.0.0.1:${tunnel.ports[0]?.host}`, 'PING'), '+PONG', 'it can be had again')
+  })
+
   await t.test('up needs a port', async (t) => {
     const none = moorage.container().from(redisImage).withExec(args).asService()
     await t.rejects(none.up(), { code: 'NO_PORT' })

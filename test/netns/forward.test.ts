@@ -41,6 +41,31 @@ t.test('a port of the host leads to a sandbox', async (t) => {
   t.equal(error.code, 'ECONNREFUSED', 'closed, nobody listens there')
 })
 
+t.test('a UDP client that never is silent follows the target to another address (N01)', async (t) => {
+  const network = await ownNetwork(t)
+  const answering = async (word: string) => {
+    const box = await network.createSandbox()
+    const udp = box.bindUdp(514)
+    udp.on('message', (_, from) => udp.send(word, from.port, from.address))
+    t.teardown(() => udp.close())
+    return { address: box.address, port: 514 }
+  }
+  const [first, second] = [await answering('first'), await answering('second')]
+  let target: typeof first | undefined = first
+  const forward = await network.forward({ host: { port: 0 }, to: () => target, protocol: 'udp' })
+  const { answer, socket } = await ask(forward, 'x')
+  t.teardown(() => socket.close())
+  t.equal(answer, 'first')
+  target = undefined
+  socket.send('x', forward.port, forward.address)
+  await until('the client of the old target is forgotten', () => forward.connections === 0)
+  target = second
+  t.equal((await ask(forward, 'x', socket)).answer, 'second')
+  target = first
+  t.equal((await ask(forward, 'x', socket)).answer, 'first', 'at once, too')
+  t.equal(forward.connections, 1)
+})
+
 t.test('many connections at once, each with its own bytes', async (t) => {
   const network = await ownNetwork(t)
   const box = await network.createSandbox()

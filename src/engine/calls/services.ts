@@ -46,6 +46,7 @@ export function createServiceCalls(
     async restart(id, options = {}) {
       const row = finder.service(id, options.network)
       await services.restart(keyOf(row))
+      await context.published.settled(keyOf(row))
       return finder.service(row.label, row.network)
     },
 

@@ -42,7 +42,7 @@ export function createHostEndpoints({
         tunnel = { network, opened: publishPorts(network, [{ host: 0, service: port, protocol }], address) }
         tunnel.opened.then(
           // Listed as long as the network exists, with which the tunnel goes.
-          ({ ports }) => published.add(key, ports, () => networks.get(network.name) === network),
+          ({ ports }) => published.add(key, ports, { isOpen: () => networks.get(network.name) === network }),
           () => tunnels.delete(name),
         )
         tunnels.set(name, tunnel)
