@@ -33,16 +33,34 @@ function addressName(address: Bytes): string {
 
 const IFA_ADDRESS = 1
 const IFA_LOCAL = 2
+const IFA_FLAGS = 8
 
 /** For IPv6: do not ask first whether the address is taken, so that it can be used at once. */
 const IFA_F_NODAD = 2
+/** Adds no route to the address's subnet. */
+const IFA_F_NOPREFIXROUTE = 0x200
 
 /** Gives a link an address that is alone in its subnet, or has one neighbour: `peer`. */
-export function addAddress(index: number, address: Bytes, peer: Bytes = address): Request {
+export const addAddress = (index: number, address: Bytes, peer: Bytes = address): Request =>
+  addressRequest(index, address, { peer, length: address.length * 8, flags: 0 })
+
+/**
+ * Gives a link an address of a subnet, and no route to the subnet: programs see who their neighbours are, and what they
+ * send goes where the other routes lead.
+ *
+ * @param length - of the subnet's prefix
+ */
+export const addAddressIn = (index: number, address: Bytes, length: number): Request =>
+  addressRequest(index, address, { peer: address, length, flags: IFA_F_NOPREFIXROUTE })
+
+function addressRequest(
+  index: number,
+  address: Bytes,
+  { peer, length, flags }: { peer: Bytes; length: number; flags: number },
+): Request {
   const header = Buffer.alloc(8)
   header.writeUInt8(familyOf(address), 0)
-  header.writeUInt8(address.length * 8, 1)
-  header.writeUInt8(address.length === 4 ? 0 : IFA_F_NODAD, 2)
+  header.writeUInt8(length, 1)
   header.writeUInt32LE(index, 4)
   return {
     type: RTM_NEWADDR,
@@ -51,6 +69,8 @@ export function addAddress(index: number, address: Bytes, peer: Bytes = address)
     attributes: [
       [IFA_LOCAL, address],
       [IFA_ADDRESS, peer],
+      // Not all of them have room in the header.
+      [IFA_FLAGS, u32(address.length === 4 ? flags : flags | IFA_F_NODAD)],
     ],
     doing: `give a link the address ${addressName(address)}`,
   }

@@ -104,6 +104,8 @@ export function adoptPort(request: SandboxPortRequest, fd: number): SandboxPort 
 /** One address family of a port: the sandbox's address, and the route to its gateway. */
 interface Way {
   own: Uint8Array
+  /** The length of the subnet's prefix. */
+  length: number
   gateway: Uint8Array
   /** The subnet that is reached by the gateway. Undefined: the gateway is the default route. */
   to: { address: Uint8Array; length: number } | undefined
@@ -117,6 +119,7 @@ function waysOf(
   const ways: Way[] = [
     {
       own: addressBytes(address),
+      length: subnet.length,
       gateway: addressBytes(gateway),
       to: adopted?.hasDefaultRoute
         ? { address: addressBytes(subnet.first), length: subnet.length }
@@ -126,6 +129,7 @@ function waysOf(
   if (subnet6 !== undefined) {
     ways.push({
       own: address6Of(subnet6, subnet, address),
+      length: subnet6.length,
       gateway: address6Of(subnet6, subnet, gateway),
       to: adopted?.hasDefaultRoute6 ? { address: subnet6.prefix, length: subnet6.length } : undefined,
     })
@@ -140,8 +144,8 @@ function innerRequests({ index, name }: Inner, ways: readonly Way[], gatewayMac:
   return [
     rtnetlink.bringLoopbackUp(),
     ...rtnetlink.bringUp(index, name),
-    ...ways.flatMap(({ own, gateway, to }) => [
-      rtnetlink.addAddress(index, own),
+    ...ways.flatMap(({ own, length, gateway, to }) => [
+      rtnetlink.addAddressIn(index, own, length),
       rtnetlink.addRoute({ to: whole(gateway), index }),
       rtnetlink.addRoute({ ...(to === undefined ? {} : { to }), index, via: gateway }),
       rtnetlink.addNeighbour(index, gateway, gatewayMac),

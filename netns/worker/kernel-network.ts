@@ -5,7 +5,7 @@
 import { addressNumber, parseSubnet, type Subnet } from '../addressing/addresses.ts'
 import { parseSubnet6, type Subnet6 } from '../addressing/addresses6.ts'
 import { AddressLeases } from '../addressing/leases.ts'
-import { type HostRoutes, routeText } from '../addressing/read-host.ts'
+import { type HostRoutes, readHostRoutes, routeText } from '../addressing/read-host.ts'
 import { laterConflicts } from '../addressing/subnet-conflicts.ts'
 import { faultPoint } from '../fault-points.ts'
 import type { Grant } from '../firewall/network-ruleset.ts'
@@ -60,13 +60,21 @@ export class KernelNetwork {
     })
     for (const address of parts.quarantined ?? []) this.#leases.quarantine(address)
     this.#nextIndex = parts.firstPort
-    this.#stopWatching = watchRoutes((routes) => this.#checkRoutes(routes))
+    this.#stopWatching = watchRoutes((routes) => {
+      this.#refuseHost(routes)
+      this.#checkRoutes(routes)
+    })
+    // The host may have got an address since its rules were written.
+    this.#refuseHost(readHostRoutes(parts.host))
+  }
+
+  /** Has the network's own rules refuse what the host delivers to itself now. */
+  #refuseHost({ own, own6 }: HostRoutes): void {
+    // The guard tells of a failure, as of all that becomes of the rules.
+    this.#parts.firewall.changeHost({ own, own6 }).catch(() => {})
   }
 
   #checkRoutes(routes: HostRoutes): void {
-    const { own, own6 } = routes
-    // The guard tells of a failure, as of all that becomes of the rules.
-    this.#parts.firewall.changeHost({ own, own6 }).catch(() => {})
     const problems = laterConflicts(this.#subnet, this.#subnet6, routes).map((route): NetworkProblem => {
       const message = `the subnet ${this.facts.subnet} meets ${routeText(route)}, which came up later: of the two, this host reaches one; make the network anew with another subnet`
       return { kind: 'subnet-conflict', message }

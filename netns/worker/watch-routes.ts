@@ -12,11 +12,10 @@ let monitor: Monitor | undefined
 /** True from a change until its routes are read. */
 let reading = false
 
-/** Calls back once at the beginning and after each change, until the returned function is called. */
+/** Calls back after each change, until the returned function is called. */
 export function watchRoutes(listener: Listener): () => void {
   monitor ??= new Monitor(NETLINK_ROUTE, Object.values(rtnetlink.routeGroups), changed)
   listeners.add(listener)
-  changed()
   return () => {
     listeners.delete(listener)
     if (listeners.size > 0) return

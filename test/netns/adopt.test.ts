@@ -49,7 +49,7 @@ t.test('a process that was started by hand is in the network, and reaches it', a
   const process = await foreigner(t)
   const box = await network.adopt({ pid: process.pid })
   t.equal(box.namespace, process.path)
-  t.match(inside(process.path, 'ip', '-o', 'addr'), new RegExp(`eth0 +inet ${box.address}/32`))
+  t.match(inside(process.path, 'ip', '-o', 'addr'), new RegExp(`eth0 +inet ${box.address}/16`))
   t.match(inside(process.path, 'ip', 'route'), `default via ${network.gateway} dev eth0`)
   t.match(inside(process.path, 'ip', 'link', 'show', 'eth0'), box.mac)
   t.equal(await dialFrom(process.path, other.address, 80), box.address, 'from the very first packet')
@@ -102,7 +102,7 @@ t.test('what a namespace has stays as it was, before and after', async (t) => {
 
   const box = await network.adopt({ path: process.path })
   const during = inside(process.path, 'ip', '-o', 'addr')
-  t.match(during, new RegExp(`eth1 +inet ${box.address}/32`), 'the next name that is free')
+  t.match(during, new RegExp(`eth1 +inet ${box.address}/16`), 'the next name that is free')
   const routes = inside(process.path, 'ip', 'route')
   t.match(routes, 'default via 192.0.2.1 dev eth0', 'its way out stays')
   t.match(routes, `${network.subnet} via ${network.gateway} dev eth1`, 'the network is reached besides')

@@ -17,7 +17,7 @@ t.test('a network with IPv6', async (t) => {
   t.equal(network.gateway6, network.subnet6?.replace('/64', '1'))
   t.match(box.address6, /^fd.*::2$/)
   const addresses = inside(box.namespace, 'ip', '-6', '-o', 'addr')
-  t.match(addresses, `inet6 ${box.address6}/128 scope global nodad`)
+  t.match(addresses, `inet6 ${box.address6}/64 scope global nodad noprefixroute`)
   t.notMatch(addresses, /fe80|tentative/)
   t.match(inside(box.namespace, 'ip', '-6', 'route'), new RegExp(`default via ${network.gateway6} dev eth0`))
   t.match(

@@ -26,7 +26,7 @@ t.test('a network is in the kernel while it lives, and leaves nothing', async (t
   t.match(seen, `table inet moorage_${place.instance}`, 'the table')
   t.match(seen, `nsfs ${network.namespace} nsfs`, 'the name')
   t.match(inside(network.namespace, 'ip', '-br', 'addr', 'show', 'br0'), '10.190.0.1/32')
-  t.match(inside(box.namespace, 'ip', '-br', 'addr', 'show', 'eth0'), `${box.address}/32`)
+  t.match(inside(box.namespace, 'ip', '-br', 'addr', 'show', 'eth0'), `${box.address}/24`)
   t.match(inside(box.namespace, 'ip', '-br', 'link', 'show', 'eth0'), box.mac)
   t.match(inside(box.namespace, 'ip', '-br', 'addr', 'show', 'lo'), '127.0.0.1/8 ::1/128')
   t.notMatch(inside(box.namespace, 'ip', '-6', 'addr'), /fe80/, 'no IPv6 but the loopback’s')

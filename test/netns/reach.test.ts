@@ -41,6 +41,52 @@ t.test('a sandbox reaches another of its network, from its own address', async (
   t.equal(await dial(client.fd, server.address, 81), 'ECONNREFUSED', 'a port that nobody listens on')
 })
 
+t.test('a sandbox’s peers are in its subnet, and all still goes to the gateway (N02, N04)', async (t) => {
+  for (const [subnet, length] of [
+    ['10.198.0.0/16', 16],
+    ['10.199.4.0/22', 22],
+    ['10.199.8.0/30', 30],
+  ] as const) {
+    const network = await ownNetwork(t, { subnet, ipv6: 'fd00:17::/64' })
+    const box = await network.createSandbox()
+    const ip = (...args: string[]) => inside(box.namespace, 'ip', ...args)
+    const addresses = JSON.parse(ip('-j', 'addr', 'show', 'dev', 'eth0'))[0].addr_info
+    t.match(addresses, [
+      { local: box.address, prefixlen: length, noprefixroute: true },
+      { local: box.address6, prefixlen: 64, noprefixroute: true },
+    ])
+    for (const [family, gateway, peer] of [
+      ['-4', network.gateway, network.gateway.replace(/1$/, '2')],
+      ['-6', network.gateway6 as string, 'fd00:17::ffff'],
+    ] as const) {
+      const routes: { dst: string; gateway?: string }[] = JSON.parse(ip('-j', family, 'route', 'show'))
+      t.same(routes.map(({ dst }) => dst).sort(), [gateway, 'default'].sort(), `${subnet} ${family}`)
+      if (peer !== box.address) t.match(ip(family, 'route', 'get', peer), `via ${gateway} dev eth0`)
+    }
+  }
+})
+
+t.test('a broadcast of a sandbox reaches nobody', async (t) => {
+  const network = await ownNetwork(t, { subnet: '10.198.0.0/24' })
+  const [one, other] = await pair(network)
+  const heard: string[] = []
+  const sockets = [other.bindUdp(7000), network.bindUdp('0.0.0.0', 7000)]
+  for (const socket of sockets) socket.on('message', (message) => heard.push(String(message)))
+  t.teardown(() => {
+    for (const socket of sockets) socket.close()
+  })
+  const script = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+for address in ['10.198.0.255', '255.255.255.255']: s.sendto(b'to all', (address, 7000))
+s.sendto(b'to one', (sys.argv[1], 7000))`
+  const arrived = once(sockets[0] as NonNullable<(typeof sockets)[0]>, 'message')
+  inside(one.namespace, '/usr/bin/python3', '-c', script, other.address)
+  await arrived
+  t.same(heard, ['to one'])
+})
+
 t.test('not even the first packet of a new network is lost', async (t) => {
   const place = ownPlace(t)
   for (let tries = 0; tries < 20; tries++) {
