@@ -25,6 +25,7 @@ export function hostNetwork(name: string): Berths {
         namespace: `/proc/${process.pid}/ns/net`,
         hostsFile: '/etc/hosts',
         resolvConf: '/etc/resolv.conf',
+        hostConf: undefined,
         release,
         [Symbol.asyncDispose]: release,
       }

@@ -33,6 +33,11 @@ export interface Member extends AsyncDisposable {
   readonly hostsFile: string
   /** To be mounted read-only at /etc/resolv.conf. */
   readonly resolvConf: string
+  /**
+   * To be mounted read-only at /etc/host.conf, where the network has IPv6: without it glibc sees one of the two addresses
+   * of a name in a hosts file. Undefined elsewhere.
+   */
+  readonly hostConf: string | undefined
   /** Its sandbox, for starting processes and opening sockets in it. */
   readonly sandbox: Omit<Sandbox, 'fd'>
   /** Resolves when it is no member any more; an adopted one also ends with its namespace. */
@@ -52,6 +57,7 @@ export interface MemberContext {
   /** The directory of their hosts files. */
   readonly directory: string
   readonly resolvConf: string
+  readonly hostConf: string | undefined
   /** Called when the network has gone. */
   readonly whenGone: Set<() => void>
 }
@@ -78,7 +84,7 @@ export async function adoptMember(
 }
 
 async function addMember(
-  { members, directory, resolvConf, whenGone }: MemberContext,
+  { members, directory, resolvConf, hostConf, whenGone }: MemberContext,
   sandbox: Omit<Sandbox, 'fd'>,
   { name, names = [], aliases = {}, service = false }: MemberOptions,
   signal?: AbortSignal,
@@ -121,6 +127,7 @@ async function addMember(
     namespace: sandbox.namespace,
     hostsFile: entry.hostsFile,
     resolvConf,
+    hostConf,
     sandbox,
     ended: ended.promise,
     setAliases: (next) => members.setAliases(entry, { ...next }),

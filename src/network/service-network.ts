@@ -5,6 +5,7 @@ import { createNetwork, type Isolation, type NamespaceOf, type Network } from '.
 import { withoutUndefined } from '../without-undefined.ts'
 import { holdDnsThread } from './dns-thread.ts'
 import { Grants } from './grants.ts'
+import { writeHostConf } from './host-conf.ts'
 import { adoptMember, type JoinOptions, joinMember, type Member, type MemberOptions } from './member.ts'
 import { type ChangeStep, Members } from './members.ts'
 import { type NetworkRecord, openNetworkDns } from './network-dns.ts'
@@ -77,6 +78,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
   mkdirSync(directory, { recursive: true, mode: 0o755 })
   undo.defer(() => rmSync(directory, { recursive: true, force: true }))
   const resolvConf = writeResolvConf(directory, network.gateway)
+  const hostConf = network.subnet6 === undefined ? undefined : writeHostConf(directory)
   const dns = undo.use(await openNetworkDns(network, thread, { zone, upstreams }))
   const { beforeStep } = options
   const grants = network.isolation === 'bindings' ? new Grants(network) : undefined
@@ -85,7 +87,7 @@ export async function createServiceNetwork(options: ServiceNetworkOptions): Prom
     dns,
     ...withoutUndefined({ grants, beforeStep }),
   })
-  const context = { network, members, directory, resolvConf, whenGone: new Set<() => void>() }
+  const context = { network, members, directory, resolvConf, hostConf, whenGone: new Set<() => void>() }
 
   const resources = undo.move()
   let closing: Promise<void> | undefined

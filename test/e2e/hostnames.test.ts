@@ -132,6 +132,20 @@ t.test('names of one’s own choice', async (t) => {
   })
 })
 
+t.test('with IPv6 a program sees both addresses of what is in its hosts file (E10)', async (t) => {
+  using directories = ownDirectories()
+  using rootfs = ownRootfs()
+  await using daemon = await startDaemon(directories, '--grace', '0', '--ipv6')
+  await using moorage = await daemon.connect()
+  const box = moorage.container().withRootfs(moorage.host.directory(rootfs.path)).withStopSignal('SIGKILL')
+  const web = box.withExec(['sleep', '1000']).asService()
+  const seen = await box
+    .withServiceBinding('w', web)
+    .withExec(['sh', '-c', 'cat /etc/host.conf; grep -c " w$" /etc/hosts'], { noCache: true })
+    .stdout()
+  t.equal(seen, 'multi on\n2\n')
+})
+
 async function fetchEvaluate(runtimeDirectory: string, body: unknown): Promise<string> {
   const { request } = await import('node:http')
   return new Promise((resolve, reject) => {

@@ -290,3 +290,25 @@ t.test('with isolation by bindings, for those who are bound (E12)', async (t) =>
   t.equal(await dig(bound, gateway, 'another'), next.address)
   t.equal(await dig(bound, gateway, 'other'), '')
 })
+
+t.test('glibc sees both addresses of an alias in a hosts file (E10)', async (t) => {
+  const web = await ownServiceNetwork(t, { ipv6: true })
+  const service = await web.join({ name: 'ab12', names: ['six'] })
+  const client = await web.join({ aliases: { w: 'ab12' } })
+  const empty = join(web.place.runDirectory, 'empty')
+  writeFileSync(empty, '')
+  const resolved = async (name: string, hostConf: string) => {
+    const script = `mount --bind ${client.hostsFile} /etc/hosts && mount --bind ${client.resolvConf} /etc/resolv.conf &&
+      mount --bind ${hostConf} /etc/host.conf && getent ahosts ${name} | awk '{ print $1 }' | sort -u`
+    const child = client.sandbox.spawn('unshare', ['--mount', 'sh', '-c', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    return (await text(child.stdout as NonNullable<typeof child.stdout>)).trim().split('\n')
+  }
+  const both = [service.address, service.address6].sort()
+  t.same((await resolved('w', client.hostConf as string)).sort(), both)
+  t.same((await resolved('six', client.hostConf as string)).sort(), both, 'by DNS')
+  t.equal((await resolved('w', empty)).length, 1, 'the control: without host.conf it is one of them')
+  const plain = await (await ownServiceNetwork(t, { name: 'plain' })).join()
+  t.equal(plain.hostConf, undefined)
+})

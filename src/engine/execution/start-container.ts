@@ -95,6 +95,7 @@ export async function startContainer(
         mounts: [
           { type: 'bind', source: member.hostsFile, destination: '/etc/hosts', readonly: true },
           { type: 'bind', source: member.resolvConf, destination: '/etc/resolv.conf', readonly: true },
+          ...(member.hostConf === undefined ? [] : [hostConfMount(member.hostConf)]),
           ...mounts,
           ...exec.volumes.map((volume) => ({
             type: 'bind' as const,
@@ -117,6 +118,10 @@ export async function startContainer(
     end(record, ended, null)
     throw error
   }
+}
+
+function hostConfMount(source: string) {
+  return { type: 'bind' as const, source, destination: '/etc/host.conf', readonly: true }
 }
 
 function end({ row, cancelled }: RunRecord, ended: AbortController, exitCode: number | null): void {
