@@ -3,6 +3,7 @@ import { MoorageError } from '../errors/index.ts'
 import { packageVersion } from '../package.ts'
 import { commands } from './command-list.ts'
 import { addGlobalOptions } from './global-options.ts'
+import { checkArgumentBytes } from './options/raw-text.ts'
 import { reportFailure } from './report-failure.ts'
 import { watchStandardStreams, writeData } from './standard-streams.ts'
 import { createTerminal } from './terminal.ts'
@@ -16,6 +17,7 @@ import { createTerminal } from './terminal.ts'
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   watchStandardStreams()
   try {
+    checkArgumentBytes(args)
     await createProgram().parseAsync(helpAsOption(args), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {

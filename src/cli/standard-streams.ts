@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { fstatSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { getSystemErrorMessage } from 'node:util'
 import { MoorageError } from '../errors/index.ts'
@@ -81,4 +82,16 @@ function end(stream: string, cause: unknown): never {
     // The exit code tells it.
   }
   process.exit(exitCodeOf(error))
+}
+
+/**
+ * Returns this process's standard input, for `-i`. When it is destroyed its descriptor is closed, too, which libuv spares
+ * below 3: only then does whoever writes to it get SIGPIPE.
+ */
+export function standardInput(): Readable {
+  return process.stdin.once('close', () => {
+    closeSync(0)
+    // The lowest number that is free: so nothing else becomes the standard input of this process.
+    openSync('/dev/null', 'r')
+  })
 }

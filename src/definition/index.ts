@@ -1,5 +1,6 @@
 /** The graph that a user describes by value: operations, digests, names. And the messages between client and daemon. */
 
+export { argumentProblem, longestArgument, sumProblem, textProblem } from './argument-limits.ts'
 export { defaultPath } from './default-path.ts'
 export { canonicalJson } from './digests/canonical-json.ts'
 export { digestDirectory } from './digests/directory-digest.ts'

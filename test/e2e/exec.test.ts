@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { json } from 'node:stream/consumers'
 import t from 'tap'
 import { ownDirectories, startDaemon, until } from './own-daemon.ts'
 import { ownRootfs } from './own-rootfs.ts'
@@ -100,4 +102,47 @@ t.test('a command ends with its caller, and all that it has started (L02)', asyn
   cancel.abort()
   t.match(await call, { name: /./ })
   await until('none is left', () => processesOf('sleep', '1472').length === 0)
+})
+
+/** Asks the daemon as another client would, which checks nothing. */
+function ask(path: string, body: unknown): Promise<{ error?: { code: string; message: string } }> {
+  return new Promise((resolve, reject) => {
+    const socketPath = daemon.host.replace('unix://', '')
+    const asked = request({
+      socketPath,
+      method: 'POST',
+      path,
+      headers: { 'content-type': 'application/json' },
+    })
+    asked.on('error', reject)
+    asked.on('response', (response) => resolve(json(response) as Promise<object>))
+    asked.end(JSON.stringify(body))
+  })
+}
+
+t.test('the daemon refuses what the kernel would not take, whoever asks (C04, C04b, C04c)', async (t) => {
+  const long = 'x'.repeat(200_000)
+  const definition = (fields: object) => ({
+    ops: [{ op: 'scratch' }, { op: 'exec', input: 0, args: ['true'], ...fields }],
+    root: 1,
+  })
+  const cases: [fields: object, message: RegExp][] = [
+    [{ env: [['BIG', long]] }, /variable "BIG".*131072/],
+    [{ args: ['echo', long] }, /args\.1: .*131072/],
+    [{ args: Array(30).fill('x'.repeat(100_000)) }, /ARG_MAX/],
+  ]
+  for (const [fields, message] of cases) {
+    const { error } = await ask('/v1/evaluate', { definition: definition(fields), output: 'sync' })
+    t.match(error, { code: 'INVALID_DEFINITION', message })
+    t.ok((error?.message.length ?? 0) < 1_000)
+    const start = { definition: definition(fields), service: {}, detach: true }
+    t.match((await ask('/v1/services', start)).error, { code: 'INVALID_DEFINITION', message })
+  }
+  await using service = await box.withExec(['sleep', '1000']).asService(brief).start()
+  t.match(await service.exec(['echo', long]).catch((error) => error), {
+    code: 'INVALID_OPTION',
+    message: /131072/,
+  })
+  const many = Array(30).fill('x'.repeat(100_000))
+  t.match(await service.exec(['echo', ...many]).catch((error) => error), { message: /ARG_MAX/ })
 })

@@ -5,7 +5,7 @@ import { action, type CommandContext } from '../command-action.ts'
 import { daemonApi } from '../daemon-api.ts'
 import { documentPrinter, rawPrinter } from '../printing/log-printer.ts'
 import { lostOutput } from '../printing/lost-output.ts'
-import { standardInput } from '../standard-input.ts'
+import { standardInput } from '../standard-streams.ts'
 
 interface ExecFlags {
   interactive?: boolean

@@ -10,7 +10,7 @@ import { addContainerOptions, type ContainerFlags, readContainer } from '../opti
 import { age } from '../printing/duration-text.ts'
 import { lostOutput } from '../printing/lost-output.ts'
 import { openProgressView } from '../progress/open-view.ts'
-import { standardInput } from '../standard-input.ts'
+import { standardInput } from '../standard-streams.ts'
 
 interface RunFlags extends ContainerFlags {
   interactive?: boolean

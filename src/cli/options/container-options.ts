@@ -5,6 +5,7 @@ import { withoutUndefined } from '../../without-undefined.ts'
 import { collect } from './collect.ts'
 import type { ContainerDescription, ServiceDescription } from './container-definition.ts'
 import { portForwardOf } from './port-forwards.ts'
+import { checkVariableBytes } from './raw-text.ts'
 import { splitWords } from './split-words.ts'
 
 /** The options that describe a container, as commander reads them. */
@@ -109,7 +110,9 @@ function variable(option: string, text: string, environment: NodeJS.ProcessEnv):
   if (equals === 0 || text === '') throw invalid(option, text, 'K=V')
   if (equals > 0) return [[text.slice(0, equals), text.slice(equals + 1)]]
   const value = environment[text]
-  return value === undefined ? [] : [[text, value]]
+  if (value === undefined) return []
+  checkVariableBytes(option, text, value)
+  return [[text, value]]
 }
 
 function volume(text: string): { name: string; path: string } {

@@ -4,6 +4,7 @@ import { withoutUndefined } from '../../without-undefined.ts'
 import { Directory } from '../files/directory.ts'
 import { File } from '../files/file.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
+import { checkArguments, checkProcess, checkVariable } from '../graph/check-arguments.ts'
 import { type DescribedMount, type ExecFields, ExecNode, type ExecOptions } from '../graph/exec-node.ts'
 import { copied, type NewFileOptions, type PutOptions, removed, written } from '../graph/file-changes.ts'
 import { partNode } from '../graph/file-nodes.ts'
@@ -68,19 +69,23 @@ export class Container {
 
   #exec(fields: ExecFields): ExecNode {
     const { filesystem, process, mounts, bindings } = this.#state
+    checkProcess({ ...process, ...fields })
     return new ExecNode(filesystem, { ...process, ...fields }, mounts, bindings)
   }
 
   /** Replaces the image's entrypoint. */
   withEntrypoint(args: readonly string[]): Container {
+    checkArguments('the entrypoint', args)
     return this.#withProcess({ entrypoint: [...args] })
   }
 
   /** Replaces the image's command. */
   withDefaultArgs(args: readonly string[]): Container {
+    checkArguments('the default arguments', args)
     return this.#withProcess({ defaultArgs: [...args] })
   }
 
+  /** Sets a variable. @throws MoorageError INVALID_OPTION: above 131,072 bytes, for example */
   withEnvVariable(name: string, value: string): Container {
     return this.#withEnv(name, value)
   }
@@ -91,6 +96,7 @@ export class Container {
 
   #withEnv(name: string, value: string | null): Container {
     checkVariableName(name)
+    if (value !== null) checkVariable(name, value)
     return this.#withProcess({ env: [...(this.#state.process.env ?? []), [name, value]] })
   }
 

@@ -10,6 +10,7 @@ import {
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
+import { checkArguments } from '../graph/check-arguments.ts'
 
 /** The times of a check's attempts. */
 export interface CheckTiming {
@@ -67,6 +68,7 @@ export function healthCheckOf(check: Exclude<Check, 'none'>): HealthCheck {
   }
   if ('exec' in check) {
     if (check.exec.length === 0) throw invalid('check', 'exec needs a command')
+    checkArguments('the health check', check.exec)
     return { ...times, exec: [...check.exec] }
   }
   if ('log' in check) return { ...times, log: patternOf(check.log) }

@@ -7,6 +7,7 @@ import {
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
+import { checkText } from './check-arguments.ts'
 import type { Node } from './graph.ts'
 
 /** Options of putting a file or a directory into a filesystem. */
@@ -43,6 +44,7 @@ export function written(
   contents: string | Uint8Array,
   options: NewFileOptions,
 ): Node {
+  if (typeof contents === 'string') checkText('the contents of a file', contents)
   const text =
     typeof contents === 'string'
       ? { contents }

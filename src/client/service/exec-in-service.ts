@@ -1,6 +1,7 @@
 import type { ExecRequest } from '../../definition/index.ts'
 import { MoorageError, moorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
+import { checkArguments, checkText } from '../graph/check-arguments.ts'
 import { type CallContext, type Session, signalOf } from '../session/session.ts'
 import { apiPath } from '../wire/api-path.ts'
 import { eventsOf } from '../wire/events.ts'
@@ -29,6 +30,8 @@ export async function execInService(
   args: readonly string[],
   { stdin, expect = 'success', ...context }: ServiceExecOptions,
 ): Promise<ServiceExecResult> {
+  checkArguments('the command', args)
+  if (stdin !== undefined) checkText('stdin', stdin)
   const body: ExecRequest = withoutUndefined({ args: [...args], stdin })
   const path = apiPath(`services/${label}/exec`, { network: session.network })
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }

@@ -29,6 +29,9 @@ const absolutePath = argument.refine(
   'is not an absolute path without ..',
 )
 const mountPath = absolutePath.refine((value) => normalPath(value) !== '/', 'is the root of the filesystem')
+/** Checked by the plan, which knows the variable's name. */
+const variableValue = z.string()
+const text = z.string().refine((value) => value.isWellFormed(), 'it holds half of a surrogate pair')
 const variableName = argument.refine((name) => name !== '' && !name.includes('='), 'is no name of a variable')
 
 /** Makes a schema of a check of ours, which returns the problem as a sentence if there is one. */
@@ -104,10 +107,10 @@ const operation = z.discriminatedUnion('op', [
     useEntrypoint: z.boolean().exactOptional(),
     entrypoint: z.array(argument).exactOptional(),
     defaultArgs: z.array(argument).exactOptional(),
-    env: z.array(z.tuple([variableName, argument.nullable()])).exactOptional(),
+    env: z.array(z.tuple([variableName, variableValue.nullable()])).exactOptional(),
     user: argument.exactOptional(),
     workdir: absolutePath.exactOptional(),
-    stdin: z.string().exactOptional(),
+    stdin: text.exactOptional(),
     expect: z
       .union([z.literal('success'), z.literal('any'), z.array(z.int().min(0).max(255)).min(1)])
       .exactOptional(),
@@ -125,7 +128,7 @@ const operation = z.discriminatedUnion('op', [
     op: z.literal('write'),
     input: index,
     path: absolutePath,
-    contents: z.string(),
+    contents: text,
     encoding: z.literal('base64').exactOptional(),
     ...attributes,
   }),

@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { argumentProblem } from '../../definition/index.ts'
 
-/** A string for execve(2), which would cut it at a NUL byte. */
-export const argument = z
-  .string()
-  .max(1_000_000)
-  .refine((value) => !value.includes('\0'), 'holds a NUL byte')
+/** A string for execve(2), which would cut it at a NUL byte, and takes none above a bound. */
+export const argument = z.string().superRefine((value, context) => {
+  const problem = argumentProblem(value)
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+})
 
 /** A day at most. */
 export const milliseconds = z.number().min(0).max(86_400_000)

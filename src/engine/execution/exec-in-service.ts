@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import type { ExecRequest, ResultEvent } from '../../definition/index.ts'
+import { type ExecRequest, type ResultEvent, sumProblem } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { Caller } from '../caller.ts'
@@ -24,6 +24,8 @@ export async function execInService(
   const { container } = record
   if (container === undefined || record.ended.aborted) throw notRunning(record)
   if (stdin !== undefined && caller.input !== undefined) throw twoInputs()
+  const reason = sumProblem(args, record.exec.env)
+  if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: 'the command', reason })
   const logs = await context.store.temporary()
   try {
     const ended = new AbortController()

@@ -1,4 +1,5 @@
 import {
+  argumentProblem,
   defaultPath,
   digestOfExec,
   digestOfHostService,
@@ -9,6 +10,7 @@ import {
   labelOf,
   type MountVertex,
   portForwardText,
+  sumProblem,
 } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import type { ImageConfig } from '../../images/index.ts'
@@ -42,6 +44,7 @@ export function planExecOperation(
     stdin: op.stdin,
     expect: op.expect ?? 'success',
   }
+  checkProcess(process, op.resources?.ulimits?.stack)
   const sortedVolumes = volumes.toSorted((a, b) => (a.path < b.path ? -1 : 1))
   const digest = digestOfExec({
     input: input.digest,
@@ -79,6 +82,22 @@ export function planExecOperation(
       isFresh(input) ||
       mounts.some((mount) => mount.type !== 'temp' && isFresh(mount.source)),
   }
+}
+
+/** @throws MoorageError INVALID_DEFINITION when the kernel would not take the command, or a variable of it or of its image */
+function checkProcess(
+  { args, env }: Pick<PlannedExec, 'args' | 'env'>,
+  stack: number | { soft: number } | undefined,
+): void {
+  const problemOf = () => {
+    for (const [name, value] of env) {
+      const problem = argumentProblem(`${name}=${value}`)
+      if (problem !== undefined) return `variable "${name}": ${problem}`
+    }
+    return sumProblem(args, env, typeof stack === 'object' ? stack.soft : stack)
+  }
+  const reason = problemOf()
+  if (reason !== undefined) throw new MoorageError('INVALID_DEFINITION', { reason })
 }
 
 function mountVertex(mount: PlannedMount): MountVertex {
