@@ -156,3 +156,23 @@ t.test('the order is by name, the same in every locale', async (t) => {
   using tree = directory({ b: '', B: '', a: '', ä: '', 'a-b/c': '', 'a.b': '' })
   t.same((await digestDirectory(tree.path)).paths, ['B', 'a', 'a-b', 'a-b/c', 'a.b', 'b', 'ä'])
 })
+
+t.test(
+  'the mode of the directory itself is in the rooted digest, unless it is the usual one (B1)',
+  async (t) => {
+    using tree = directory({ a: 'x' })
+    const digests = async (mode: number) => {
+      chmodSync(tree.path, mode)
+      return digestDirectory(tree.path)
+    }
+    const usual = await digests(0o755)
+    t.equal(usual.rooted, usual.digest)
+    const seen = new Set([usual.rooted])
+    for (const mode of [0o700, 0o750, 0o2755, 0o1777]) {
+      const { digest, rooted } = await digests(mode)
+      t.equal(digest, usual.digest)
+      t.notOk(seen.has(rooted), mode.toString(8))
+      seen.add(rooted)
+    }
+  },
+)

@@ -28,7 +28,7 @@ export class HostDirectory implements Node {
   }
 
   /**
-   * `sha256:…` over paths, types, exec bits, contents and link targets. The directory is read once.
+   * `sha256:…` over paths, types, exec bits, contents and link targets, and the directory's own mode. The directory is read once.
    *
    * @throws MoorageError DIRECTORY_UNREADABLE
    */
@@ -55,7 +55,8 @@ export class HostDirectory implements Node {
 
   #read(): Promise<Content> {
     this.#reading ??= digestDirectory(this.path, this.#filter).then(
-      (content) => {
+      ({ rooted, paths }) => {
+        const content = { digest: rooted, paths }
         this.#content = content
         return content
       },
@@ -95,7 +96,7 @@ async function* tarOf(
   // When tar gives up first, its own message says more than the broken pipe.
   child.stdin.on('error', () => undefined)
   // Behind `./` a name that begins with a dash is no option; --null takes any other name literally.
-  child.stdin.end(paths.map((path) => `./${path}\0`).join(''))
+  child.stdin.end(['', ...paths].map((path) => `./${path}\0`).join(''))
   try {
     yield* child.stdout
     const code = await closed

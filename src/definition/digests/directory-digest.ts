@@ -1,6 +1,6 @@
 import { createHash, hash as hashOf } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { MoorageError } from '../../errors/index.ts'
@@ -12,6 +12,9 @@ const atOnce = 16
 
 /** Size in bytes above which a file is hashed as a stream, so that it need not fit into memory. */
 const largestWhole = 1024 * 1024
+
+/** The mode of a directory that counts as not set: digests from before modes were in them stay. */
+const usualMode = 0o755
 
 type EntryType = 'directory' | 'file' | 'executable' | 'link' | 'device' | 'pipe' | 'socket'
 type Entry = readonly [path: string, type: EntryType, content: string]
@@ -32,14 +35,15 @@ interface DigestOptions {
  * Computes the digest of a directory's content: paths, types, exec bits, contents and link targets; not times or
  * owners.
  *
- * @returns the digest, and the paths that it covers, parents before what is in them
+ * @returns the digest; `rooted`, which has the mode of the directory itself too, and is the same where that is 0755; and the
+ *   paths that they cover, parents before what is in them
  * @throws MoorageError DIRECTORY_UNREADABLE, for a device, a socket or a pipe in it too
  */
 export async function digestDirectory(
   root: string,
   filter: DirectoryFilter = {},
   { whatever = false }: DigestOptions = {},
-): Promise<{ digest: string; paths: string[] }> {
+): Promise<{ digest: string; rooted: string; paths: string[] }> {
   const listed = await list(
     { root, choice: choiceOf(filter), whatever },
     { path: '', bytes: undefined },
@@ -59,7 +63,14 @@ export async function digestDirectory(
     // After a failure the other workers must stop.
     next = listed.length
   }
-  return { digest: sha256OfJson({ directory: entries }), paths: listed.map(({ path }) => path) }
+  const { mode } = await reading(root, '', () => stat(root))
+  const permissions = mode & 0o7777
+  const digest = sha256OfJson({ directory: entries })
+  return {
+    digest,
+    rooted: permissions === usualMode ? digest : sha256OfJson({ directory: entries, mode: permissions }),
+    paths: listed.map(({ path }) => path),
+  }
 }
 
 interface Listing {

@@ -90,7 +90,7 @@ const answers: Record<PartOutput, (part: Part, caller: Caller) => Promise<string
     if (result.code !== 0) throw toolError('tar', result)
     return undefined
   },
-  contentDigest: async ({ path }) => (await digestDirectory(path, {}, { whatever: true })).digest,
+  contentDigest: async ({ path }) => (await digestDirectory(path, {}, { whatever: true })).rooted,
 }
 
 /** Finds directories, files and links: devices, pipes and sockets are of no use outside of a container. */

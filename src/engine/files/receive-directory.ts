@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { chmod, chown, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { digestDirectory } from '../../definition/index.ts'
@@ -31,9 +31,13 @@ export async function receiveDirectory(
 async function adopt(store: Store, digest: string, tar: Readable, signal: AbortSignal): Promise<void> {
   const directory = await store.temporary()
   try {
+    await chmod(directory, 0o755)
     await extract(tar, store, directory, signal)
-    const { digest: actual } = await digestDirectory(directory)
-    if (actual !== digest) throw new MoorageError('BLOB_MISMATCH', { digest, actual })
+    const { digest: unrooted, rooted: actual } = await digestDirectory(directory)
+    if (digest !== actual && digest !== unrooted) throw new MoorageError('BLOB_MISMATCH', { digest, actual })
+    // A digest without a mode stands for the usual one. The owner of the root is in no digest, and so is always the same.
+    await chown(directory, 0, 0)
+    if (digest !== actual) await chmod(directory, 0o755)
     await store.trees.adopt(digest, directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
