@@ -30,8 +30,8 @@ t.test('the sentence is filled from the details', async (t) => {
 t.test('a sentence fits all who use its code', async (t) => {
   t.equal(moorageError('SERVICE_NOT_RUNNING', { service: 'db' }).message, 'the service db is not running')
   t.equal(
-    moorageError('NETWORK_IN_USE', { network: 'ci', users: 2 }).message,
-    'the network "ci" is in use by 2 of its services, runs and ports',
+    moorageError('NETWORK_IN_USE', { network: 'ci', users: 2, what: 'db stops in 9s' }).message,
+    'the network "ci" is in use: db stops in 9s',
   )
 })
 

@@ -299,7 +299,7 @@ export const catalogue = {
     exit: 1,
   },
   NETWORK_IN_USE: {
-    sentence: 'the network "{network}" is in use by {users} of its services, runs and ports',
+    sentence: 'the network "{network}" is in use: {what}',
     hint: 'stop what is in it: moorage --network NAME status shows it',
     status: 409,
     exit: 1,

@@ -37,7 +37,7 @@ t.test('a network that was made stays, through a restart of the daemon, until it
     await using _running = await redis.asService().start()
     const refused = await daemon.cli('network', 'rm', 'kept')
     t.equal(refused.code, 1)
-    t.match(refused.stderr, /in use/)
+    t.match(refused.stderr, /in use: .+ is ready/, 'a message says what uses it (E05)')
     await redis.asService().stop({ kill: true })
   }
   const removed = await daemon.cli('network', 'rm', 'kept')

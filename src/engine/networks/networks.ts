@@ -157,7 +157,11 @@ export function createNetworks({ instance, runDirectory, kept, settings }: Netwo
         throw new MoorageError('NETWORK_NOT_FOUND', { network: name })
       }
       if (entry !== undefined && entry.users > 0) {
-        throw new MoorageError('NETWORK_IN_USE', { network: name, users: entry.users })
+        throw new MoorageError('NETWORK_IN_USE', {
+          network: name,
+          users: entry.users,
+          what: `${entry.users} of its services, runs and ports`,
+        })
       }
       kept.forget(name)
       if (entry !== undefined) await drop(name, entry)
