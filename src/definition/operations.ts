@@ -136,6 +136,10 @@ export interface TempMount {
   path: string
   /** Its size limit in bytes; half of the memory, if it is not set. */
   size?: number
+  /** `uid` or `uid:gid`, as numbers. @defaultValue that of the directory below, else root */
+  owner?: string
+  /** @defaultValue that of the directory below, else 1777 */
+  mode?: number
 }
 
 /**

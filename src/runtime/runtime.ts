@@ -77,6 +77,10 @@ export interface TemporaryMount {
   destination: string
   /** In bytes. @defaultValue half of the host's memory */
   size?: number
+  /** `uid` or `uid:gid`. @defaultValue that of the directory below, else root */
+  owner?: string
+  /** @defaultValue that of the directory below, else 1777 */
+  mode?: number
 }
 
 /** The end of a container. */

@@ -155,6 +155,25 @@ t.test('owner and mode of what is mounted are its own', async (t) => {
   t.equal(statSync(source).mode & 0o7777, 0o2750)
 })
 
+t.test(
+  'a directory in memory has owner and mode of the one below, or those that were asked for (F02)',
+  async (t) => {
+    mkdirSync(root('var/owned'))
+    chownSync(root('var/owned'), 999, 998)
+    chmodSync(root('var/owned'), 0o700)
+    const stat = async (mount: ContainerMount, path = mount.destination) =>
+      (await place.run(['stat', '-c', '%u:%g %a', path], { mounts: [mount] })).stdout
+    t.equal(await stat(temporary('/var/owned')), '999:998 700\n')
+    t.equal(await stat(temporary('/none/there')), '0:0 1777\n')
+    t.equal(await stat(temporary('/v/none')), '0:0 1777\n')
+    t.equal(
+      await stat({ type: 'temporary', destination: '/run/app', owner: '999', mode: 0o750 }),
+      '999:999 750\n',
+    )
+    t.equal(await stat({ type: 'temporary', destination: '/var/owned', mode: 0o755 }), '999:998 755\n')
+  },
+)
+
 t.test('after all of these nothing is left', async (t) => {
   t.same(place.problems, [])
   await place.runtime.close()

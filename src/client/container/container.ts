@@ -217,10 +217,12 @@ export class Container {
    * Mounts an empty directory in memory, a new one for each command.
    *
    * @param options.size - its capacity in bytes; half of the memory by default
+   * @param options.owner - `uid` or `uid:gid`; by default that of the directory below, else root
+   * @param options.mode - by default that of the directory below, else 0o1777
    * @throws MoorageError INVALID_OPTION
    */
-  withMountedTemp(path: string, options: { size?: number } = {}): Container {
-    return this.#withMount(tempMount(path, options.size))
+  withMountedTemp(path: string, options: { size?: number; owner?: string; mode?: number } = {}): Container {
+    return this.#withMount(tempMount(path, options))
   }
 
   #withMount(mount: DescribedMount): Container {

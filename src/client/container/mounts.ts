@@ -1,4 +1,4 @@
-import { normalPath, type Sharing } from '../../definition/index.ts'
+import { normalPath, ownerProblem, type Sharing } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { CacheVolume } from '../graph/cache-volume.ts'
@@ -22,12 +22,29 @@ export function partMount(type: 'directory' | 'file', path: string, source: Node
   return { type, path: mountPath(path), source }
 }
 
+export interface TempOptions {
+  /** Its capacity in bytes. @defaultValue half of the memory */
+  size?: number
+  /** `uid` or `uid:gid`, as numbers. @defaultValue that of the directory below, else root */
+  owner?: string
+  /** @defaultValue that of the directory below, else 0o1777 */
+  mode?: number
+}
+
 /** @throws MoorageError INVALID_OPTION */
-export function tempMount(path: string, size: number | undefined): DescribedMount {
+export function tempMount(path: string, { size, owner, mode }: TempOptions): DescribedMount {
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0)) {
     throw new MoorageError('INVALID_OPTION', { option: `size ${size}`, reason: 'it is a number of bytes' })
   }
-  return { type: 'temp', path: mountPath(path), ...withoutUndefined({ size }) }
+  const reason = owner === undefined ? undefined : ownerProblem(owner)
+  if (reason !== undefined) throw new MoorageError('INVALID_OPTION', { option: `owner "${owner}"`, reason })
+  if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)) {
+    throw new MoorageError('INVALID_OPTION', {
+      option: `mode ${mode}`,
+      reason: 'it is a number from 0 to 0o7777',
+    })
+  }
+  return { type: 'temp', path: mountPath(path), ...withoutUndefined({ size, owner, mode }) }
 }
 
 /** A path at which something may be mounted. @throws MoorageError INVALID_OPTION */

@@ -15,7 +15,13 @@ export interface DescribedBinding {
 export type DescribedMount =
   | { readonly type: 'cache'; readonly path: string; readonly volume: CacheVolume; readonly sharing: Sharing }
   | { readonly type: 'directory' | 'file'; readonly path: string; readonly source: Node }
-  | { readonly type: 'temp'; readonly path: string; readonly size?: number }
+  | {
+      readonly type: 'temp'
+      readonly path: string
+      readonly size?: number
+      readonly owner?: string
+      readonly mode?: number
+    }
 
 /** The fields of an exec that name no other operation. */
 export type ExecFields = Omit<ExecOperation, 'op' | 'input' | 'mounts' | 'bindings'>

@@ -53,7 +53,13 @@ const mount = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('directory'), path: mountPath, source: index }),
   z.strictObject({ type: z.literal('file'), path: mountPath, source: index }),
-  z.strictObject({ type: z.literal('temp'), path: mountPath, size: z.int().min(1).exactOptional() }),
+  z.strictObject({
+    type: z.literal('temp'),
+    path: mountPath,
+    size: z.int().min(1).exactOptional(),
+    owner: checked(ownerProblem).exactOptional(),
+    mode: z.int().min(0).max(0o7777).exactOptional(),
+  }),
 ]) satisfies Exact<Mount>
 
 const mounts = z.array(mount).superRefine((mounts, context) => {

@@ -35,7 +35,7 @@ export interface ExecVertex {
 export type MountVertex =
   | { type: 'cache'; path: string; volume: string; sharing: Sharing }
   | { type: 'directory' | 'file'; path: string; source: string }
-  | { type: 'temp'; path: string; size?: number }
+  | { type: 'temp'; path: string; size?: number; owner?: string; mode?: number }
 
 interface BindingVertex {
   alias: string

@@ -33,7 +33,8 @@ async function mountOf(
 ): Promise<ContainerMount> {
   const destination = mount.path
   if (mount.type === 'temp') {
-    return withoutUndefined({ type: 'temporary' as const, destination, size: mount.size })
+    const { size, owner, mode } = mount
+    return withoutUndefined({ type: 'temporary' as const, destination, size, owner, mode })
   }
   const { filesystem, paths, name } = locate(mount.source)
   const layers = await filesystemOf(context, filesystem, request)

@@ -131,7 +131,13 @@ export type PlannedMount =
       readonly path: string
       readonly source: PlannedPart
     }
-  | { readonly type: 'temp'; readonly path: string; readonly size?: number }
+  | {
+      readonly type: 'temp'
+      readonly path: string
+      readonly size?: number
+      readonly owner?: string
+      readonly mode?: number
+    }
 
 /** Returns the root at the beginning of a filesystem's chain. */
 export function rootOf(filesystem: PlannedFilesystem): PlannedRoot {

@@ -16,11 +16,13 @@ export function makeMountPoints(directory: string, points: readonly MountPoint[]
   return directory
 }
 
-function makeMountPoint(root: string, { path: destination, isDirectory }: MountPoint): void {
+function makeMountPoint(root: string, { path: destination, isDirectory, mode }: MountPoint): void {
   // Absolute, then normal: `..` does not lead out.
   const path = join(root, normalize(join('/', destination)))
   try {
     mkdirSync(isDirectory ? path : dirname(path), { recursive: true, mode: 0o755 })
+    // Where nothing is below a directory in memory, this is what it takes its mode from.
+    if (mode !== undefined) chmodSync(path, mode)
     if (!isDirectory) closeSync(openSync(path, 'a', 0o644))
   } catch (error) {
     // Two mount points that exclude each other: `placeMounts` says which.

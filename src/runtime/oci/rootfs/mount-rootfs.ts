@@ -51,7 +51,13 @@ export function mountRootfs(spec: ContainerSpec, target: string, mounts: readonl
     rmSync(overlay, { recursive: true })
   }
   try {
-    mount(mounts.map((mount) => ({ path: mount.destination, isDirectory: isDirectoryMount(mount) })))
+    mount(
+      mounts.map((mount) => ({
+        path: mount.destination,
+        isDirectory: isDirectoryMount(mount),
+        ...(mount.type === 'temporary' ? { mode: 0o1777 } : {}),
+      })),
+    )
   } catch (error) {
     rmSync(overlay, { recursive: true, force: true })
     // The kernel does not say which directory is missing.

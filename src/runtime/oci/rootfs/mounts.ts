@@ -50,8 +50,15 @@ function withSize(mount: OciMount, shmSize: number | undefined): OciMount {
 function ociMountOf(mount: ReadyMount): OciMount {
   const { destination } = mount
   if (mount.type === 'temporary') {
+    const [uid = '0', gid = uid] = (mount.owner ?? '0').split(':')
+    const ownership = [`mode=${(mount.mode ?? 0o1777).toString(8)}`, `uid=${uid}`, `gid=${gid}`]
     const size = mount.size === undefined ? [] : [`size=${mount.size}`]
-    return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', ...size] }
+    return {
+      destination,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'nodev', ...ownership, ...size],
+    }
   }
   const { source, readonly } = mount
   return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { moorageError } from '../../../errors/index.ts'
+import type { TemporaryMount } from '../../runtime.ts'
 import { defaultMounts, type ReadyMount } from './mounts.ts'
-import { RootView, type Walk } from './root-view.ts'
+import { type FileStatus, RootView, type Walk } from './root-view.ts'
 
 /** The mounts of a container in the order in which they are made, at destinations without links. */
 export interface PlacedMounts {
@@ -13,6 +14,8 @@ export interface PlacedMounts {
 export interface MountPoint {
   readonly path: string
   readonly isDirectory: boolean
+  /** Of a directory. @defaultValue 755 */
+  readonly mode?: number
 }
 
 /** The kernel makes all that is in these. */
@@ -39,7 +42,9 @@ export function placeMounts(rootfs: string, mounts: readonly ReadyMount[], image
       destination.startsWith(`${other.destination}/`),
     )
     if (!isCovered) points.push({ path: destination, isDirectory: isDirectoryMount(mount) })
-    const ready = { ...mount, destination }
+    const below = view.stat(destination)
+    const ready =
+      mount.type === 'temporary' ? { ...like(below, mount), destination } : { ...mount, destination }
     view.mount(ready)
     placed.push(ready)
   }
@@ -78,4 +83,10 @@ function problemOf(walk: Walk, mount: ReadyMount, image: string): string | undef
   // The host's own is much like it, but for processes.
   if (kernels !== undefined && !existsSync(path)) return `nothing can be made in ${kernels}`
   return undefined
+}
+
+/** Gives a directory in memory the owner and the mode of the one that it covers, unless it was told others. */
+function like(below: FileStatus | undefined, mount: TemporaryMount): TemporaryMount {
+  if (below === undefined) return mount
+  return { owner: `${below.uid}:${below.gid}`, mode: below.mode & 0o7777, ...mount }
 }
