@@ -10,7 +10,7 @@ import { ownRegistry } from '../images/own-registry.ts'
 import { cliPath, ownDirectories, run, startDaemon, until } from './own-daemon.ts'
 import { ownRootfs } from './own-rootfs.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const directories = ownDirectories()
 const rootfs = ownRootfs()
