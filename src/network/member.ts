@@ -9,6 +9,8 @@ export interface MemberOptions {
   name?: string
   /** Further names in the zone. */
   names?: readonly string[]
+  /** Its host name: stands first among its names in its hosts file, alone, so that `hostname -f` agrees with it. */
+  hostname?: string
   /**
    * The names that it sees besides the zone: alias -> a name of the zone, which nobody needs to have yet. An alias is
    * any host name, one of the outside world too.
@@ -86,12 +88,13 @@ export async function adoptMember(
 async function addMember(
   { members, directory, resolvConf, hostConf, whenGone }: MemberContext,
   sandbox: Omit<Sandbox, 'fd'>,
-  { name, names = [], aliases = {}, service = false }: MemberOptions,
+  { name, names = [], hostname, aliases = {}, service = false }: MemberOptions,
   signal?: AbortSignal,
 ): Promise<Member> {
   const entry: MemberEntry = {
     claim: { address: sandbox.address, address6: sandbox.address6, service },
     names: [...(name === undefined ? [] : [name]), ...names],
+    ...withoutUndefined({ hostname }),
     aliases: { ...aliases },
     hostsFile: join(directory, sandbox.address),
   }

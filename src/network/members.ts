@@ -11,6 +11,7 @@ export type AliasMap = Readonly<Record<string, string>>
 export interface MemberEntry {
   readonly claim: NameClaim
   readonly names: readonly string[]
+  readonly hostname?: string
   readonly hostsFile: string
   aliases: AliasMap
 }
@@ -206,7 +207,12 @@ export class Members {
       return
     }
     const { zone } = this.#options
-    const own = member.names.flatMap((name) => [`${name}.${zone}`, name])
+    const { hostname } = member
+    const others = member.names.filter((name) => name !== hostname)
+    const own = [
+      ...(hostname === undefined ? [] : [hostname, `${hostname}.${zone}`]),
+      ...others.flatMap((name) => [`${name}.${zone}`, name]),
+    ]
     const entries: HostsEntry[] = addressesOf(member.claim).map((address) => ({ address, names: own }))
     for (const [alias, target] of Object.entries(member.aliases)) {
       for (const address of this.#claims.addressesOf(target)) entries.push({ address, names: [alias] })

@@ -37,7 +37,7 @@ const commands = [
     'df',
     'mount',
   ],
-  ...['readlink', 'sort', 'tr', 'head', 'grep', 'cut', 'sha256sum', 'seq', 'rmdir'],
+  ...['readlink', 'sort', 'tr', 'head', 'grep', 'cut', 'sha256sum', 'seq', 'rmdir', 'hostname', 'nslookup'],
 ]
 
 /** A root filesystem of busybox alone: made in a millisecond, and small enough to send. */

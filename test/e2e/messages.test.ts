@@ -1,7 +1,7 @@
 /** The words that people get when something fails: in the SDK the message alone, as a test runner prints it. */
 import t from 'tap'
 import type { MoorageError } from '../../src/index.ts'
-import { busyboxRoot } from './busybox-root.ts'
+import { busyboxRoot } from './busybox.ts'
 import { ownDirectories, startDaemon, until } from './own-daemon.ts'
 
 t.setTimeout(240_000)
@@ -74,5 +74,50 @@ t.test('messages say which service of which image failed, why, its last words, a
     const table = await daemon.cli('ps', '-a')
     t.match(table.stdout, /^sh +\w{12} +cancelled /m)
     t.notMatch(table.stdout, /cancelled \(exit/)
+  })
+
+  await t.test(
+    'a log check sees a line without an end, and one ended by a carriage return (L04, L04b)',
+    async (t) => {
+      for (const [pattern, script] of [
+        ['listening', 'printf listening; sleep 100'],
+        [/^listening$/, 'printf listening >&2; sleep 100'],
+        ['listening', 'printf "a\\rlistening\\r"; sleep 100'],
+      ] as const) {
+        const service = box().withHealthcheck({ log: pattern }).withExec(['sh', '-c', script])
+        await using _running = await service.asService({ startTimeout: '20s' }).start()
+      }
+      const waiting = sh('printf listening; exec sleep 100').withHealthcheck({ log: 'ready' })
+      const error = await failureOf(waiting.asService({ startTimeout: '1s' }).start())
+      t.match(error.message, /none of 1 lines matches/)
+      t.match(error.hint, /the pattern must match/, 'E09')
+    },
+  )
+
+  await t.test('a program’s host name is the same wherever it looks (L20, L20b, F04, F04b)', async (t) => {
+    const script = 'hostname; cat /proc/sys/kernel/hostname /etc/hostname; hostname -f; echo $HOSTNAME'
+    const own = await box().withHostname('rabbit1').withExec(['sh', '-c', script]).stdout()
+    t.equal(own, 'rabbit1\n'.repeat(5))
+    const hosts = await box().withHostname('rabbit1').withExec(['cat', '/etc/hosts']).stdout()
+    t.match(hosts, /^[\d.]+ rabbit1 rabbit1\.moorage\.internal \w{16}\.moorage\.internal \w{16}$/m)
+    const plain = await sh(script).stdout()
+    const label = (await sh(script).hostname()).split('.')[0]
+    t.equal(plain, `${label}\n`.repeat(5))
+    const image = box().withEnvVariable('HOSTNAME', 'other').withExec(['sh', '-c', 'echo $HOSTNAME'])
+    t.equal(await image.stdout(), 'other\n', 'one that is set is kept')
+    const after = sh('true').directory('/etc')
+    t.same(await after.entries(), [], 'it is in no output')
+  })
+
+  await t.test('a service finds itself by the alias that its client uses, as it starts (L19)', async (t) => {
+    const server = sh(
+      'nslookup broker >/tmp/own 2>&1; grep broker /etc/hosts; exec httpd -f -p 80 -h /tmp',
+    ).withExposedPort(80)
+    const client = box().withServiceBinding('broker', server)
+    const page = await client
+      .withExec(['sh', '-c', 'wget -q -O - http://broker/own; grep broker /etc/hosts'])
+      .stdout()
+    const address = /^([\d.]+) broker$/m.exec(page)?.[1]
+    t.match(page, new RegExp(`Address[^\\n]*${address}`))
   })
 })

@@ -2,7 +2,8 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import t from 'tap'
-import { isLoopback, listenersOf } from '../../src/engine/probes/listeners.ts'
+import { addressText, isLoopback, listenersOf } from '../../src/engine/probes/listeners.ts'
+import { describe } from '../../src/engine/probes/port.ts'
 
 t.test('sockets that wait are seen, and whether only their own host reaches them', async (t) => {
   for (const [host, loopback] of [
@@ -45,4 +46,33 @@ t.test('a connected socket is none, nor has a process that is gone any', async (
   t.strictSame(await listenersOf(2 ** 22 + 1, 'tcp'), [])
   t.equal(isLoopback('0000000000000000FFFF00000100007F'), true, '::ffff:127.0.0.1')
   t.equal(isLoopback('0000000000000000FFFF00000100000A'), false, '::ffff:10.0.0.1')
+})
+
+t.test('what is said of a refusal is what the kernel lists (N17, N17b)', async (t) => {
+  const at = (address: string, port = 80) => ({
+    address,
+    port,
+    loopback: address.startsWith('127.') || address === '::1',
+  })
+  const said = (...sockets: { address: string; port: number; loopback: boolean }[]) =>
+    describe(sockets, 80, 'refused')
+  t.equal(said(at('::')), 'refused: it listens on 80 for IPv6 only; let it listen on 0.0.0.0')
+  t.equal(said(at('::1')), 'refused: it listens on ::1 only; let it listen on 0.0.0.0')
+  t.equal(said(at('127.0.0.1')), 'refused: it listens on 127.0.0.1 only; let it listen on 0.0.0.0')
+  t.equal(
+    said(at('127.0.0.1'), at('::1'), at('127.0.0.1')),
+    'refused: it listens on 127.0.0.1 and ::1 only; let it listen on 0.0.0.0',
+  )
+  t.equal(said(at('10.9.9.9')), 'refused: it listens on 10.9.9.9 only; let it listen on 0.0.0.0')
+  t.equal(said(at('0.0.0.0')), 'refused', 'it has begun to listen just now')
+  t.equal(said(at('0.0.0.0', 6379), at('::', 81)), 'refused: it listens on 81, 6379 instead')
+  t.equal(said(), 'refused')
+  for (const [hex, text] of [
+    ['0100007F', '127.0.0.1'],
+    ['00000000000000000000000000000000', '::'],
+    ['00000000000000000000000001000000', '::1'],
+    ['B80D01200000000000000000FF000000', '2001:db8::ff'],
+    ['0000000000000000FFFF00000100007F', '127.0.0.1'],
+  ] as const)
+    t.equal(addressText(hex), text)
 })

@@ -1,5 +1,6 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { RunRow } from '../../definition/index.ts'
+import { scopedKey } from '../../lifecycle/index.ts'
 import type { Member } from '../../network/index.ts'
 import type { InputStream, RunningContainer } from '../../runtime/runtime.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
@@ -50,10 +51,18 @@ export async function startContainer(
   const logs = await store.temporary()
 
   await context.turns.take()
+  const hostname = exec.customName ?? exec.label
+  // A server that looks up the name that its clients use, as it starts, finds itself.
+  const ownAliases =
+    kind === 'service' ? (context.services.get(scopedKey(network.name, exec.label))?.aliases ?? []) : []
   const member = await network.join({
     name: exec.label,
     names: exec.customName === undefined ? [] : [exec.customName],
-    aliases: Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.label])),
+    hostname,
+    aliases: {
+      ...Object.fromEntries(ownAliases.map((alias) => [alias, exec.label])),
+      ...Object.fromEntries(exec.bindings.map(({ alias, service }) => [alias, service.exec.label])),
+    },
     service: kind === 'service',
     signal,
   })
@@ -88,7 +97,7 @@ export async function startContainer(
         user: exec.user,
         workdir: exec.workdir,
         ...withoutUndefined({ stdin: exec.stdin, logLimit: context.logLimit }),
-        hostname: exec.label,
+        hostname,
         lowers,
         upper,
         namespace: member.namespace,

@@ -11,11 +11,13 @@ export class Lines {
   add(data: Buffer): string[] {
     const lines: string[] = []
     let start = 0
-    for (let end = data.indexOf(10); end !== -1; end = data.indexOf(10, start)) {
-      this.#take(data.subarray(start, end))
+    for (let at = 0; at < data.length; at += 1) {
+      // A carriage return ends a line of a progress bar; before a newline it leaves an empty line, which counts as none.
+      if (data[at] !== 10 && data[at] !== 13) continue
+      this.#take(data.subarray(start, at))
       lines.push(...this.rest())
       this.#skipping = false
-      start = end + 1
+      start = at + 1
     }
     this.#take(data.subarray(start))
     if (this.#piece.length === longestLine) {
@@ -25,10 +27,15 @@ export class Lines {
     return lines
   }
 
+  /** The present line, which nothing has ended yet; empty if there is none. */
+  get unfinished(): string {
+    return this.#piece.toString()
+  }
+
   /** Returns the last line if nothing has ended it. */
   rest(): string[] {
     if (this.#piece.length === 0) return []
-    const line = this.#piece.toString().replace(/\r$/, '')
+    const line = this.#piece.toString()
     this.#piece = Buffer.alloc(0)
     return [line]
   }

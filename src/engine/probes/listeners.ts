@@ -18,6 +18,16 @@ const waiting = { tcp: '0A', udp: '07' } as const
  * @see proc_net(5): addresses are hexadecimal, in the byte order of the host, four bytes at a time
  */
 export async function listenersOf(pid: number, protocol: 'tcp' | 'udp'): Promise<ListeningSocket[]> {
+  return (await waitingSockets(pid, protocol)).map(({ port, loopback }) => ({ port, loopback }))
+}
+
+/** A listening socket with the address that it is bound to: `127.0.0.1`, `::`. */
+export interface BoundSocket extends ListeningSocket {
+  readonly address: string
+}
+
+/** The same with their addresses. */
+export async function waitingSockets(pid: number, protocol: 'tcp' | 'udp'): Promise<BoundSocket[]> {
   const [four, six] = await Promise.all([
     table(`/proc/${pid}/net/${protocol}`),
     table(`/proc/${pid}/net/${protocol}6`),
@@ -26,7 +36,7 @@ export async function listenersOf(pid: number, protocol: 'tcp' | 'udp'): Promise
     const [, local = '', , state] = line.trim().split(/\s+/)
     const [address = '', port = ''] = local.split(':')
     if (state !== waiting[protocol]) return []
-    return [{ port: Number.parseInt(port, 16), loopback: isLoopback(address) }]
+    return [{ port: Number.parseInt(port, 16), loopback: isLoopback(address), address: addressText(address) }]
   })
 }
 
@@ -37,6 +47,19 @@ export function isLoopback(address: string): boolean {
     address === '00000000000000000000000001000000' ||
     (address.startsWith('0000000000000000FFFF0000') && address.endsWith('7F'))
   )
+}
+
+/** Writes an address of these tables as people do. */
+export function addressText(hex: string): string {
+  const bytes = [...Buffer.from(hex, 'hex')]
+  const inOrder = bytes.map((_, at) => bytes[(at & ~3) + 3 - (at & 3)] ?? 0)
+  if (inOrder.length === 4) return inOrder.join('.')
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    (((inOrder[2 * at] ?? 0) << 8) | (inOrder[2 * at + 1] ?? 0)).toString(16),
+  )
+  if (groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff') return inOrder.slice(12).join('.')
+  // WHATWG URLs write IPv6 addresses as RFC 5952 asks for.
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
 async function table(path: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import type { CheckAnswer } from '../../lifecycle/index.ts'
-import { type ListeningSocket, listenersOf } from './listeners.ts'
+import { type BoundSocket, waitingSockets } from './listeners.ts'
 import type { ProbeTarget } from './target.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function probeTcp(target: ProbeTarget, port: number, signal: AbortS
 
 /** Looks for a bound socket: nobody knows what a server would answer to a packet that it did not ask for. */
 export async function probeUdp(target: ProbeTarget, port: number): Promise<CheckAnswer> {
-  const bound = await listenersOf(target.pid, 'udp')
+  const bound = await waitingSockets(target.pid, 'udp')
   if (bound.some((listener) => listener.port === port && !listener.loopback)) return { ok: true }
   return { ok: false, answer: describe(bound, port, 'not bound') }
 }
@@ -35,12 +35,17 @@ export async function whyNot(target: ProbeTarget, port: number, error: unknown):
   if (refused === 'EHOSTUNREACH') return 'unreachable'
   if (refused !== 'ECONNREFUSED') return message
   if (Date.now() - target.startedAt < youngFor) return 'refused'
-  return describe(await listenersOf(target.pid, 'tcp'), port, 'refused')
+  return describe(await waitingSockets(target.pid, 'tcp'), port, 'refused')
 }
 
-function describe(listeners: readonly ListeningSocket[], port: number, plain: string): string {
-  if (listeners.some((listener) => listener.port === port && listener.loopback)) {
-    return `${plain}: it listens on 127.0.0.1 only; let it listen on 0.0.0.0`
+/** Says where the container listens instead; `0.0.0.0` at the port means that it has begun to, just now. */
+export function describe(listeners: readonly BoundSocket[], port: number, plain: string): string {
+  const there = [...new Set(listeners.filter((one) => one.port === port).map(({ address }) => address))]
+  if (there.includes('0.0.0.0')) return plain
+  if (there.length > 0) {
+    // A socket at :: that refuses IPv4 has IPV6_V6ONLY set.
+    const where = there.includes('::') ? `${port} for IPv6` : there.slice(0, 5).join(' and ')
+    return `${plain}: it listens on ${where} only; let it listen on 0.0.0.0`
   }
   const others = [...new Set(listeners.filter(({ loopback }) => !loopback).map((listener) => listener.port))]
   if (others.length === 0) return plain

@@ -1,6 +1,6 @@
 import { mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ContainerSpec } from '../../runtime.ts'
+import type { ContainerMount, ContainerSpec } from '../../runtime.ts'
 import { checkCommand, type Executor } from '../command/check-command.ts'
 import { readIfThere } from '../read-if-there.ts'
 import { LayerMounts } from '../rootfs/layer-mounts.ts'
@@ -40,7 +40,11 @@ export class Bundle {
     const spec = this.#spec
     mkdirSync(this.directory, { mode: 0o700 })
     mkdirSync(this.#target)
-    const requested = spec.resources?.init ? [...spec.mounts, initMount()] : spec.mounts
+    const requested = [
+      ...this.#hostnameMount(),
+      ...spec.mounts,
+      ...(spec.resources?.init ? [initMount()] : []),
+    ]
     const rootfs = mountRootfs(spec, this.#target, this.#layers.mount(requested))
     this.#rootfs = rootfs
     const { mounts } = rootfs
@@ -48,11 +52,19 @@ export class Bundle {
     const user = resolveUser(root, spec.user, spec.image)
     this.#user = user
     checkCommand(root, spec, executorOf(user, spec))
-    const env = completeEnvironment(spec.env, user)
+    const env = completeEnvironment(spec.env, user, spec.hostname)
     const { config, notes } = containerConfig(context, spec, { user, env, mounts, overlay: rootfs.overlay })
     this.#process = config.process
     writeFileSync(this.path('config.json'), JSON.stringify(config), { flush: false })
     return notes
+  }
+
+  /** /etc/hostname, unless something else is mounted there: with images of a registry it is that of another machine. */
+  #hostnameMount(): ContainerMount[] {
+    const destination = '/etc/hostname'
+    if (this.#spec.mounts.some((mount) => mount.destination === destination)) return []
+    writeFileSync(this.path('hostname'), `${this.#spec.hostname}\n`, { mode: 0o644 })
+    return [{ type: 'bind', source: this.path('hostname'), destination, readonly: true }]
   }
 
   /**
