@@ -1,6 +1,8 @@
 import t from 'tap'
 import { definitionOf } from '../../src/cli/options/container-definition.ts'
 import { readContainer } from '../../src/cli/options/container-options.ts'
+import type { MoorageError } from '../../src/errors/index.ts'
+import { runCommand } from './command.ts'
 
 t.test('flags describe a container and its services', async (t) => {
   const container = readContainer(
@@ -94,3 +96,22 @@ t.test('what is wrong with a flag is said, with what was typed', async (t) => {
     t.throws(() => readContainer('x', [], flags), { code, message }, JSON.stringify(flags))
   }
 })
+
+t.test(
+  'an alias, an image or a host name that is none is refused by name, before anything is asked (E28, E28b)',
+  async (t) => {
+    for (const alias of ['Bad_Alias!', 'a b', 'localhost', '-x']) {
+      const error = t.throws(() => readContainer('redis', [], { bind: [`${alias}=redis`] })) as MoorageError
+      t.match(error, { code: 'INVALID_ALIAS', exitStatus: 2 }, alias)
+      t.ok(error.message.includes(`"${alias}"`), error.message)
+    }
+    for (const image of ['', ' ']) {
+      t.throws(() => readContainer(image, [], {}), { code: 'INVALID_OPTION', message: /the image is empty/ })
+    }
+    for (const name of ['my_host', '', '-a', 'a.b', 'x'.repeat(64)]) {
+      const { code, stderr } = await runCommand(['start', `--hostname=${name}`, 'redis'])
+      t.equal(code, 2, name)
+      t.match(stderr, `--hostname ${name}`)
+    }
+  },
+)

@@ -9,9 +9,12 @@ import t from 'tap'
 import { startDaemon } from '../../src/client/daemon/start-daemon.ts'
 import { lockStart } from '../../src/client/daemon/start-lock.ts'
 import { hostOf } from '../../src/client/index.ts'
+import { unreachable } from '../../src/client/wire/daemon-errors.ts'
 import { type ConnectOptions, connect } from '../../src/index.ts'
 import { removeTree } from '../remove-tree.ts'
 import { fakeDaemon, until } from './fake-daemon.ts'
+
+t.setTimeout(120_000)
 
 const program = (name: string) => join(import.meta.dirname, `${name}.ts`)
 
@@ -160,6 +163,34 @@ t.test(
     t.ok(again, 'and is there for the next one')
   },
 )
+
+t.test(
+  'who may not use the socket is told the way into the group, not to start a daemon (E25)',
+  async (t) => {
+    const { code, hint } = unreachable('unix:///x', Object.assign(new Error('x'), { code: 'EACCES' }))
+    t.equal(code, 'DAEMON_UNREACHABLE')
+    t.match(hint, 'groupadd -f moorage && sudo usermod -aG moorage $USER')
+    t.match(
+      unreachable('unix:///x', Object.assign(new Error('x'), { code: 'ENOENT' })).hint,
+      'moorage daemon',
+    )
+  },
+)
+
+t.test('the log of the daemon before is there after the next start, to read a crash in (B5)', async (t) => {
+  using own = ownDirectory()
+  mkdirSync(own.runtimeDirectory, { recursive: true })
+  const log = join(own.runtimeDirectory, 'daemon.log')
+  writeFileSync(log, 'the trace of a crash\n')
+  await (await connect(own.options('works'))).close()
+  t.match(readFileSync(log, 'utf8'), /^the trace of a crash\n/)
+  for (const { pid } of own.starts()) kill(pid)
+  rmSync(own.socket, { force: true })
+  writeFileSync(log, 'x'.repeat(5 * 1024 * 1024))
+  await (await connect(own.options('works'))).close()
+  t.ok(readFileSync(log).length < 1024 * 1024, 'but it does not grow for ever')
+  t.equal(readFileSync(`${log}.1`).length, 5 * 1024 * 1024)
+})
 
 t.test('twenty processes at once start one daemon', async (t) => {
   using own = ownDirectory()

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { problemsOf } from '../../src/engine/calls/problems.ts'
 import { openStore } from '../../src/store/index.ts'
 import { digest, entries } from './own-state.ts'
 import { fill, smallDisk } from './small-disk.ts'
@@ -31,6 +32,8 @@ t.test('a disk that fills up is told as that, and what is kept stays', async (t)
     fill(ballast)
     t.equal(store.free().bytes, 0)
     t.throws(() => store.ensureSpace(), { code: 'DISK_LOW' })
+    const networks = { on: true, list: () => [] } as unknown as Parameters<typeof problemsOf>[0]
+    t.match(problemsOf(networks, store), [{ code: 'DISK_LOW' }], '`status` lists it as a problem (E24)')
     const tries = async () => {
       // The index has a little room of its own before it must grow.
       for (let number = 1; number < 1_000; number += 1) await keep(number)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { milliseconds, portForwardText, type StartRequest } from '../../definition/index.ts'
+import { labelProblem, milliseconds, portForwardText, type StartRequest } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import { action, type CommandContext } from '../command-action.ts'
@@ -33,6 +33,11 @@ async function start(
   flags: StartFlags,
 ): Promise<void> {
   const container = readContainer(image, args, flags)
+  const { hostname } = flags
+  const problem = hostname === undefined ? undefined : labelProblem(hostname)
+  if (problem !== undefined) {
+    throw new MoorageError('INVALID_OPTION', { option: `--hostname ${hostname}`, reason: problem })
+  }
   const body: StartRequest = {
     definition: definitionOf(container, withoutUndefined({ hostname: flags.hostname })),
     service: serviceOptions(container.ports, container.startTimeout),

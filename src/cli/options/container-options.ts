@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { milliseconds } from '../../definition/index.ts'
+import { aliasProblem, milliseconds } from '../../definition/index.ts'
 import { MoorageError } from '../../errors/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import { collect } from './collect.ts'
@@ -51,6 +51,8 @@ export function readContainer(
   flags: ContainerFlags,
   environment: NodeJS.ProcessEnv = process.env,
 ): ContainerDescription {
+  if (image.trim() === '')
+    throw new MoorageError('INVALID_OPTION', { option: 'IMAGE', reason: `the image is empty: "${image}"` })
   const services = boundServices(flags)
   const ports: ContainerDescription['ports'] = []
   for (const text of flags.expose ?? []) {
@@ -80,6 +82,8 @@ function boundServices(flags: ContainerFlags): ServiceDescription[] {
   const services: ServiceDescription[] = []
   for (const text of flags.bind ?? []) {
     const [alias, image] = splitAt('--bind', text, '=', 'ALIAS=IMAGE')
+    const reason = aliasProblem(alias)
+    if (reason !== undefined) throw new MoorageError('INVALID_ALIAS', { alias, reason })
     if (services.some((service) => service.alias === alias)) throw new MoorageError('ALIAS_TWICE', { alias })
     services.push({ alias, image, args: [], env: [], ports: [] })
   }

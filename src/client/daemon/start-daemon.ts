@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, extname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -105,7 +105,7 @@ async function launch(options: StartDaemonOptions, deadline: number): Promise<vo
   const directory = dirname(socket)
   const [program = '', ...args] = command
   const logPath = join(directory, logName)
-  const log = openSync(logPath, 'w', 0o600)
+  const { log, begin } = openLog(logPath)
   const child = spawn(program, [...args, '--listen', `unix://${socket}`, '--idle-exit', idleExit], {
     // The daemon outlives this process, and must not keep its working directory busy.
     detached: true,
@@ -124,7 +124,7 @@ async function launch(options: StartDaemonOptions, deadline: number): Promise<vo
   try {
     while (performance.now() < deadline) {
       if (await isDaemonThere(socket)) return
-      if (ended !== undefined) throw startFailure(logPath, ended)
+      if (ended !== undefined) throw startFailure(logPath, begin, ended)
       await sleep(pollInterval, undefined, { signal })
     }
     throw startTimedOut(start, logPath)
@@ -134,6 +134,16 @@ async function launch(options: StartDaemonOptions, deadline: number): Promise<vo
     child.on('error', () => undefined)
     child.unref()
   }
+}
+
+/** Above this many bytes the log is put aside at the next start, in place of the one before. */
+const longestLog = 4 * 1024 * 1024
+
+/** Opens the log behind what earlier daemons wrote: the trace of a crash must outlive the next start. */
+function openLog(path: string): { log: number; begin: number } {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > longestLog) renameSync(path, `${path}.1`)
+  const log = openSync(path, 'a', 0o600)
+  return { log, begin: fstatSync(log).size }
 }
 
 function stateEnvironment(stateDirectory = process.env.MOORAGE_STATE_DIR): Record<string, string> {
@@ -162,8 +172,8 @@ function startTimedOut(timeout: number, logPath: string): MoorageError {
 }
 
 /** Builds the error of a failed start: the last line of the daemon's log is the reason as JSON, if it could write one. */
-function startFailure(logPath: string, ended: string): MoorageError {
-  const lines = readFileSync(logPath, 'utf8').trim().split('\n')
+function startFailure(logPath: string, begin: number, ended: string): MoorageError {
+  const lines = readFileSync(logPath).subarray(begin).toString().trim().split('\n')
   const error = wireErrorOf(lines.at(-1) ?? '')
   if (error) return errorFromWire(error, { complete: true })
   return new MoorageError('DAEMON_START_FAILED', { reason: [ended, ...lines.slice(-5)].join('\n').trim() })

@@ -33,9 +33,13 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host',
 }
 
+const joinGroup =
+  'run it with sudo; or join the group: sudo groupadd -f moorage && sudo usermod -aG moorage $USER, restart the daemon, and log in anew'
+
 /** Builds the error for a failure of the socket to the daemon. */
 export function unreachable(host: string, error: unknown): MoorageError {
   const { code, message } = error as NodeJS.ErrnoException
   const reason = reasons[code ?? ''] ?? (message || code || 'unknown')
+  const advice = code === 'EACCES' ? { advice: joinGroup } : {}
   return new MoorageError('DAEMON_UNREACHABLE', { host, reason }, { cause: error, complete: true })
 }

@@ -8,7 +8,7 @@ import { problemsOf } from './problems.ts'
 
 /** Makes the calls that show services and runs, their history, their differences, and what is wrong. */
 export function createStatusCalls(
-  { records, flights, events, networks }: EngineContext,
+  { records, flights, events, networks, store }: EngineContext,
   { finder }: CallParts,
 ): Pick<Engine, 'services' | 'service' | 'runs' | 'history' | 'explain' | 'busy' | 'problems'> {
   return {
@@ -25,6 +25,6 @@ export function createStatusCalls(
       return { a: execA.label, b: execB.label, differences: explainDifference(execA, execB) }
     },
     busy: () => finder.rows().filter(isLive).length + flights.size,
-    problems: () => problemsOf(networks),
+    problems: () => problemsOf(networks, store),
   }
 }
