@@ -41,5 +41,5 @@ export function unreachable(host: string, error: unknown): MoorageError {
   const { code, message } = error as NodeJS.ErrnoException
   const reason = reasons[code ?? ''] ?? (message || code || 'unknown')
   const advice = code === 'EACCES' ? { advice: joinGroup } : {}
-  return new MoorageError('DAEMON_UNREACHABLE', { host, reason }, { cause: error, complete: true })
+  return new MoorageError('DAEMON_UNREACHABLE', { host, reason, ...advice }, { cause: error, complete: true })
 }
