@@ -67,6 +67,8 @@ t.test('cache volumes: shared, private, locked', async (t) => {
     const volume = moorage.cacheVolume('grace')
     const locked = box.withMountedCache('/v', volume, { sharing: 'locked' })
     const service = locked
+      // Ready when it has written: without a check it is as soon as it runs.
+      .withHealthcheck({ exec: ['test', '-s', '/v/data'] })
       .withExec(['sh', '-c', 'echo kept >> /v/data; sleep 1000'])
       .asService({ grace: '1h' })
     await sh(box.withServiceBinding('db', service), 'true').sync()
@@ -151,7 +153,10 @@ t.test('cache volumes: shared, private, locked', async (t) => {
   await t.test('locked by a service: its data survives a stop and a start', async (t) => {
     const volume = moorage.cacheVolume('saved')
     const locked = box.withMountedCache('/v', volume, { sharing: 'locked' })
-    const service = locked.withExec(['sh', '-c', 'echo x >> /v/starts; sleep 1000']).asService({ grace: 0 })
+    const service = locked
+      .withHealthcheck({ exec: ['test', '-e', '/written'] })
+      .withExec(['sh', '-c', 'echo x >> /v/starts; touch /written; sleep 1000'])
+      .asService({ grace: 0 })
     for (let round = 0; round < 3; round += 1) {
       await using _running = await service.start()
     }
