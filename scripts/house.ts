@@ -142,7 +142,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'src/definition',
       'src/kernel',
     ],
-    ground: ['caller.ts', 'context.ts', 'engine.ts', 'release.ts'],
+    ground: ['caller.ts', 'context.ts', 'engine.ts', 'release.ts', 'shown-name.ts'],
     wings: {
       plan: { may: [] },
       pacing: { may: [] },

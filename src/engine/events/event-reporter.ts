@@ -10,8 +10,8 @@ import {
 } from '../../lifecycle/index.ts'
 import { withoutUndefined } from '../../without-undefined.ts'
 import type { PlannedExec } from '../plan/planned.ts'
-import { shownName } from '../plan/shown-name.ts'
 import type { ServiceInNetwork } from '../rows/service-row.ts'
+import { shownName } from '../shown-name.ts'
 import type { EventLog } from './event-log.ts'
 
 /** A holder that waits for a service. */

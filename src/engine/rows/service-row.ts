@@ -2,7 +2,7 @@ import { type PortForward, portForwardText, type ServiceRow } from '../../defini
 import { holderText, type ServiceSnapshot } from '../../lifecycle/index.ts'
 import type { PlannedService } from '../plan/planned.ts'
 import { portsOf } from '../plan/service-ports.ts'
-import { shownName } from '../plan/shown-name.ts'
+import { shownName } from '../shown-name.ts'
 
 /** Handed by the engine's driver to the lifecycle, which carries it through to its snapshots. */
 export interface ServiceInNetwork {

@@ -1,4 +1,4 @@
-import type { PlannedExec } from './planned.ts'
+import type { PlannedExec } from './plan/planned.ts'
 
 /** Returns the name of a service for people: its custom hostname, else its alias, else that of its command. */
 export function shownName({ customName, args, root }: PlannedExec, alias: string | undefined): string {
