@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { PlannedExec } from '../../src/engine/plan/planned.ts'
-import { shownName } from '../../src/engine/plan/shown-name.ts'
+import { shownName } from '../../src/engine/shown-name.ts'
 
 const exec = (args: string[], customName?: string) =>
   ({ args, customName, root: { name: 'busybox-static' } }) as unknown as PlannedExec
