@@ -21,7 +21,7 @@ import { namespaceDirectory, namespacePath, type OwnerRecord, ownerFile, readOwn
 
 /** Tells whether somebody holds the name at this moment. */
 export function isHeld(runDirectory: string, name: string): boolean {
-  const claim = tryClaim(runDirectory, name, false)
+  const claim = tryClaim(runDirectory, name, 'look')
   claim?.close()
   return claim === undefined && existsSync(ownerFile(runDirectory, name))
 }
@@ -81,16 +81,26 @@ export class Claim {
   }
 }
 
-/** Claims the name, unless somebody holds it. */
-export function tryClaim(runDirectory: string, name: string, create = true): Claim | undefined {
+/** How the owner's file is opened: to look, reading is enough, which every user may. */
+const openFlags = { create: 'a+', take: 'r+', look: 'r' } as const
+
+/**
+ * Claims the name, unless somebody holds it.
+ *
+ * @param purpose - `take` claims only a name that is there; the claim of a `look` cannot be written
+ */
+export function tryClaim(
+  runDirectory: string,
+  name: string,
+  purpose: keyof typeof openFlags = 'create',
+): Claim | undefined {
   const path = ownerFile(runDirectory, name)
   for (;;) {
     let fd: number
     try {
-      // To look, reading is enough, which every user may.
-      fd = openSync(path, create ? 'a+' : 'r', 0o644)
+      fd = openSync(path, openFlags[purpose], 0o644)
     } catch (error) {
-      if (!create && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (purpose !== 'create' && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }
     try {

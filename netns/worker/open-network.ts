@@ -102,7 +102,7 @@ export async function giveUpNetwork(parts: NetworkParts, nextAddress: number): P
 }
 
 function claimOpenable({ name, runDirectory }: OpenRequest): Claim {
-  const claim = tryClaim(runDirectory, name, false)
+  const claim = tryClaim(runDirectory, name, 'take')
   if (claim !== undefined) return claim
   if (!isHeld(runDirectory, name))
     throw new NetnsError('NETWORK_GONE', `there is no network ${name} in ${runDirectory}`)
