@@ -52,7 +52,7 @@ t.test('names of one’s own choice', async (t) => {
       await t.rejects(second.start(), {
         code: 'HOSTNAME_TAKEN',
         message: new RegExp(
-          `^start \\w+\\.moorage\\.internal: the hostname db\\.moorage\\.internal is in use by another service, ${holder?.id} \\(sh -c httpd -f -p 80\\)$`,
+          `^start \\w+\\.moorage\\.internal: the hostname db\\.moorage\\.internal is in use by another service, ${holder?.id} \\(sh -c httpd -f -p 80\\)\n`,
         ),
       })
       await using _again = await first.start()

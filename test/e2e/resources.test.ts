@@ -23,7 +23,7 @@ t.test('resources', async (t) => {
     t.ok(error instanceof ExecError)
     t.match(error, {
       code: 'OUT_OF_MEMORY',
-      message: /^sh -c .* was killed for lack of memory: it may use 32 MiB$/,
+      message: /^sh -c .* was killed for lack of memory: it may use 32 MiB\n/,
       exitCode: 137,
       stdout: 'begin\n',
     })
@@ -37,7 +37,7 @@ t.test('resources', async (t) => {
     t.match(await failure(client.sync()), {
       code: 'SERVICE_EXITED',
       message:
-        /^service \w+\.moorage\.internal \(aliased as db\): exited with code 137 while it was in use, because sh -c .* was killed for lack of memory: it may use 32 MiB$/,
+        /^service \w+\.moorage\.internal \(aliased as db\): exited with code 137 while it was in use, because sh -c .* was killed for lack of memory: it may use 32 MiB\n/,
     })
   })
 
