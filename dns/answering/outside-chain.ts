@@ -1,7 +1,7 @@
 import { flag, headerSize } from '../wire/decode-query.ts'
 import { encodeQuery } from '../wire/encode-query.ts'
 import { DataReader } from '../wire/record-data.ts'
-import { recordTypes } from '../wire/record-types.ts'
+import { type RecordType, recordTypes } from '../wire/record-types.ts'
 import { optSize } from '../wire/truncation.ts'
 import { addForeign, type ForeignRecord, type Reply } from '../wire/write-reply.ts'
 import { finish } from './fill-reply.ts'
@@ -67,15 +67,12 @@ export function addChainEnd(reply: Reply, knowledge: Knowledge, answer: Buffer):
   finish(reply, knowledge, flag.AA, flags & 0xf)
 }
 
-/** Octets in front of the name in the data of a type, for the types whose names may be compressed (RFC 3597, 4). */
-const namesAt: ReadonlyMap<number, { before: number; names: number }> = new Map([
-  [recordTypes.NS.code, { before: 0, names: 1 }],
-  [recordTypes.CNAME.code, { before: 0, names: 1 }],
-  [recordTypes.PTR.code, { before: 0, names: 1 }],
-  [recordTypes.SOA.code, { before: 0, names: 2 }],
-  [recordTypes.MX.code, { before: 2, names: 1 }],
-  [recordTypes.SRV.code, { before: 6, names: 1 }],
-])
+/** Where compressed names lie in the data of a type, by the type's number. */
+const namesAt = new Map(
+  Object.values<RecordType>(recordTypes).flatMap(({ code, names }) =>
+    names ? [[code, names] as const] : [],
+  ),
+)
 
 function readForeign(reader: DataReader): ForeignRecord {
   const owner = reader.name()
@@ -88,7 +85,7 @@ function readForeign(reader: DataReader): ForeignRecord {
   const layout = namesAt.get(type)
   if (layout === undefined) return { owner, type, class: recordClass, ttl, data: data.octets(length) }
   const parts = [data.octets(layout.before)]
-  for (let left = layout.names; left > 0; left--) parts.push(data.name())
+  for (let left = layout.count; left > 0; left--) parts.push(data.name())
   parts.push(data.octets(data.left))
   return { owner, type, class: recordClass, ttl, data: Buffer.concat(parts) }
 }

@@ -19,6 +19,8 @@ export interface RecordType<Input = never> {
   readonly data?: DataFormat<Input>
   /** True if users may set it by `zone.setRecords()`. Other types are derived by the server, or only read. */
   readonly settable?: boolean
+  /** Where names that may be compressed lie in its data (RFC 1035, 3.3; RFC 3597, 4): so many octets precede them. */
+  readonly names?: { readonly before: number; readonly count: number }
   /** Finds the name, in data as octets, whose addresses travel in the additional section (RFC 2782, for SRV). */
   readonly host?: (data: Buffer) => Buffer
 }
@@ -51,11 +53,13 @@ interface StartOfAuthority {
   readonly minimum: number
 }
 
+const oneName = { before: 0, count: 1 }
+
 /** The table of record types: a new one is an entry here, and nothing else. */
 export const recordTypes = {
   A: { code: 1, data: address(4) },
-  NS: { code: 2, data: domainName },
-  CNAME: { code: 5, data: domainName, settable: true },
+  NS: { code: 2, data: domainName, names: oneName },
+  CNAME: { code: 5, data: domainName, names: oneName, settable: true },
   SOA: {
     code: 6,
     data: fields<StartOfAuthority>({
@@ -67,8 +71,9 @@ export const recordTypes = {
       expire: unsigned(4),
       minimum: unsigned(4),
     }),
+    names: { before: 0, count: 2 },
   },
-  PTR: { code: 12, data: domainName },
+  PTR: { code: 12, data: domainName, names: oneName },
   HINFO: {
     code: 13,
     data: fields<{ cpu: string; os: string }>({ cpu: characterString, os: characterString }),
@@ -76,6 +81,7 @@ export const recordTypes = {
   MX: {
     code: 15,
     data: fields<MailExchange>({ preference: unsigned(2), exchange: domainName }),
+    names: { before: 2, count: 1 },
     settable: true,
     host: (data) => data.subarray(2),
   },
@@ -89,6 +95,7 @@ export const recordTypes = {
       port: unsigned(2),
       target: domainName,
     }),
+    names: { before: 6, count: 1 },
     settable: true,
     host: (data) => data.subarray(6),
   },

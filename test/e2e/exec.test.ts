@@ -62,14 +62,20 @@ t.test('users that a process becomes may write to /dev/stdout, too (F15c)', asyn
   t.match(await service.exec(words), { stdout: '999\n', stderr: 'oh\n' })
 })
 
-t.test('a health check counts by its exit code, whatever goes on in the background (L01b)', async () => {
+t.test('a health check counts by its exit code, whatever goes on in the background (L01b)', async (t) => {
   const check = { exec: ['sh', '-c', 'sleep 30 & true'] }
-  await using _service = await box.withExec(['sleep', '60']).withHealthcheck(check).asService(brief).start()
+  await using service = await box.withExec(['sleep', '60']).withHealthcheck(check).asService(brief).start()
+  const hostname = await service.hostname()
+  const row = (await moorage.status()).services.find(({ label }) => hostname.startsWith(label))
+  t.equal(row?.state, 'ready')
 })
 
-t.test('a health check may write to /dev/stderr (F15b)', async () => {
+t.test('a health check may write to /dev/stderr (F15b)', async (t) => {
   const check = { exec: ['sh', '-ec', 'echo ok >/dev/stderr; echo ok >/dev/stdout'] }
-  await using _service = await box.withExec(['sleep', '60']).withHealthcheck(check).asService(brief).start()
+  await using service = await box.withExec(['sleep', '60']).withHealthcheck(check).asService(brief).start()
+  const hostname = await service.hostname()
+  const row = (await moorage.status()).services.find(({ label }) => hostname.startsWith(label))
+  t.equal(row?.state, 'ready')
 })
 
 t.test('of an attempt that took too long nothing is left (L02)', async (t) => {
