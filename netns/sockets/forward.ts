@@ -41,6 +41,8 @@ export interface ForwardOptions extends ForwardLimits {
 export interface HostForwardOptions extends ForwardLimits {
   /** The port of the sandbox; 0 is any that is free. */
   port: number
+  /** Which of the sandbox's own addresses has it. @defaultValue its IPv4 address */
+  address?: string
   /** The target on the host. @defaultValue address: 127.0.0.1 */
   to: { address?: string; port: number }
   /** @defaultValue `tcp` */
@@ -121,12 +123,20 @@ export function copyTcpInward(
  * Opens a port of a sandbox that leads to the host.
  *
  * @param namespace - the sandbox's
+ * @param sandboxAddress - the address that has the port unless the options name another
  * @throws NetnsError `KERNEL`, for example with errno `EADDRINUSE`
  */
 export async function forwardToHost(
   namespace: number,
-  own: string,
-  { port, to, protocol = 'tcp', admits = everybody, ...limits }: HostForwardOptions,
+  sandboxAddress: string,
+  {
+    port,
+    address: own = sandboxAddress,
+    to,
+    protocol = 'tcp',
+    admits = everybody,
+    ...limits
+  }: HostForwardOptions,
 ): Promise<Forward> {
   const { address = '127.0.0.1' } = to
   if (protocol === 'udp') {

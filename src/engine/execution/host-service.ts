@@ -25,8 +25,12 @@ export async function startHostService(options: HostServiceStart): Promise<Servi
   const member = await network.join({ names, service: true, signal })
   releases.add('leave the network', () => member.release())
   const admits = (client: string) => network.isBound(client, names)
-  for (const { host, service, protocol } of ports) {
-    await member.sandbox.forward({ port: service, to: { port: host }, protocol, admits })
+  // Names of the service lead to both of its addresses.
+  const { address, address6 } = member.sandbox
+  for (const own of address6 === undefined ? [address] : [address, address6]) {
+    for (const { host, service, protocol } of ports) {
+      await member.sandbox.forward({ port: service, address: own, to: { port: host }, protocol, admits })
+    }
   }
   const exited = Promise.withResolvers<ServiceExit>()
   return {
