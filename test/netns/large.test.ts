@@ -67,7 +67,9 @@ t.test('a thousand are created and destroyed at once, and nothing is left', asyn
   t.equal(network.sandboxes, 0)
   t.equal(inside(network.namespace, 'ip', 'route').match(/br0/g), null, 'no route is left')
   t.equal(inside(network.namespace, 'ip', 'neigh').match(/br0/g), null)
-  t.notMatch(inside(network.namespace, 'nft', 'list', 'sets'), 'elements')
+  const sets = inside(network.namespace, 'nft', 'list', 'sets')
+  // The sets of the host's own addresses are the network's, not its sandboxes'.
+  t.notMatch(sets.replaceAll(/set host6? \{[^}]*\}\s*\}/g, ''), 'elements')
   t.equal(
     inside(network.namespace, 'ip', '-o', 'link').split('\n').length,
     before.split('\n').length,
