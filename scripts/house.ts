@@ -173,7 +173,6 @@ export const rooms: Readonly<Record<string, Room>> = {
       'command-action.ts',
       'daemon-api.ts',
       'first-signal.ts',
-      'standard-input.ts',
       'standard-streams.ts',
       'global-options.ts',
       'report-failure.ts',

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { ProgressEvent } from '../../src/definition/index.ts'
 import { EventLog, type NewEvent } from '../../src/engine/events/event-log.ts'
@@ -62,17 +63,23 @@ t.test('a moment is found by its time', async (t) => {
   t.equal(log.before(0), 2, 'what is kept')
 })
 
-t.test('whoever waits for more is woken by the next event, or by the end of his interest', async () => {
+t.test('whoever waits for more is woken by the next event, or by the end of his interest', async (t) => {
   const log = new EventLog()
   const abort = new AbortController()
-  const more = log.more(0, abort.signal)
+  const woken: string[] = []
+  const more = log.more(0, abort.signal).then(() => woken.push('by an event'))
+  await setImmediate()
+  t.same(woken, [], 'nothing has come yet')
   log.append(exec('r', 'running'))
   await more
-  await log.more(0, abort.signal)
-  const none = log.more(1, abort.signal)
+  await t.resolves(log.more(0, abort.signal), 'what has come is not waited for')
+  const none = log.more(1, abort.signal).then(() => woken.push('by the end'))
+  await setImmediate()
+  t.same(woken, ['by an event'])
   abort.abort()
   await none
-  await log.more(1, abort.signal)
+  t.same(woken, ['by an event', 'by the end'])
+  await t.resolves(log.more(1, abort.signal), 'nobody waits without interest')
 })
 
 t.test('a failure, also of something called error, is an event like any other', async (t) => {
