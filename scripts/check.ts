@@ -25,7 +25,7 @@ const temporary = join(folder, 't')
 mkdirSync(temporary, { mode: 0o1777 })
 
 /** The folders of test/ whose tests need no root, and take seconds. */
-const unitFolders = ['dns', 'definition', 'lifecycle', 'client', 'scripts']
+const unitFolders = ['dns', 'definition', 'lifecycle', 'concurrency', 'client', 'scripts']
 
 const { values: options, positionals: files } = parseArgs({
   allowPositionals: true,
